@@ -1,0 +1,104 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+import PackageDescription
+
+/// One set of settings for every target of ours: Swift 6 mode, warnings are errors.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+/// Arrows point downwards only; `scripts/check-arrows` holds the sources to this list.
+let package = Package(
+    name: "kinto",
+    products: [
+        .executable(name: "kinto", targets: ["kinto"]),
+        .executable(name: "kinto-runtime", targets: ["kinto-runtime"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // System libraries and the few kernel calls that Swift cannot import.
+        .systemLibrary(name: "CGit2", pkgConfig: "libgit2", providers: [.apt(["libgit2-dev"])]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .target(name: "CLinux"),
+
+        // The runtime: what serves visitors and owns services. No Foundation, no packages.
+        .target(name: "Wire", dependencies: ["CLinux"], swiftSettings: settings),
+        .target(name: "ReverseProxy", dependencies: ["Wire", "CLinux"], swiftSettings: settings),
+        .target(name: "Supervisor", dependencies: ["Wire", "CLinux"], swiftSettings: settings),
+        .target(name: "HookClient", dependencies: ["Wire"], swiftSettings: settings),
+        .executableTarget(
+            name: "kinto-runtime",
+            dependencies: ["Wire", "ReverseProxy", "Supervisor", "HookClient"],
+            path: "Sources/KintoRuntime",
+            swiftSettings: settings),
+
+        // The control process: what decides.
+        .target(
+            name: "KintoCore",
+            dependencies: [
+                "Wire",
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+        .target(
+            name: "Runner",
+            dependencies: ["CGit2", "CLinux", "KintoCore", "Wire", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: settings),
+        .target(
+            name: "HookReceiver",
+            dependencies: ["KintoCore", "Wire", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: settings),
+        .target(name: "HTTPClient", dependencies: ["CCurl"], swiftSettings: settings),
+        .target(
+            name: "Rollout", dependencies: ["KintoCore", "HTTPClient", "CLinux", "Wire"], swiftSettings: settings),
+        .target(
+            name: "Control",
+            dependencies: [
+                "KintoCore", "Runner", "HookReceiver", "Rollout", "Wire",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "kinto",
+            dependencies: [
+                "Control", "HTTPClient", "KintoCore", "Runner", "Wire",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Sources/Kinto",
+            swiftSettings: settings),
+
+        // A development tool: the load generator of the demo, the tests and the benchmarks.
+        .executableTarget(
+            name: "kinto-load", dependencies: ["Wire", "CLinux"], path: "Sources/KintoLoad", swiftSettings: settings),
+
+        .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: settings),
+        .testTarget(name: "ReverseProxyTests", dependencies: ["ReverseProxy", "Wire"], swiftSettings: settings),
+        .testTarget(name: "SupervisorTests", dependencies: ["Supervisor", "Wire", "kinto-runtime"], swiftSettings: settings),
+        .testTarget(name: "KintoCoreTests", dependencies: ["KintoCore", "Wire"], swiftSettings: settings),
+        .testTarget(name: "RunnerTests", dependencies: ["Runner", "KintoCore", "Wire"], swiftSettings: settings),
+        .testTarget(name: "HookReceiverTests", dependencies: ["HookReceiver", "KintoCore"], swiftSettings: settings),
+        .testTarget(name: "RolloutTests", dependencies: ["Rollout", "KintoCore", "Wire"], swiftSettings: settings),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: ["KintoCore", "Wire", "HTTPClient", "kinto", "kinto-runtime", "kinto-load"],
+            swiftSettings: settings),
+    ]
+)

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef KINTO_CGIT2_SHIM_H
+#define KINTO_CGIT2_SHIM_H
+
+#include <git2.h>
+#include <git2/sys/repository.h>
+#include <git2/sys/odb_backend.h>
+
+// git_libgit2_opts is variadic, which Swift cannot call: one wrapper per shape in use.
+static inline int kinto_git_opts_int(int option, int value) { return git_libgit2_opts(option, value); }
+static inline int kinto_git_opts_size(int option, size_t value) { return git_libgit2_opts(option, value); }
+static inline int kinto_git_opts_search_path(int level, const char *path) {
+    return git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, level, path);
+}
+
+#endif

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#define _GNU_SOURCE
+#include "CLinux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int kinto_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+
+int kinto_pidfd_send_signal(int pidfd, int signal) {
+    return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+}
+
+int kinto_set_child_subreaper(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
+
+int kinto_spawn(const struct kinto_spawn_options *o) {
+    posix_spawnattr_t attributes;
+    posix_spawn_file_actions_t actions;
+    int rc = posix_spawnattr_init(&attributes);
+    if (rc) return rc;
+    rc = posix_spawn_file_actions_init(&actions);
+    if (rc) { posix_spawnattr_destroy(&attributes); return rc; }
+
+    sigset_t all, none;
+    sigfillset(&all);
+    sigemptyset(&none);
+    short flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK;
+    if (o->new_session) flags |= POSIX_SPAWN_SETSID;
+    posix_spawnattr_setsigdefault(&attributes, &all);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setflags(&attributes, flags);
+
+    // The given descriptors may be any numbers, 0 to 2 included: first move them out of the way, above 2,
+    // so that no dup2 overwrites one that is still needed.
+    int wanted[3] = { o->stdin_fd, o->stdout_fd, o->stderr_fd };
+    int moved[3] = { -1, -1, -1 };
+    for (int i = 0; i < 3 && !rc; i++) {
+        if (wanted[i] < 0) continue;
+        moved[i] = fcntl(wanted[i], F_DUPFD_CLOEXEC, 3);
+        if (moved[i] < 0) rc = errno;
+    }
+    for (int i = 0; i < 3 && !rc; i++) {
+        if (moved[i] >= 0) rc = posix_spawn_file_actions_adddup2(&actions, moved[i], i);
+        else rc = posix_spawn_file_actions_addopen(&actions, i, "/dev/null", i == 0 ? O_RDONLY : O_WRONLY, 0);
+    }
+    if (!rc) rc = posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+    if (!rc && o->working_directory) rc = posix_spawn_file_actions_addchdir_np(&actions, o->working_directory);
+    if (!rc) rc = posix_spawn(o->pid, o->path, &actions, &attributes, o->argv, o->envp);
+
+    for (int i = 0; i < 3; i++) if (moved[i] >= 0) close(moved[i]);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    return rc;
+}
+
+static int listeners_of_family(int fd, uint8_t family, uint16_t port, struct kinto_listener *out, int capacity, int found) {
+    struct {
+        struct nlmsghdr header;
+        struct inet_diag_req_v2 request;
+    } message;
+    memset(&message, 0, sizeof message);
+    message.header.nlmsg_len = sizeof message;
+    message.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
+    message.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+    message.request.sdiag_family = family;
+    message.request.sdiag_protocol = IPPROTO_TCP;
+    message.request.idiag_states = 1u << TCP_LISTEN;
+    message.request.id.idiag_sport = htons(port);
+    struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+    if (sendto(fd, &message, sizeof message, 0, (struct sockaddr *)&kernel, sizeof kernel) < 0) return -1;
+
+    _Alignas(struct nlmsghdr) char buffer[32768];
+    for (;;) {
+        ssize_t length = recv(fd, buffer, sizeof buffer, 0);
+        if (length < 0) {
+            if (errno == EINTR) continue;
+            return -1;
+        }
+        int left = (int)length;
+        for (struct nlmsghdr *h = (struct nlmsghdr *)buffer; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+            if (h->nlmsg_type == NLMSG_DONE) return found;
+            if (h->nlmsg_type == NLMSG_ERROR) {
+                const struct nlmsgerr *error = NLMSG_DATA(h);
+                errno = error->error ? -error->error : EIO;
+                // A kernel without IPv6 has nothing to list there.
+                return (family == AF_INET6 && (errno == ENOENT || errno == EAFNOSUPPORT)) ? found : -1;
+            }
+            const struct inet_diag_msg *d = NLMSG_DATA(h);
+            uint16_t source = ntohs(d->id.idiag_sport);
+            if (d->idiag_state != TCP_LISTEN || (port && source != port)) continue;
+            if (found < capacity) {
+                struct kinto_listener *l = &out[found];
+                l->inode = d->idiag_inode;
+                l->port = source;
+                l->family = d->idiag_family == AF_INET6 ? 6 : 4;
+                memcpy(l->address, d->id.idiag_src, 16);
+            }
+            found++;
+        }
+    }
+}
+
+int kinto_listeners(uint16_t port, struct kinto_listener *out, int capacity) {
+    int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+    if (fd < 0) return -1;
+    int found = listeners_of_family(fd, AF_INET, port, out, capacity, 0);
+    if (found >= 0) found = listeners_of_family(fd, AF_INET6, port, out, capacity, found);
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return found;
+}
+
+int kinto_peer_credentials(int fd, pid_t *pid, uid_t *uid, gid_t *gid) {
+    struct ucred credentials;
+    socklen_t size = sizeof credentials;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0) return -1;
+    *pid = credentials.pid;
+    *uid = credentials.uid;
+    *gid = credentials.gid;
+    return 0;
+}
+
+void kinto_strerror(int code, char *buffer, size_t size) {
+    if (!size) return;
+    char own[128];
+    const char *text = strerror_r(code, own, sizeof own); // the GNU form: may point elsewhere
+    strncpy(buffer, text, size - 1);
+    buffer[size - 1] = 0;
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+public import Glibc
+
+/// The few file operations that several processes of kinto share. All paths are plain strings, as the kernel
+/// takes them; every error names its path.
+public enum Files {
+    /// The whole file.
+    /// - Throws: ENOENT when it is absent, EFBIG when it is larger than `limit` bytes.
+    public static func read(_ path: String, limit: Int = 64 << 20) throws(SystemError) -> [UInt8] {
+        let file = try Descriptor.open(path, O_RDONLY)
+        do { return try file.readAll(limit: limit) } catch {
+            throw SystemError(error.operation, path, code: error.code)
+        }
+    }
+
+    /// Replaces a file whole or not at all: temporary file, fsync(2), rename(2) and, when `durable`, fsync of the
+    /// directory, so that it survives a power cut.
+    public static func replace(
+        _ path: String, with bytes: some Collection<UInt8>, mode: mode_t = 0o600, durable: Bool = true
+    ) throws(SystemError) {
+        let temporary = "\(path).new-\(getpid())"
+        do {
+            let file = try Descriptor.open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: mode)
+            try file.writeAll(bytes)
+            if durable { try check("fsync", temporary) { fsync(file.raw) } }
+            try check("rename", path) { rename(temporary, path) }
+            if durable { try synchronizeDirectory(parent(of: path)) }
+        } catch {
+            unlink(temporary)
+            throw error.subject.isEmpty ? SystemError(error.operation, path, code: error.code) : error
+        }
+    }
+
+    /// fsync(2) of a directory: makes renames in it durable.
+    public static func synchronizeDirectory(_ path: String) throws(SystemError) {
+        let directory = try Descriptor.open(path, O_RDONLY | O_DIRECTORY)
+        try check("fsync", path) { fsync(directory.raw) }
+    }
+
+    /// mkdir -p. The directories made get `mode`.
+    public static func makeDirectories(_ path: String, mode: mode_t = 0o700) throws(SystemError) {
+        if mkdir(path, mode) == 0 { return }
+        switch errno {
+        case EEXIST:
+            guard isDirectory(path) else { throw SystemError("mkdir", path, code: ENOTDIR) }
+        case ENOENT where parent(of: path) != path:
+            try makeDirectories(parent(of: path), mode: mode)
+            if mkdir(path, mode) != 0, errno != EEXIST { throw .last("mkdir", path) }
+        default: throw .last("mkdir", path)
+        }
+    }
+
+    public static func isDirectory(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    public static func exists(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0
+    }
+
+    /// The part before the last slash: "/" for a path directly below the root, "." for a bare name.
+    public static func parent(of path: String) -> String {
+        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
+        return slash == path.utf8.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// The entries of a directory, without "." and "..", in no order.
+    public static func list(_ path: String) throws(SystemError) -> [String] {
+        guard let directory = opendir(path) else { throw .last("opendir", path) }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names
+    }
+
+    /// rm -rf: removes what is there, links themselves and not what they point to. Directories without write
+    /// permission are opened up first. Absent: nothing to do.
+    public static func removeTree(_ path: String) throws(SystemError) {
+        try removeTree(at: AT_FDCWD, name: path, path: path)
+    }
+
+    private static func removeTree(at parent: Int32, name: String, path: String) throws(SystemError) {
+        if unlinkat(parent, name, 0) == 0 || errno == ENOENT { return }
+        guard errno == EISDIR || errno == EPERM || errno == EACCES else { throw .last("unlink", path) }
+        let raw = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        if raw < 0 {
+            if errno == ENOENT { return }
+            guard errno == EACCES, fchmodat(parent, name, 0o700, 0) == 0 else { throw .last("open", path) }
+            return try removeTree(at: parent, name: name, path: path)
+        }
+        fchmod(raw, 0o700)
+        guard let directory = fdopendir(raw) else {
+            let error = SystemError.last("fdopendir", path)
+            close(raw)
+            throw error
+        }
+        defer { closedir(directory) }
+        while let entry = readdir(directory) {
+            let child = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if child != ".", child != ".." {
+                try removeTree(at: raw, name: child, path: "\(path)/\(child)")
+            }
+        }
+        if unlinkat(parent, name, AT_REMOVEDIR) != 0, errno != ENOENT { throw .last("rmdir", path) }
+    }
+}

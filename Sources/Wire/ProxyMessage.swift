@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A request to the proxy over its unix socket: one `Frame` each way, as many as one likes on a connection, answered
+/// in order. A `drain` occupies its connection until it is answered; use one of its own.
+public enum ProxyRequest: Sendable, Equatable {
+    /// Who are you? Answered by `ProxyReply.hello`.
+    case hello
+    /// Puts a table in force. Answered by `applied` when no request can reach an upstream that the table no longer
+    /// has, other than those already on their way; by `failed` when it was not taken, in which case the old table is
+    /// in force, whole. The snapshot file is written first.
+    case apply(RoutingTable)
+    /// Waits until no request is in flight to the upstream, or until the time is over, when what is left is cut.
+    /// Answered by `drained`.
+    case drain(upstream: String, milliseconds: Int)
+    /// Answered by `statistics`.
+    case statistics
+    /// Ends the proxy: listening sockets first, then in-flight requests up to the time. Answered by `ok` at once.
+    case shutdown(milliseconds: Int)
+
+    public var fields: Fields {
+        var f = Fields()
+        switch self {
+        case .hello: f.add("do", "hello")
+        case .apply(let table):
+            f.add("do", "apply")
+            for entry in table.fields.entries { f.add(entry.name, entry.value) }
+        case .drain(let upstream, let milliseconds):
+            f.add("do", "drain")
+            f.add("upstream", upstream)
+            f.add("milliseconds", milliseconds)
+        case .statistics: f.add("do", "statistics")
+        case .shutdown(let milliseconds):
+            f.add("do", "shutdown")
+            f.add("milliseconds", milliseconds)
+        }
+        return f
+    }
+
+    public init(_ f: Fields) throws(WireError) {
+        switch try f.required("do") {
+        case "hello": self = .hello
+        case "apply": self = .apply(try RoutingTable(f))
+        case "drain":
+            self = .drain(upstream: try f.required("upstream"), milliseconds: try f.requiredInteger("milliseconds"))
+        case "statistics": self = .statistics
+        case "shutdown": self = .shutdown(milliseconds: try f.requiredInteger("milliseconds"))
+        case let other: throw .malformed("unknown request '\(other)'")
+        }
+    }
+}
+
+/// The answer to a `ProxyRequest`.
+public enum ProxyReply: Sendable, Equatable {
+    /// Counters of one upstream since the proxy started or first heard of it.
+    public struct Counters: Sendable, Equatable {
+        public var upstream: String
+        /// Requests claimed by it.
+        public var requests: UInt64
+        /// Of these, answered by the proxy itself with 502, 503 or 504, or broken off before their end by anything but
+        /// the visitor.
+        public var failed: UInt64
+        /// Of these, sent a second time on a fresh connection.
+        public var retried: UInt64
+        /// Requests and upgraded connections on their way now.
+        public var inFlight: UInt64
+
+        public init(upstream: String, requests: UInt64 = 0, failed: UInt64 = 0, retried: UInt64 = 0, inFlight: UInt64 = 0) {
+            self.upstream = upstream
+            self.requests = requests
+            self.failed = failed
+            self.retried = retried
+            self.inFlight = inFlight
+        }
+    }
+
+    case ok
+    case hello(version: String, process: ProcessIdentity, generation: UInt64, listen: String)
+    /// Counters of every upstream that left the table by this change, at the moment of the change.
+    case applied([Counters])
+    /// Final counters of the upstream, and how many requests were cut at the end of the time.
+    case drained(Counters, cut: UInt64)
+    case statistics([Counters])
+    /// `code`: `port-taken`, `stale-generation`, `malformed`, `io`.
+    case failed(code: String, message: String)
+
+    public var fields: Fields {
+        var f = Fields()
+        func add(_ counters: Counters) {
+            f.add("upstream", counters.upstream)
+            f.add("requests", counters.requests)
+            f.add("failed", counters.failed)
+            f.add("retried", counters.retried)
+            f.add("inFlight", counters.inFlight)
+        }
+        switch self {
+        case .ok: f.add("is", "ok")
+        case .hello(let version, let process, let generation, let listen):
+            f.add("is", "hello")
+            f.add("version", version)
+            f.add("pid", process.pid)
+            f.add("start", process.startTicks)
+            f.add("boot", process.boot)
+            f.add("generation", generation)
+            f.add("listen", listen)
+        case .applied(let list):
+            f.add("is", "applied")
+            list.forEach(add)
+        case .drained(let counters, let cut):
+            f.add("is", "drained")
+            f.add("cut", cut)
+            add(counters)
+        case .statistics(let list):
+            f.add("is", "statistics")
+            list.forEach(add)
+        case .failed(let code, let message):
+            f.add("is", "failed")
+            f.add("code", code)
+            f.add("message", message)
+        }
+        return f
+    }
+
+    public init(_ f: Fields) throws(WireError) {
+        switch try f.required("is") {
+        case "ok": self = .ok
+        case "hello":
+            self = .hello(
+                version: try f.required("version"),
+                process: ProcessIdentity(
+                    pid: try f.requiredInteger("pid"), startTicks: try f.requiredInteger("start"),
+                    boot: try f.required("boot")),
+                generation: try f.requiredInteger("generation"), listen: try f.required("listen"))
+        case "applied": self = .applied(try ProxyReply.counters(f))
+        case "drained":
+            guard let counters = try ProxyReply.counters(f).first else { throw WireError.missing("upstream") }
+            self = .drained(counters, cut: try f.requiredInteger("cut"))
+        case "statistics": self = .statistics(try ProxyReply.counters(f))
+        case "failed": self = .failed(code: try f.required("code"), message: try f.required("message"))
+        case let other: throw .malformed("unknown reply '\(other)'")
+        }
+    }
+
+    private static func counters(_ f: Fields) throws(WireError) -> [Counters] {
+        var list: [Counters] = []
+        for entry in f.entries {
+            if entry.name == "upstream" {
+                list.append(Counters(upstream: entry.value))
+                continue
+            }
+            guard !list.isEmpty else { continue }
+            guard let number = UInt64(entry.value) else { throw .malformed(entry.name) }
+            let last = list.count - 1
+            switch entry.name {
+            case "requests": list[last].requests = number
+            case "failed": list[last].failed = number
+            case "retried": list[last].retried = number
+            case "inFlight": list[last].inFlight = number
+            default: break
+            }
+        }
+        return list
+    }
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Everything the proxy needs to know to route: a value that replaces the one before it whole. It is also the form
+/// of the snapshot file from which the proxy boots.
+public struct RoutingTable: Sendable, Equatable {
+    /// The instances of one release, which share its counters.
+    public struct Upstream: Sendable, Equatable {
+        /// `SERVICE/ENVIRONMENT/RELEASE`, unique for all time.
+        public var identifier: String
+        /// Loopback ports (127.0.0.1) of the instances, at least one.
+        public var ports: [UInt16]
+
+        public init(identifier: String, ports: [UInt16]) {
+            self.identifier = identifier
+            self.ports = ports
+        }
+    }
+
+    /// One environment of a service.
+    public struct Route: Sendable, Equatable {
+        /// `SERVICE/ENVIRONMENT`
+        public var identifier: String
+        /// Host names, lower case, without port.
+        public var hosts: [String]
+        /// The stable address 127.0.0.1:port, if the service has one.
+        public var port: UInt16?
+        /// nil: known but nothing is live: 503 with Retry-After.
+        public var upstream: Upstream?
+
+        public init(identifier: String, hosts: [String], port: UInt16? = nil, upstream: Upstream? = nil) {
+            self.identifier = identifier
+            self.hosts = hosts
+            self.port = port
+            self.upstream = upstream
+        }
+    }
+
+    /// Grows with every change; the proxy refuses one lower than what it has.
+    public var generation: UInt64
+    public var routes: [Route]
+
+    public init(generation: UInt64 = 0, routes: [Route] = []) {
+        self.generation = generation
+        self.routes = routes
+    }
+
+    public var fields: Fields {
+        var f = Fields()
+        f.add("generation", generation)
+        for route in routes {
+            f.add("route", route.identifier)
+            for host in route.hosts { f.add("host", host) }
+            if let port = route.port { f.add("port", port) }
+            if let upstream = route.upstream {
+                f.add("upstream", upstream.identifier)
+                for port in upstream.ports { f.add("server", port) }
+            }
+        }
+        return f
+    }
+
+    /// Reads the entries that `fields` wrote; entries of other names before the first `route` are left alone.
+    public init(_ f: Fields) throws(WireError) {
+        generation = try f.requiredInteger("generation")
+        routes = []
+        for entry in f.entries {
+            if entry.name == "route" {
+                routes.append(Route(identifier: entry.value, hosts: []))
+                continue
+            }
+            guard !routes.isEmpty else { continue }
+            let last = routes.count - 1
+            switch entry.name {
+            case "host": routes[last].hosts.append(entry.value)
+            case "port":
+                guard let port = UInt16(entry.value), port > 0 else { throw .malformed("port") }
+                routes[last].port = port
+            case "upstream": routes[last].upstream = Upstream(identifier: entry.value, ports: [])
+            case "server":
+                guard let port = UInt16(entry.value), port > 0 else { throw .malformed("server") }
+                routes[last].upstream?.ports.append(port)
+            default: throw .malformed(entry.name)
+            }
+        }
+    }
+}

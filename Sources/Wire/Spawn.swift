@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CLinux
+internal import Glibc
+
+/// A program to start, exactly: argv, environment and descriptors are what is given here and nothing else.
+public struct Spawn: Sendable {
+    /// Absolute path of the program.
+    public var path: String
+    /// argv, the program's own name first.
+    public var arguments: [String]
+    /// `NAME=value` entries, the whole environment.
+    public var environment: [String]
+    /// nil: the parent's.
+    public var workingDirectory: String?
+    /// nil: /dev/null.
+    public var standardInput: Descriptor?
+    public var standardOutput: Descriptor?
+    public var standardError: Descriptor?
+    /// setsid(2): own session and process group.
+    public var newSession: Bool
+
+    public init(
+        path: String, arguments: [String], environment: [String] = [], workingDirectory: String? = nil,
+        standardInput: Descriptor? = nil, standardOutput: Descriptor? = nil, standardError: Descriptor? = nil,
+        newSession: Bool = false
+    ) {
+        self.path = path
+        self.arguments = arguments
+        self.environment = environment
+        self.workingDirectory = workingDirectory
+        self.standardInput = standardInput
+        self.standardOutput = standardOutput
+        self.standardError = standardError
+        self.newSession = newSession
+    }
+
+    /// Starts it. The caller owns the child: it must be waited for.
+    /// - Returns: the child's pid.
+    public func start() throws(SystemError) -> Int32 {
+        var pid: pid_t = 0
+        let code = withCStrings(arguments) { argv in
+            withCStrings(environment) { envp in
+                path.withCString { program in
+                    func run(_ directory: UnsafePointer<CChar>?) -> Int32 {
+                        var options = kinto_spawn_options()
+                        options.path = program
+                        options.argv = argv
+                        options.envp = envp
+                        options.working_directory = directory
+                        options.stdin_fd = standardInput?.raw ?? -1
+                        options.stdout_fd = standardOutput?.raw ?? -1
+                        options.stderr_fd = standardError?.raw ?? -1
+                        options.new_session = newSession ? 1 : 0
+                        return withUnsafeMutablePointer(to: &pid) { out in
+                            options.pid = out
+                            return kinto_spawn(&options)
+                        }
+                    }
+                    return workingDirectory.map { $0.withCString { run($0) } } ?? run(nil)
+                }
+            }
+        }
+        guard code == 0 else { throw SystemError("start", path, code: code) }
+        return pid
+    }
+
+    private func withCStrings<R>(_ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> R) -> R {
+        var pointers: [UnsafeMutablePointer<CChar>?] = strings.map { strdup($0) }
+        defer { for pointer in pointers { free(pointer) } }
+        pointers.append(nil)
+        return pointers.withUnsafeBufferPointer { buffer in
+            // The array holds at least the terminating nil, so it has an address.
+            withUnsafePointer(to: nil as UnsafeMutablePointer<CChar>?) { empty in body(buffer.baseAddress ?? empty) }
+        }
+    }
+}
