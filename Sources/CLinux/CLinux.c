@@ -12,7 +12,9 @@
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -139,4 +141,27 @@ void kinto_strerror(int code, char *buffer, size_t size) {
     const char *text = strerror_r(code, own, sizeof own); // the GNU form: may point elsewhere
     strncpy(buffer, text, size - 1);
     buffer[size - 1] = 0;
+}
+
+int kinto_signalfd(const int *signals, int count) {
+    sigset_t set;
+    sigemptyset(&set);
+    for (int i = 0; i < count; i++) sigaddset(&set, signals[i]);
+    if (pthread_sigmask(SIG_BLOCK, &set, NULL)) return -1;
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int kinto_next_signal(int fd) {
+    struct signalfd_siginfo info;
+    ssize_t size = read(fd, &info, sizeof info);
+    return size == sizeof info ? (int)info.ssi_signo : 0;
+}
+
+int kinto_pipe(int *ends) { return pipe2(ends, O_CLOEXEC); }
+
+int kinto_epoll(void) { return epoll_create1(EPOLL_CLOEXEC); }
+int kinto_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+int kinto_inotify(void) { return inotify_init1(IN_CLOEXEC | IN_NONBLOCK); }
+int kinto_accept(int fd, struct sockaddr *address, socklen_t *length) {
+    return accept4(fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }

@@ -13,7 +13,9 @@ public final class Descriptor: Sendable {
     deinit { close(raw) }
 
     /// open(2) with O_CLOEXEC.
-    public static func open(_ path: String, _ flags: Int32, mode: mode_t = 0o600) throws(SystemError) -> Descriptor {
+    public static func open(_ path: String, _ flags: Int32, mode: mode_t = 0o600) throws(SystemError)
+        -> Descriptor
+    {
         Descriptor(owning: try check("open", path) { Glibc.open(path, flags | O_CLOEXEC, mode) })
     }
 

@@ -19,7 +19,8 @@ public struct Fields: Sendable, Equatable {
 
     /// Adds an entry. NUL bytes, which the form cannot hold, are dropped from the value.
     public mutating func add(_ name: String, _ value: String) {
-        let clean = value.utf8.contains(0) ? String(decoding: value.utf8.filter { $0 != 0 }, as: UTF8.self) : value
+        let clean =
+            value.utf8.contains(0) ? String(decoding: value.utf8.filter { $0 != 0 }, as: UTF8.self) : value
         entries.append(Entry(name: name, value: clean))
     }
 
@@ -73,7 +74,9 @@ public struct Fields: Sendable, Equatable {
         return value
     }
 
-    func requiredInteger<T: FixedWidthInteger>(_ name: String, as type: T.Type = T.self) throws(WireError) -> T {
+    func requiredInteger<T: FixedWidthInteger>(_ name: String, as type: T.Type = T.self) throws(WireError)
+        -> T
+    {
         guard let value = T(try required(name)) else { throw .malformed(name) }
         return value
     }

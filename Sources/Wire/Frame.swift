@@ -24,7 +24,9 @@ public enum Frame {
         guard let header = try descriptor.readExactly(4) else { return nil }
         let size = try length(header)
         guard size > 0 else { return Fields() }
-        guard let body = try descriptor.readExactly(size) else { throw WireError.malformed("frame cut short") }
+        guard let body = try descriptor.readExactly(size) else {
+            throw WireError.malformed("frame cut short")
+        }
         return try Fields(decoding: body)
     }
 

@@ -26,7 +26,8 @@ public struct ProcessIdentity: Sendable, Hashable, Codable {
     /// Whether this very process still runs (a zombie does not).
     public var isRunning: Bool {
         guard boot == ProcessTable.bootIdentifier, let stat = ProcessTable.stat(pid) else { return false }
-        return stat.startTicks == startTicks && stat.state != UInt8(ascii: "Z") && stat.state != UInt8(ascii: "X")
+        return stat.startTicks == startTicks && stat.state != UInt8(ascii: "Z")
+            && stat.state != UInt8(ascii: "X")
     }
 
     /// A pidfd for this very process; nil when it is gone. The descriptor becomes readable when it ends.
@@ -73,12 +74,15 @@ public enum ProcessTable {
         else { return nil }
         let fields = bytes[(close + 2)...].split(separator: UInt8(ascii: " "))
         guard fields.count > 21, let state = fields[0].first else { return nil }
-        func number<T: FixedWidthInteger>(_ index: Int) -> T? { T(String(decoding: fields[index], as: UTF8.self)) }
+        func number<T: FixedWidthInteger>(_ index: Int) -> T? {
+            T(String(decoding: fields[index], as: UTF8.self))
+        }
         guard let parent: Int32 = number(1), let group: Int32 = number(2), let session: Int32 = number(3),
             let start: UInt64 = number(19), let resident: Int = number(21)
         else { return nil }
         return Stat(
-            state: state, parent: parent, group: group, session: session, startTicks: start, residentPages: resident,
+            state: state, parent: parent, group: group, session: session, startTicks: start,
+            residentPages: resident,
             name: String(decoding: bytes[(open + 1)..<close], as: UTF8.self))
     }
 
@@ -102,7 +106,9 @@ public enum ProcessTable {
         guard let tasks = try? Files.list("/proc/\(pid)/task") else { return [] }
         return tasks.flatMap { task -> [Int32] in
             guard let bytes = try? Files.read("/proc/\(pid)/task/\(task)/children") else { return [] }
-            return bytes.split(separator: UInt8(ascii: " ")).compactMap { Int32(String(decoding: $0, as: UTF8.self)) }
+            return bytes.split(separator: UInt8(ascii: " ")).compactMap {
+                Int32(String(decoding: $0, as: UTF8.self))
+            }
         }
     }
 
@@ -116,7 +122,9 @@ public enum ProcessTable {
             guard length > 9 else { continue }
             let target = buffer[0..<length]
             guard target.starts(with: "socket:[".utf8) else { continue }
-            if let inode = UInt32(String(decoding: target[8..<(length - 1)], as: UTF8.self)) { inodes.insert(inode) }
+            if let inode = UInt32(String(decoding: target[8..<(length - 1)], as: UTF8.self)) {
+                inodes.insert(inode)
+            }
         }
         return inodes
     }

@@ -41,7 +41,8 @@ public enum ProxyRequest: Sendable, Equatable {
         case "hello": self = .hello
         case "apply": self = .apply(try RoutingTable(f))
         case "drain":
-            self = .drain(upstream: try f.required("upstream"), milliseconds: try f.requiredInteger("milliseconds"))
+            self = .drain(
+                upstream: try f.required("upstream"), milliseconds: try f.requiredInteger("milliseconds"))
         case "statistics": self = .statistics
         case "shutdown": self = .shutdown(milliseconds: try f.requiredInteger("milliseconds"))
         case let other: throw .malformed("unknown request '\(other)'")
@@ -64,7 +65,10 @@ public enum ProxyReply: Sendable, Equatable {
         /// Requests and upgraded connections on their way now.
         public var inFlight: UInt64
 
-        public init(upstream: String, requests: UInt64 = 0, failed: UInt64 = 0, retried: UInt64 = 0, inFlight: UInt64 = 0) {
+        public init(
+            upstream: String, requests: UInt64 = 0, failed: UInt64 = 0, retried: UInt64 = 0,
+            inFlight: UInt64 = 0
+        ) {
             self.upstream = upstream
             self.requests = requests
             self.failed = failed

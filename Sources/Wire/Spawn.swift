@@ -64,13 +64,17 @@ public struct Spawn: Sendable {
         return pid
     }
 
-    private func withCStrings<R>(_ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> R) -> R {
+    private func withCStrings<R>(
+        _ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> R
+    ) -> R {
         var pointers: [UnsafeMutablePointer<CChar>?] = strings.map { strdup($0) }
         defer { for pointer in pointers { free(pointer) } }
         pointers.append(nil)
         return pointers.withUnsafeBufferPointer { buffer in
             // The array holds at least the terminating nil, so it has an address.
-            withUnsafePointer(to: nil as UnsafeMutablePointer<CChar>?) { empty in body(buffer.baseAddress ?? empty) }
+            withUnsafePointer(to: nil as UnsafeMutablePointer<CChar>?) { empty in
+                body(buffer.baseAddress ?? empty)
+            }
         }
     }
 }

@@ -54,8 +54,10 @@ public struct SupervisorState: Sendable, Equatable {
     public var changedAt: Timestamp
 
     public init(
-        identifier: String, phase: Phase, supervisor: ProcessIdentity, process: ProcessIdentity?, startedAt: Timestamp,
-        restarts: Int = 0, ending: Ending? = nil, cause: Cause = .itself, leftBehind: Int = 0, changedAt: Timestamp
+        identifier: String, phase: Phase, supervisor: ProcessIdentity, process: ProcessIdentity?,
+        startedAt: Timestamp,
+        restarts: Int = 0, ending: Ending? = nil, cause: Cause = .itself, leftBehind: Int = 0,
+        changedAt: Timestamp
     ) {
         self.identifier = identifier
         self.phase = phase
@@ -103,7 +105,8 @@ public struct SupervisorState: Sendable, Equatable {
         self.init(
             identifier: try f.required("identifier"), phase: phase,
             supervisor: ProcessIdentity(
-                pid: try f.requiredInteger("supervisorPid"), startTicks: try f.requiredInteger("supervisorStart"),
+                pid: try f.requiredInteger("supervisorPid"),
+                startTicks: try f.requiredInteger("supervisorStart"),
                 boot: boot),
             process: nil,
             startedAt: Timestamp(milliseconds: try f.requiredInteger("startedAt")),
@@ -125,7 +128,9 @@ public struct SupervisorState: Sendable, Equatable {
     /// Reads a state file. nil when there is none yet.
     /// - Throws: when it is there and unreadable.
     public static func read(_ path: String) throws -> SupervisorState? {
-        do { return try SupervisorState(Fields(decoding: Files.read(path, limit: 1 << 20))) } catch let error as SystemError
-        where error.code == 2 { return nil }
+        do { return try SupervisorState(Fields(decoding: Files.read(path, limit: 1 << 20))) } catch let error
+            as SystemError
+            where error.code == 2
+        { return nil }
     }
 }

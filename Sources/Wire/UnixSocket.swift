@@ -14,7 +14,9 @@ public enum UnixSocket {
     }
 
     /// Binds and listens, after removing what stood there. Only one process may own `path`: hold a lock.
-    public static func listen(_ path: String, mode: mode_t = 0o600, backlog: Int32 = 128) throws(SystemError) -> Descriptor {
+    public static func listen(_ path: String, mode: mode_t = 0o600, backlog: Int32 = 128) throws(SystemError)
+        -> Descriptor
+    {
         let socket = try make()
         unlink(path)
         let old = umask(0o777 & ~mode)
@@ -43,16 +45,20 @@ public enum UnixSocket {
         var directory: Descriptor?
         if path.utf8.count >= capacity {
             let handle = try Descriptor.open(Files.parent(of: path), O_RDONLY | O_DIRECTORY)
-            let last = path.utf8.lastIndex(of: UInt8(ascii: "/")).map { path[path.index(after: $0)...] } ?? path[...]
+            let last =
+                path.utf8.lastIndex(of: UInt8(ascii: "/")).map { path[path.index(after: $0)...] } ?? path[...]
             name = "/proc/self/fd/\(handle.raw)/\(last)"
             directory = handle
         }
-        guard name.utf8.count < capacity else { throw SystemError("socket address", path, code: ENAMETOOLONG) }
+        guard name.utf8.count < capacity else {
+            throw SystemError("socket address", path, code: ENAMETOOLONG)
+        }
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: name.utf8) }
         var failure: SystemError?
         withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-                do throws(SystemError) { try body(generic, socklen_t(MemoryLayout<sockaddr_un>.size)) } catch {
+                do throws(SystemError) { try body(generic, socklen_t(MemoryLayout<sockaddr_un>.size)) } catch
+                {
                     failure = error
                 }
             }

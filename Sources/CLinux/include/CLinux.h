@@ -2,6 +2,9 @@
 #ifndef KINTO_CLINUX_H
 #define KINTO_CLINUX_H
 #include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 /// pidfd_open(2): a descriptor that refers to the process `pid`; -1 and errno on failure.
@@ -42,5 +45,19 @@ int kinto_peer_credentials(int fd, pid_t *pid, uid_t *uid, gid_t *gid);
 
 /// The text of an errno value, always ended by NUL; thread-safe (strerror_r(3)).
 void kinto_strerror(int code, char *buffer, size_t size);
+
+/// Blocks the signals for the thread and returns a non-blocking signalfd(2) for them; -1 and errno.
+int kinto_signalfd(const int *signals, int count);
+/// The next signal from such a descriptor; 0 when there is none now.
+int kinto_next_signal(int fd);
+/// pipe2(2) with O_CLOEXEC; 0, or -1 and errno.
+int kinto_pipe(int *ends);
+
+/// epoll_create1(2), eventfd(2) and inotify_init1(2), close-on-exec, the last two non-blocking; -1 and errno.
+int kinto_epoll(void);
+int kinto_eventfd(void);
+int kinto_inotify(void);
+/// accept4(2), non-blocking and close-on-exec; -1 and errno.
+int kinto_accept(int fd, struct sockaddr *address, socklen_t *length);
 
 #endif

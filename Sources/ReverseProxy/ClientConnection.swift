@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Glibc
+internal import Wire
+
+/// A visitor's connection: one request after another, each sent to the upstream that is in force when its head is
+/// complete. A swap never touches it.
+final class ClientConnection: Endpoint {
+    private enum State {
+        case head
+        case exchange
+        case tunnel
+        /// The last answer is on its way out.
+        case closing
+    }
+
+    private let port: UInt16?
+    private let address: [UInt8]
+    private var state = State.head
+    private var input = ByteQueue()
+    private var output = ByteQueue()
+    // Of the request on its way:
+    private var route: UpstreamState?
+    private var upstream: UpstreamConnection?
+    private var requestBody: BodyFraming?
+    private var responseBody: BodyFraming?
+    private var isHead = false
+    private var isIdempotent = false
+    private var wantsUpgrade = false
+    private var minor = 1
+    private var keepsAlive = true
+    private var upstreamKeepsAlive = true
+    /// The request as sent so far, for a second try on a fresh connection; nil when it cannot be repeated.
+    private var replay: [UInt8]?
+    private var hasAnswered = false
+    private var inputEnded = false
+
+    init(fd: Int32, port: UInt16?, address: [UInt8], worker: Worker) {
+        self.port = port
+        self.address = address
+        super.init(fd: fd, interest: Endpoint.input, worker: worker)
+        deadline = worker.now + Limits.headTime
+    }
+
+    var isUpstreamPaused: Bool { output.count > Limits.buffered }
+
+    override func ready(_ events: UInt32) {
+        if events & (Endpoint.input | Endpoint.broken) != 0,
+            events & Endpoint.broken != 0 || interest & Endpoint.input != 0
+        {
+            switch input.fill(from: fd, by: worker.scratch) {
+            case .bytes: deadline = worker.now + (state == .head ? Limits.headTime : Limits.stallTime * 2)
+            case .end:
+                inputEnded = true
+                if state == .head || state == .closing || state == .tunnel { return visitorLeft() }
+                // A visitor that sent all of its request may close its side and still read the answer.
+                if requestBody?.isDone != true { return visitorLeft() }
+                if events & Endpoint.broken != 0 { return visitorLeft() }
+            case .failed: return visitorLeft()
+            case .wouldBlock: break
+            }
+        }
+        advance()
+    }
+
+    override func expired() {
+        switch state {
+        case .head where input.isEmpty: close()
+        case .head: refuse(408, "the request did not arrive in time")
+        case .tunnel: deadline = worker.now + Limits.stallTime
+        default: visitorLeft()
+        }
+    }
+
+    func closeIfIdle() { if state == .head, input.isEmpty { close() } }
+
+    /// Reads what is there, moves it on, and waits for the right things.
+    private func advance() {
+        loop: while isOpen {
+            switch state {
+            case .head:
+                guard takeHead() else { break loop }
+            case .exchange:
+                pumpRequest()
+                guard isOpen, state == .head, !input.isEmpty else { break loop }
+            case .tunnel:
+                if let upstream {
+                    upstream.output.append(input.bytes)
+                    input.drop(input.count)
+                    upstreamWritable()
+                }
+                break loop
+            case .closing: break loop
+            }
+        }
+        flush()
+    }
+
+    // MARK: The request
+
+    /// False when more bytes are needed.
+    private func takeHead() -> Bool {
+        // Empty lines before a request are passed over (RFC 9112, 2.2).
+        while input.count >= 2, input.bytes.prefix(2).elementsEqual([0x0D, 0x0A]) { input.drop(2) }
+        guard !worker.stopping || !input.isEmpty else {
+            close()
+            return false
+        }
+        guard let end = MessageHead.end(in: input.bytes) else {
+            if input.count > Limits.head {
+                refuse(431, "the head of the request is too large")
+            } else if input.count > 1, input.bytes.starts(with: [0x16, 0x03]) {
+                refuse(400, "this is TLS; the proxy speaks HTTP here")
+            }
+            return false
+        }
+        let bytes = Array(input.bytes[..<end])
+        input.drop(bytes.count)
+        guard bytes.count <= Limits.head else {
+            refuse(431, "the head of the request is too large")
+            return false
+        }
+        do throws(MessageHead.Refusal) {
+            try begin(MessageHead(bytes, request: true))
+        } catch {
+            refuse(error.status, error.reason)
+            return false
+        }
+        return isOpen
+    }
+
+    private func begin(_ head: MessageHead) throws(MessageHead.Refusal) {
+        let method = head.bytes[head.first]
+        minor = head.minor
+        keepsAlive = minor == 1 && !head.lists("connection", "close")
+        isHead = method.elementsEqual("HEAD".utf8)
+        isIdempotent = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"].contains(
+            String(decoding: method, as: UTF8.self))
+        if method.elementsEqual("CONNECT".utf8) || method.elementsEqual("TRACE".utf8) {
+            throw MessageHead.Refusal(status: 405, reason: "the method is not allowed")
+        }
+        let host = try RequestRewriter.host(head)
+        let framing = try head.framing() ?? .none
+        guard head.values("via").count < Limits.vias else {
+            throw MessageHead.Refusal(status: 508, reason: "a loop of proxies")
+        }
+        requestBody = BodyFraming(framing, output: framing == .chunked ? .chunks : .plain)
+
+        let found = port.map { worker.router.route(port: $0) } ?? worker.router.route(host: host)
+        guard let found else {
+            return answer(
+                404, "no service answers to the host name '\(RequestRewriter.shown(host))'", retry: false)
+        }
+        guard let target = found.upstream, let server = target.pick() else {
+            return answer(503, "\(found.identifier) has no live release now", retry: true)
+        }
+        wantsUpgrade = minor == 1 && head.lists("connection", "upgrade") && !head.values("upgrade").isEmpty
+        claim(target)
+        state = .exchange
+        hasAnswered = false
+        responseBody = nil
+        deadline = worker.now + Limits.stallTime * 2
+        var sent = ByteQueue()
+        RequestRewriter.write(
+            head, framing: framing, host: host, address: address, upgrade: wantsUpgrade, to: &sent)
+        replay = Array(sent.bytes)
+        connect(server, fresh: false)
+    }
+
+    private func claim(_ target: UpstreamState) {
+        route = target
+        target.counters.requests += 1
+        target.counters.inFlight += 1
+        target.clients.insert(self)
+    }
+
+    private func connect(_ server: UpstreamState.Server, fresh: Bool) {
+        var connection: UpstreamConnection?
+        while !fresh, connection == nil, let idle = server.idle.popLast() {
+            let age = worker.now - idle.lastUsed
+            if idle.isOpen, age < Limits.poolTime, isIdempotent || age < Limits.recentTime {
+                connection = idle
+            } else {
+                idle.close()
+            }
+        }
+        guard let connection = connection ?? UpstreamConnection(server: server, worker: worker) else {
+            return failRequest(502, "the service could not be reached")
+        }
+        connection.client = self
+        server.inFlight += 1
+        upstream = connection
+        upstreamKeepsAlive = true
+        connection.output.append(replay ?? [])
+        if connection.isReused {
+            connection.deadline = worker.now + Limits.answerTime
+            upstreamWritable()
+        }
+    }
+
+    private func pumpRequest() {
+        guard let upstream, var body = requestBody else { return }
+        if !body.isDone, upstream.output.count <= Limits.buffered {
+            let before = upstream.output.count
+            do { try body.move(&input, to: &upstream.output) } catch {
+                releaseUpstream(reusable: false)
+                unclaim(failed: false)
+                return refuse(400, "malformed request body")
+            }
+            requestBody = body
+            if let kept = replay {
+                let added = upstream.output.bytes.dropFirst(before)
+                replay = kept.count + added.count <= Limits.replay ? kept + added : nil
+            }
+        }
+        upstreamWritable()
+    }
+
+    // MARK: The upstream
+
+    func upstreamWritable() {
+        guard let upstream, upstream.isOpen, upstream.isConnected else { return }
+        guard upstream.output.flush(to: upstream.fd) else { return upstreamFailed(connecting: false) }
+        upstream.deadline = worker.now + (state == .tunnel ? Int64.max / 2 : Limits.answerTime)
+        listen()
+        if state == .exchange, requestBody?.isDone == false, !input.isEmpty,
+            upstream.output.count <= Limits.buffered / 2
+        {
+            pumpRequest()
+        }
+    }
+
+    func upstreamSpoke() {
+        guard let upstream else { return }
+        if state == .tunnel {
+            output.append(upstream.input.bytes)
+            upstream.input.drop(upstream.input.count)
+            return flush()
+        }
+        while responseBody == nil, isOpen, state == .exchange {
+            guard let end = MessageHead.end(in: upstream.input.bytes) else {
+                if upstream.input.count > Limits.head {
+                    failRequest(502, "the head of the answer is too large")
+                }
+                return
+            }
+            let bytes = Array(upstream.input.bytes[..<end])
+            upstream.input.drop(bytes.count)
+            do throws(MessageHead.Refusal) { try takeAnswer(MessageHead(bytes, request: false)) } catch {
+                return failRequest(502, "the answer of the service is malformed: \(error.reason)")
+            }
+        }
+        guard isOpen, state == .exchange else { return flush() }
+        pumpAnswer()
+    }
+
+    private func takeAnswer(_ head: MessageHead) throws(MessageHead.Refusal) {
+        guard let upstream else { return }
+        let status = head.bytes[head.second].reduce(0) { $0 * 10 + Int($1 - 0x30) }
+        if status == 101 {
+            guard wantsUpgrade else {
+                throw MessageHead.Refusal(status: 502, reason: "101 was not asked for")
+            }
+            ResponseRewriter.write(head, framing: .none, keepsAlive: true, upgrade: true, to: &output)
+            hasAnswered = true
+            state = .tunnel
+            replay = nil
+            deadline = .max
+            upstream.deadline = .max
+            output.append(upstream.input.bytes)
+            upstream.input.drop(upstream.input.count)
+            upstream.output.append(input.bytes)
+            input.drop(input.count)
+            upstreamWritable()
+            return
+        }
+        if status < 200 {
+            // Interim answers go through; a visitor of HTTP/1.0 does not know them.
+            if minor == 1 {
+                ResponseRewriter.write(head, framing: .none, keepsAlive: true, upgrade: false, to: &output)
+            }
+            return flush()
+        }
+        hasAnswered = true
+        replay = nil
+        upstreamKeepsAlive = head.minor == 1 && !head.lists("connection", "close")
+        var framing = try head.framing() ?? .untilClose
+        let bodiless = isHead || status == 204 || status == 304
+        let told: MessageHead.Framing
+        if bodiless {
+            // The length told to a HEAD is passed on; there is no body to follow.
+            told = isHead && framing != .untilClose ? framing : .none
+            framing = .none
+        } else {
+            told = framing == .untilClose && minor == 1 ? .chunked : framing
+        }
+        if framing == .untilClose { upstreamKeepsAlive = false }
+        let chunksOut = told == .chunked && minor == 1
+        if told == .chunked && minor == 0 || framing == .untilClose && minor == 0 { keepsAlive = false }
+        // An answer before the end of the request: the rest of the request is not waited for.
+        if requestBody?.isDone == false { keepsAlive = false }
+        responseBody = BodyFraming(framing, output: chunksOut && !bodiless ? .chunks : .plain)
+        ResponseRewriter.write(
+            head, framing: told == .chunked && minor == 0 ? .untilClose : told,
+            keepsAlive: keepsAlive && !worker.stopping,
+            upgrade: false, to: &output)
+        if worker.stopping { keepsAlive = false }
+    }
+
+    private func pumpAnswer() {
+        guard let upstream, var body = responseBody else { return }
+        do { try body.move(&upstream.input, to: &output) } catch {
+            return failRequest(502, "the body of the answer is malformed")
+        }
+        responseBody = body
+        if body.isDone {
+            finishExchange()
+        } else {
+            flush()
+        }
+    }
+
+    /// The answer is complete.
+    private func finishExchange() {
+        let reusable = upstreamKeepsAlive && requestBody?.isDone == true && upstream?.input.isEmpty == true
+        releaseUpstream(reusable: reusable)
+        unclaim(failed: false)
+        if keepsAlive, !inputEnded {
+            state = .head
+            deadline = worker.now + Limits.idleTime
+            if input.isEmpty { input.release() }
+            advance()
+        } else {
+            state = .closing
+            deadline = worker.now + 5_000
+            flush()
+        }
+    }
+
+    func upstreamEnded() {
+        if state == .tunnel {
+            releaseUpstream(reusable: false)
+            unclaim(failed: false)
+            state = .closing
+            deadline = worker.now + 5_000
+            return flush()
+        }
+        if var body = responseBody, body.endsWithConnection {
+            body.finish(to: &output)
+            responseBody = body
+            return finishExchange()
+        }
+        upstreamFailed(connecting: false)
+    }
+
+    /// The connection broke: a second try if nothing came back and the request may be repeated, else 502.
+    func upstreamFailed(connecting: Bool) {
+        guard let upstream, let route else { return }
+        let server = upstream.server
+        let wasReused = upstream.isReused
+        let mayRepeat = connecting || wasReused && isIdempotent
+        if !hasAnswered, state == .exchange, mayRepeat, replay != nil,
+            requestBody?.isDone == true || connecting
+        {
+            let next = connecting ? route.pick(not: server) : server
+            if let next, !(connecting && next === server) {
+                releaseUpstream(reusable: false)
+                route.counters.retried += 1
+                return connect(next, fresh: true)
+            }
+        }
+        failRequest(
+            502,
+            connecting ? "the service does not accept connections" : "the service broke the connection off")
+    }
+
+    func upstreamTimedOut() {
+        if state == .tunnel { return }
+        failRequest(504, "the service did not answer in time")
+    }
+
+    private func releaseUpstream(reusable: Bool) {
+        guard let connection = upstream else { return }
+        upstream = nil
+        connection.client = nil
+        connection.server.inFlight -= 1
+        if reusable, connection.isOpen, connection.server.idle.count < Limits.poolSize, let route,
+            worker.router.holds(route)
+        {
+            connection.isReused = true
+            connection.lastUsed = worker.now
+            connection.deadline = worker.now + Limits.poolTime
+            connection.input.release()
+            connection.output.release()
+            connection.want(Endpoint.input)
+            connection.server.idle.append(connection)
+        } else {
+            connection.close()
+        }
+    }
+
+    private func unclaim(failed: Bool) {
+        guard let target = route else { return }
+        route = nil
+        target.clients.remove(self)
+        target.counters.inFlight -= 1
+        if failed { target.counters.failed += 1 }
+        if target.counters.inFlight == 0 {
+            let waiting = target.drained
+            target.drained = []
+            for done in waiting { done() }
+        }
+    }
+
+    // MARK: Ends
+
+    private func failRequest(_ status: Int, _ reason: String) {
+        releaseUpstream(reusable: false)
+        unclaim(failed: true)
+        if hasAnswered {
+            // Part of the answer is out: only the end of the connection can say that the rest is missing.
+            close()
+        } else {
+            refuse(status, reason)
+        }
+    }
+
+    /// Cut at the end of a drain.
+    func abandon() {
+        releaseUpstream(reusable: false)
+        unclaim(failed: true)
+        close()
+    }
+
+    private func visitorLeft() {
+        releaseUpstream(reusable: false)
+        unclaim(failed: false)
+        close()
+    }
+
+    /// An answer of the proxy's own to a request that is well-formed: the connection lives on.
+    private func answer(_ status: Int, _ reason: String, retry: Bool) {
+        guard keepsAlive, requestBody?.isDone == true else { return refuse(status, reason, retry: retry) }
+        ResponseRewriter.own(status, reason, keepsAlive: true, retry: retry, bodiless: isHead, to: &output)
+        state = .head
+        deadline = worker.now + Limits.idleTime
+    }
+
+    private func refuse(_ status: Int, _ reason: String, retry: Bool = false) {
+        ResponseRewriter.own(status, reason, keepsAlive: false, retry: retry, bodiless: isHead, to: &output)
+        state = .closing
+        deadline = worker.now + 5_000
+        flush()
+    }
+
+    private func flush() {
+        guard isOpen else { return }
+        guard output.flush(to: fd) else { return visitorLeft() }
+        if output.isEmpty, state == .closing {
+            // What the visitor still sends is not read: a reset could take the answer away, so first only our side.
+            shutdown(fd, Int32(SHUT_WR))
+            return close()
+        }
+        listen()
+    }
+
+    private func listen() {
+        guard isOpen else { return }
+        let pausedIn =
+            state == .closing || (upstream.map { $0.output.count > Limits.buffered } ?? false)
+            || (state == .exchange && requestBody?.isDone == true && input.count > Limits.read) || inputEnded
+        want((pausedIn ? 0 : Endpoint.input) | (output.isEmpty ? 0 : Endpoint.output))
+        if let upstream, upstream.isConnected {
+            upstream.want(
+                (isUpstreamPaused ? 0 : Endpoint.input) | (upstream.output.isEmpty ? 0 : Endpoint.output))
+        }
+    }
+}

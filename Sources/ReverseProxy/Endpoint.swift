@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CLinux
+internal import Glibc
+
+/// A socket in a worker's epoll set. Confined to the worker's thread.
+class Endpoint: Hashable {
+    let fd: Int32
+    private(set) var interest: UInt32
+    /// Monotonic milliseconds; the worker's sweep calls `expired` after it.
+    var deadline: Int64 = .max
+    var isOpen = true
+    unowned let worker: Worker
+
+    init(fd: Int32, interest: UInt32, worker: Worker) {
+        self.fd = fd
+        self.interest = interest
+        self.worker = worker
+    }
+
+    func ready(_ events: UInt32) {}
+    func expired() {}
+
+    /// Changes what is waited for, if it differs.
+    func want(_ wanted: UInt32) {
+        guard isOpen, wanted != interest else { return }
+        interest = wanted
+        worker.modify(self)
+    }
+
+    func close() {
+        guard isOpen else { return }
+        isOpen = false
+        worker.remove(self)
+    }
+
+    static func == (a: Endpoint, b: Endpoint) -> Bool { a === b }
+    func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
+
+    static let input = UInt32(EPOLLIN.rawValue)
+    static let output = UInt32(EPOLLOUT.rawValue)
+    static let broken = UInt32(EPOLLERR.rawValue) | UInt32(EPOLLHUP.rawValue)
+}

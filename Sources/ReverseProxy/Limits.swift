@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Every bound of the proxy in one place; sizes in bytes, times in milliseconds.
+enum Limits {
+    static let head = 32 << 10
+    static let headers = 100
+    static let requestLine = 8 << 10
+    static let chunkLine = 256
+    static let trailers = 8 << 10
+    /// One read, and how much may wait for the other side before reading stops.
+    static let read = 64 << 10
+    static let buffered = 256 << 10
+    /// The largest request that is kept for a second try.
+    static let replay = 64 << 10
+    static let headTime: Int64 = 10_000
+    static let idleTime: Int64 = 75_000
+    static let connectTime: Int64 = 5_000
+    static let answerTime: Int64 = 120_000
+    static let stallTime: Int64 = 60_000
+    /// How long an idle connection to an instance is kept: less than what application servers allow.
+    static let poolTime: Int64 = 1_900
+    /// A request that must not be sent twice only goes on a connection that was used so recently, or a fresh one.
+    static let recentTime: Int64 = 300
+    static let poolSize = 256
+    static let vias = 5
+}

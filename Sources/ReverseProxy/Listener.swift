@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CLinux
+internal import Glibc
+internal import Wire
+
+/// A listening socket in one worker's set; the socket itself is shared by all workers.
+final class Listener: Endpoint {
+    /// The stable port it stands for; nil: routed by host name.
+    private let port: UInt16?
+    private let socket: Descriptor
+
+    init(_ socket: Descriptor, port: UInt16?, worker: Worker) {
+        self.port = port
+        self.socket = socket
+        super.init(fd: socket.raw, interest: Endpoint.input | UInt32(EPOLLEXCLUSIVE.rawValue), worker: worker)
+    }
+
+    override func ready(_ events: UInt32) {
+        // Bounded, so that a flood of connections does not starve those that are served.
+        for _ in 0..<64 {
+            var address = sockaddr_storage()
+            var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+            let accepted = withUnsafeMutablePointer(to: &address) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    kinto_accept(fd, $0, &length)
+                }
+            }
+            guard accepted >= 0 else {
+                // Out of descriptors: what waits in the backlog is looked at with the next round.
+                return
+            }
+            var one: Int32 = 1
+            setsockopt(accepted, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4)
+            worker.add(
+                ClientConnection(fd: accepted, port: port, address: Listener.text(address), worker: worker))
+        }
+    }
+
+    private static func text(_ address: sockaddr_storage) -> [UInt8] {
+        var address = address
+        var buffer = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+        withUnsafeMutableBytes(of: &address) { bytes in
+            guard let base = bytes.baseAddress else { return }
+            if Int32(bytes.load(as: sa_family_t.self)) == AF_INET {
+                inet_ntop(AF_INET, base + 4, &buffer, socklen_t(buffer.count))
+            } else {
+                inet_ntop(AF_INET6, base + 8, &buffer, socklen_t(buffer.count))
+            }
+        }
+        return buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+    }
+
+    /// Binds and listens on a TCP address.
+    static func open(address: String, port: UInt16) throws(SystemError) -> Descriptor {
+        let subject = "\(address):\(port)"
+        let socket = Descriptor(
+            owning: try check("socket") {
+                Glibc.socket(
+                    AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
+            })
+        var one: Int32 = 1
+        setsockopt(socket.raw, SOL_SOCKET, SO_REUSEADDR, &one, 4)
+        var name = sockaddr_in()
+        name.sin_family = sa_family_t(AF_INET)
+        name.sin_port = port.bigEndian
+        guard inet_pton(AF_INET, address, &name.sin_addr) == 1 else {
+            throw SystemError("bind", subject, code: EINVAL)
+        }
+        try check("bind", subject) {
+            withUnsafePointer(to: &name) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    bind(socket.raw, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
+            }
+        }
+        try check("listen", subject) { listen(socket.raw, 1024) }
+        return socket
+    }
+}

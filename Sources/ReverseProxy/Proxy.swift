@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Glibc
+internal import Synchronization
+internal import Wire
+
+/// What all workers serve: the table in force and the listening sockets. Changed by one request at a time.
+final class Proxy: Sendable {
+    private struct Current {
+        var table = RoutingTable()
+        var listeners: [UInt16: Descriptor] = [:]
+    }
+
+    private let current = Mutex(Current())
+    let mailboxes: [Worker.Mailbox]
+    let snapshot: String
+    let listen: String
+
+    init(mailboxes: [Worker.Mailbox], snapshot: String, listen: String) {
+        self.mailboxes = mailboxes
+        self.snapshot = snapshot
+        self.listen = listen
+    }
+
+    var generation: UInt64 { current.withLock { $0.table.generation } }
+
+    func open(_ socket: Descriptor, port: UInt16?) {
+        everywhere { $0.add(Listener(socket, port: port, worker: $0)) }
+    }
+
+    /// Puts a table in force in every worker, whole, or leaves the old one.
+    func apply(_ table: RoutingTable, save: Bool = true) -> ProxyReply {
+        // Held for the whole change: tables come one after the other.
+        current.withLock { current in
+            guard table.generation > current.table.generation else {
+                return .failed(
+                    code: "stale-generation", message: "generation \(current.table.generation) is in force")
+            }
+            let wanted = Set(table.routes.compactMap(\.port))
+            var opened: [UInt16: Descriptor] = [:]
+            for port in wanted where current.listeners[port] == nil {
+                do { opened[port] = try Listener.open(address: "127.0.0.1", port: port) } catch {
+                    return .failed(code: "port-taken", message: "\(error)")
+                }
+            }
+            if save {
+                do { try Files.replace(snapshot, with: table.fields.encoded()) } catch {
+                    return .failed(code: "io", message: "\(error)")
+                }
+            }
+            let left = gather { $0.apply(table) }
+            for (port, socket) in opened {
+                open(socket, port: port)
+                current.listeners[port] = socket
+            }
+            for (port, socket) in current.listeners where !wanted.contains(port) {
+                everywhere { $0.forget(socket.raw) }
+                current.listeners[port] = nil
+            }
+            current.table = table
+            return .applied(Proxy.sum(left.flatMap { $0 }))
+        }
+    }
+
+    /// Waits for the upstream's requests, at most so long, then cuts what is left.
+    func drain(_ upstream: String, milliseconds: Int) -> ProxyReply {
+        let waiting = Latch(mailboxes.count)
+        for mailbox in mailboxes {
+            mailbox.post { worker in worker.whenDrained(upstream) { waiting.count() } }
+        }
+        waiting.wait(milliseconds: milliseconds)
+        let parts = gather { $0.settle(upstream) }
+        let counters = Proxy.sum(parts.map(\.0)).first ?? .init(upstream: upstream)
+        return .drained(counters, cut: parts.reduce(0) { $0 + $1.1 })
+    }
+
+    func statistics() -> ProxyReply { .statistics(Proxy.sum(gather { $0.counters() }.flatMap { $0 })) }
+
+    /// Takes no more connections, lets requests end, and ends the process.
+    func shutdown(milliseconds: Int) {
+        let sockets = current.withLock { Array($0.listeners.values) }
+        everywhere { worker in
+            for socket in sockets { worker.forget(socket.raw) }
+            worker.stop()
+        }
+        signal(SIGALRM, SIG_DFL)
+        alarm(UInt32(max(1, min(milliseconds / 1000, 3600))))
+    }
+
+    private func everywhere(_ body: @escaping @Sendable (Worker) -> Void) { _ = gather { body($0) } }
+
+    /// Runs on every worker's thread; returns when all did.
+    private func gather<T: Sendable>(_ body: @escaping @Sendable (Worker) -> T) -> [T] {
+        let results = Results<T>()
+        let latch = Latch(mailboxes.count)
+        for mailbox in mailboxes {
+            mailbox.post { worker in
+                let value = body(worker)
+                results.all.withLock { $0.append(value) }
+                latch.count()
+            }
+        }
+        latch.wait(milliseconds: Int(Int32.max))
+        return results.all.withLock { $0 }
+    }
+
+    private static func sum(_ list: [ProxyReply.Counters]) -> [ProxyReply.Counters] {
+        var sums: [String: ProxyReply.Counters] = [:]
+        for part in list {
+            var sum = sums[part.upstream] ?? .init(upstream: part.upstream)
+            sum.requests += part.requests
+            sum.failed += part.failed
+            sum.retried += part.retried
+            sum.inFlight += part.inFlight
+            sums[part.upstream] = sum
+        }
+        return sums.values.sorted { $0.upstream < $1.upstream }
+    }
+}
+
+private final class Results<T: Sendable>: Sendable {
+    let all = Mutex<[T]>([])
+}
+
+/// Counts down to zero; a pipe, so that the wait can have a deadline.
+final class Latch: Sendable {
+    private let ends: (read: Descriptor?, write: Descriptor?)
+    private let left: Int
+
+    init(_ count: Int) {
+        var raw: [Int32] = [-1, -1]
+        if pipe(&raw) == 0 {
+            ends = (Descriptor(owning: raw[0]), Descriptor(owning: raw[1]))
+        } else {
+            ends = (nil, nil)
+        }
+        left = count
+    }
+
+    func count() {
+        guard let end = ends.write else { return }
+        var byte: UInt8 = 1
+        _ = write(end.raw, &byte, 1)
+    }
+
+    func wait(milliseconds: Int) {
+        guard let end = ends.read else { return }
+        var seen = 0
+        let deadline = Worker.monotonic() + Int64(milliseconds)
+        while seen < left {
+            var poller = pollfd(fd: end.raw, events: Int16(POLLIN), revents: 0)
+            guard poll(&poller, 1, Int32(clamping: max(0, deadline - Worker.monotonic()))) != 0 else {
+                return
+            }
+            var byte: UInt8 = 0
+            if read(end.raw, &byte, 1) == 1 { seen += 1 }
+        }
+    }
+}

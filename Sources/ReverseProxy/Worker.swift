@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CLinux
+internal import Glibc
+internal import Synchronization
+internal import Wire
+
+/// One thread with its own connections, idle pools and counters. Others reach it only by its mailbox.
+final class Worker {
+    /// What other threads may do: post.
+    final class Mailbox: Sendable {
+        private let messages = Mutex<[@Sendable (Worker) -> Void]>([])
+        let wake: Descriptor
+
+        init() throws(SystemError) {
+            wake = Descriptor(owning: try check("eventfd") { kinto_eventfd() })
+        }
+
+        func post(_ message: @escaping @Sendable (Worker) -> Void) {
+            messages.withLock { $0.append(message) }
+            var one: UInt64 = 1
+            _ = write(wake.raw, &one, 8)
+        }
+
+        fileprivate func take() -> [@Sendable (Worker) -> Void] {
+            var count: UInt64 = 0
+            _ = read(wake.raw, &count, 8)
+            return messages.withLock { waiting in
+                defer { waiting = [] }
+                return waiting
+            }
+        }
+    }
+
+    let mailbox: Mailbox
+    /// Every read of this worker goes through it.
+    let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.read, alignment: 16)
+    private let poller: Descriptor
+    private var endpoints: [Int32: Endpoint] = [:]
+    private(set) var now: Int64 = 0
+    private var lastSweep: Int64 = 0
+    private(set) var router = Router()
+    private var upstreams: [String: UpstreamState] = [:]
+    var stopping = false
+    private var closing: [Endpoint] = []
+
+    init(mailbox: Mailbox) throws(SystemError) {
+        self.mailbox = mailbox
+        poller = Descriptor(owning: try check("epoll_create1") { kinto_epoll() })
+        var event = epoll_event(events: Endpoint.input, data: epoll_data_t(fd: mailbox.wake.raw))
+        try check("epoll_ctl") { epoll_ctl(poller.raw, EPOLL_CTL_ADD, mailbox.wake.raw, &event) }
+    }
+
+    deinit { scratch.deallocate() }
+
+    func run() {
+        var events = [epoll_event](repeating: epoll_event(), count: 256)
+        while !stopping || endpoints.values.contains(where: { $0 is ClientConnection }) {
+            let count = epoll_wait(poller.raw, &events, Int32(events.count), 1000)
+            now = Worker.monotonic()
+            for index in 0..<max(0, Int(count)) {
+                let fd = events[index].data.fd
+                if fd == mailbox.wake.raw {
+                    for message in mailbox.take() { message(self) }
+                } else {
+                    endpoints[fd]?.ready(events[index].events)
+                }
+            }
+            // Numbers are given back only after the round, so that no event of it reaches a new owner.
+            for endpoint in closing { Glibc.close(endpoint.fd) }
+            closing.removeAll(keepingCapacity: true)
+            if now - lastSweep >= 250 { sweep() }
+        }
+    }
+
+    static func monotonic() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
+        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    }
+
+    // MARK: Endpoints
+
+    func add(_ endpoint: Endpoint) {
+        endpoints[endpoint.fd] = endpoint
+        var event = epoll_event(events: endpoint.interest, data: epoll_data_t(fd: endpoint.fd))
+        epoll_ctl(poller.raw, EPOLL_CTL_ADD, endpoint.fd, &event)
+    }
+
+    func modify(_ endpoint: Endpoint) {
+        var event = epoll_event(events: endpoint.interest, data: epoll_data_t(fd: endpoint.fd))
+        epoll_ctl(poller.raw, EPOLL_CTL_MOD, endpoint.fd, &event)
+    }
+
+    func remove(_ endpoint: Endpoint) {
+        endpoints[endpoint.fd] = nil
+        epoll_ctl(poller.raw, EPOLL_CTL_DEL, endpoint.fd, nil)
+        closing.append(endpoint)
+    }
+
+    /// Listeners are shared by the workers and closed by their owner.
+    func forget(_ fd: Int32) {
+        endpoints[fd] = nil
+        epoll_ctl(poller.raw, EPOLL_CTL_DEL, fd, nil)
+    }
+
+    private func sweep() {
+        lastSweep = now
+        for endpoint in Array(endpoints.values) where endpoint.isOpen && endpoint.deadline <= now {
+            endpoint.expired()
+        }
+    }
+
+    // MARK: Routing
+
+    /// Puts a table in force: the next request is routed by it.
+    /// - Returns: the upstreams that left.
+    func apply(_ table: RoutingTable) -> [ProxyReply.Counters] {
+        var present: Set<String> = []
+        router = Router(table) { upstream in
+            present.insert(upstream.identifier)
+            if let known = upstreams[upstream.identifier], known.servers.map(\.port) == upstream.ports {
+                return known
+            }
+            let new = UpstreamState(upstream)
+            if let old = upstreams[upstream.identifier] { new.counters = old.counters }
+            upstreams[upstream.identifier] = new
+            return new
+        }
+        var left: [ProxyReply.Counters] = []
+        for (identifier, state) in upstreams where !present.contains(identifier) {
+            for server in state.servers {
+                for connection in server.idle { connection.close() }
+                server.idle = []
+            }
+            left.append(state.counters)
+        }
+        return left
+    }
+
+    /// Calls back when no request is on its way to the upstream.
+    func whenDrained(_ identifier: String, _ done: @escaping () -> Void) {
+        guard let state = upstreams[identifier], state.counters.inFlight > 0 else { return done() }
+        state.drained.append(done)
+    }
+
+    /// Closes what is still on its way; the counters, and how many requests were cut.
+    func settle(_ identifier: String) -> (ProxyReply.Counters, UInt64) {
+        guard let state = upstreams[identifier] else { return (.init(upstream: identifier), 0) }
+        let cut = UInt64(state.clients.count)
+        for client in state.clients { client.abandon() }
+        let counters = state.counters
+        let isRouted = router.holds(state)
+        if !isRouted { upstreams[identifier] = nil }
+        return (counters, cut)
+    }
+
+    func counters() -> [ProxyReply.Counters] { upstreams.values.map(\.counters) }
+
+    /// Ends kept-alive connections that do nothing, when the proxy stops.
+    func stop() {
+        stopping = true
+        for case let client as ClientConnection in Array(endpoints.values) { client.closeIfIdle() }
+    }
+}
