@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+public import Wire
+
+/// The state directory and where everything in it lies. Only the control process writes the database; logs and state
+/// files are written by the supervisors, the snapshot by the proxy, the spool by the hooks.
+public struct Home: Sendable, Hashable {
+    /// Absolute, without a trailing slash.
+    public let path: String
+
+    public init(_ path: String) {
+        var trimmed = path[...]
+        while trimmed.count > 1, trimmed.hasSuffix("/") { trimmed = trimmed.dropLast() }
+        self.path = String(trimmed)
+    }
+
+    public var database: String { "\(path)/kinto.db" }
+    public var lock: String { "\(path)/lock" }
+    /// The control socket: commands and hooks.
+    public var socket: String { "\(path)/kinto.sock" }
+    /// The first API token, mode 0600.
+    public var tokenFile: String { "\(path)/token" }
+    public var spool: String { "\(path)/spool" }
+    public var proxySocket: String { "\(path)/proxy/proxy.sock" }
+    public var proxySnapshot: String { "\(path)/proxy/routes" }
+    public var proxyLog: String { "\(path)/proxy/proxy.log" }
+    public var artifacts: String { "\(path)/artifacts" }
+    public var repositories: String { "\(path)/repos" }
+    public func repository(_ service: ServiceName) -> String { "\(repositories)/\(service).git" }
+    /// Everything of a target that is not its artifacts.
+    public func directory(_ target: Target) -> String { "\(path)/services/\(target)" }
+    /// Caches kept between the builds of a target.
+    public func cache(_ target: Target) -> String { "\(directory(target))/cache" }
+    /// The logs and supervisor states of a release; kept with the release.
+    public func release(_ target: Target, _ number: Int) -> String {
+        "\(directory(target))/releases/\(number)"
+    }
+    public func releaseLog(_ target: Target, _ number: Int) -> String {
+        "\(release(target, number))/release.log"
+    }
+    /// The console log of one instance, `web.1`.
+    public func consoleLog(_ target: Target, _ number: Int, instance: String) -> String {
+        "\(release(target, number))/console.\(instance).log"
+    }
+    /// Where a release is checked out and built.
+    public func workspace(_ target: Target, _ number: Int) -> String { "\(path)/work/\(target)/\(number)" }
+
+    /// Makes the directories that are always there, for the owner alone.
+    public func prepare() throws(SystemError) {
+        for directory in [
+            path, spool, "\(path)/proxy", artifacts, repositories, "\(path)/services", "\(path)/work",
+        ] {
+            try Files.makeDirectories(directory)
+        }
+    }
+}

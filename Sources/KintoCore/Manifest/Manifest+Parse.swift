@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+
+extension Manifest {
+    /// Reads and checks a kinto.json wholly.
+    /// - Parameters:
+    ///   - environment: whose overrides in `environments` are merged in.
+    ///   - procfile: the repository's Procfile, which fills in `start`, `release` and `processes` that are absent.
+    public static func parse(
+        _ bytes: [UInt8], file: String = "kinto.json", environment: String = "production",
+        procfile: [UInt8]? = nil
+    ) -> Result<Manifest, ManifestErrors> {
+        guard bytes.count <= sizeLimit else {
+            return .failure(
+                ManifestErrors(
+                    file: file, bytes: [],
+                    findings: [Finding(offset: 0, message: "larger than \(sizeLimit) bytes")]))
+        }
+        let findings = ObjectReader.Findings()
+        var result: Manifest?
+        do throws(Finding) {
+            var reader = JSONReader(bytes)
+            let text = try reader.read()
+            let procfile = procfile.map(Procfile.init)
+            // Every environment's settings are checked, so that a mistake does not wait for its first deploy.
+            for name in overrides(of: text, findings) where name != environment {
+                _ = decode(merged(text, name), procfile, ObjectReader.Findings(), report: findings)
+            }
+            result = decode(merged(text, environment), procfile, findings, report: findings)
+        } catch { findings.all.append(error) }
+        var seen: Set<String> = []
+        let unique = findings.all.filter { seen.insert("\($0.offset) \($0.message)").inserted }
+        if unique.isEmpty, let result { return .success(result) }
+        return .failure(ManifestErrors(file: file, bytes: bytes, findings: unique))
+    }
+
+    private static func overrides(of text: JSONValue, _ findings: ObjectReader.Findings) -> [String] {
+        guard case .object(let members) = text.kind,
+            let environments = members.first(where: { $0.key == "environments" })?.value
+        else { return [] }
+        guard case .object(let list) = environments.kind else {
+            findings.add(
+                environments.offset,
+                "environments must be an object { \"staging\": { … } }, not \(environments.name)")
+            return []
+        }
+        for member in list where (try? EnvironmentName(member.key)) == nil {
+            findings.add(
+                member.keyOffset, "'\(shown(member.key))' is not an environment name: a-z, 0-9 and '-'")
+        }
+        return list.map(\.key)
+    }
+
+    /// The top level with one environment's settings laid over it, objects merged key by key.
+    private static func merged(_ text: JSONValue, _ environment: String) -> JSONValue {
+        guard case .object(let members) = text.kind else { return text }
+        let base = members.filter { $0.key != "environments" }
+        guard case .object(let list)? = members.first(where: { $0.key == "environments" })?.value.kind,
+            let override = list.first(where: { $0.key == environment })?.value
+        else { return JSONValue(kind: .object(base), offset: text.offset) }
+        return overlay(JSONValue(kind: .object(base), offset: text.offset), override)
+    }
+
+    private static func overlay(_ base: JSONValue, _ override: JSONValue) -> JSONValue {
+        guard case .object(var members) = base.kind, case .object(let changes) = override.kind else {
+            return override
+        }
+        for change in changes {
+            if let index = members.firstIndex(where: { $0.key == change.key }) {
+                members[index] = .init(
+                    key: change.key, keyOffset: change.keyOffset,
+                    value: overlay(members[index].value, change.value))
+            } else {
+                members.append(change)
+            }
+        }
+        return JSONValue(kind: .object(members), offset: base.offset)
+    }
+
+    private static func decode(
+        _ text: JSONValue, _ procfile: Procfile?, _ findings: ObjectReader.Findings,
+        report: ObjectReader.Findings
+    ) -> Manifest? {
+        defer { if findings !== report { report.all += findings.all } }
+        let top = ObjectReader(text, path: "", findings: findings)
+        var m = Manifest(start: "")
+        if let start = top.string("start", example: "node server.js")
+            ?? (top.has("start") ? "-" : procfile?.types["web"])
+        {
+            m.start = start
+        } else {
+            findings.add(
+                text.offset,
+                "'start' is missing: the command that runs the service, like \"start\": \"node server.js\"")
+        }
+        m.port = top.integer("port", in: 1...65535).flatMap(UInt16.init(exactly:))
+        m.env = top.variables("env") ?? [:]
+        m.build = build(top.object("build"))
+        m.probe = probe(top.object("probe"))
+        m.rollout = rollout(top.object("rollout"))
+        if top.has("release") {
+            let reader = top.object("release")
+            if let command = reader.string("command", example: "npm run migrate") {
+                m.release = ReleaseCommand(command: command)
+                if let timeout = reader.timeSpan("timeout") { m.release?.timeout = timeout }
+            } else {
+                _ = reader.value("timeout")
+                if !reader.has("command") { top.complain("release", "needs a command") }
+            }
+            reader.finish()
+        } else if let command = procfile?.types["release"] {
+            m.release = ReleaseCommand(command: command)
+        }
+        m.hosts = hosts(top, findings)
+        m.processes = processes(top, procfile)
+        m.requires = (top.strings("requires", example: "DATABASE_URL") ?? []).compactMap { entry in
+            guard let reason = VariableName.problem(entry.text) else { return entry.text }
+            findings.add(entry.offset, "requires: \(reason)")
+            return nil
+        }
+        if let root = top.string("root", example: "services/api") {
+            m.root = checked(root, top, "root") ?? "."
+        }
+        m.paths = (top.strings("paths", example: "services/api/**") ?? []).map(\.text)
+        top.finish()
+        m.unsupported = unsupported(top, m)
+        return m
+    }
+
+    private static func build(_ r: ObjectReader) -> Build {
+        var b = Build()
+        b.command = r.string("command", example: "npm ci && npm run build")
+        if let output = r.string("output", example: "dist") { b.output = checked(output, r, "output") ?? "." }
+        b.cache = (r.strings("cache", example: "node_modules") ?? []).compactMap {
+            checked($0.text, r, "cache")
+        }
+        if b.cache.contains(".") {
+            r.complain("cache", "must name directories below the root, not the root itself")
+        }
+        if let span = r.timeSpan("timeout") { b.timeout = span }
+        if let span = r.timeSpan("silence") { b.silence = span }
+        b.env = r.variables("env") ?? [:]
+        b.memory = r.byteCount("memory")
+        r.finish()
+        return b
+    }
+
+    private static func probe(_ r: ObjectReader) -> Probe {
+        var p = Probe()
+        if let path = r.string("path", example: "/healthz") {
+            if path.hasPrefix("/"), path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) {
+                p.path = path
+            } else {
+                r.complain("path", "must begin with '/' and hold no spaces or control characters")
+            }
+        }
+        if let status = r.value("status") { p.status = statuses(status, r) ?? p.status }
+        if let host = r.string("host", example: "localhost") {
+            if isHostName(host) { p.host = host } else { r.complain("host", "is not a host name") }
+        }
+        if let span = r.timeSpan("timeout") { p.timeout = span }
+        if let span = r.timeSpan("interval") { p.interval = span }
+        if let span = r.timeSpan("deadline") { p.deadline = span }
+        if let span = r.timeSpan("stable") { p.stable = span }
+        if p.timeout.milliseconds == 0 { r.complain("timeout", "must be more than 0") }
+        if p.interval.milliseconds == 0 { r.complain("interval", "must be more than 0") }
+        if p.deadline.milliseconds == 0 { r.complain("deadline", "must be more than 0") }
+        if p.stable >= p.deadline {
+            r.complain("stable", "must be shorter than the deadline (\(p.deadline))")
+        }
+        r.finish()
+        return p
+    }
+
+    private static func statuses(_ value: JSONValue, _ r: ObjectReader) -> [StatusRange]? {
+        let text: String
+        switch value.kind {
+        case .string(let s), .number(let s): text = s
+        default: text = ""
+        }
+        let ranges = text.split(separator: ",", omittingEmptySubsequences: false).compactMap {
+            part -> StatusRange? in
+            let ends = part.split(separator: "-", omittingEmptySubsequences: false).map {
+                Int($0.filter { $0 != " " })
+            }
+            guard let first = ends.first ?? nil, let last = ends.last ?? nil, ends.count <= 2, first <= last,
+                (100...599).contains(first), (100...599).contains(last)
+            else { return nil }
+            return StatusRange(from: first, through: last)
+        }
+        if !text.isEmpty, ranges.count == text.split(separator: ",", omittingEmptySubsequences: false).count {
+            return ranges
+        }
+        r.complain("status", "must be statuses like \"200-399\" or \"200,204\"")
+        return nil
+    }
+
+    private static func rollout(_ r: ObjectReader) -> Rollout {
+        var o = Rollout()
+        if let instances = r.integer("instances", in: 1...100) { o.instances = instances }
+        if let span = r.timeSpan("drain") { o.drain = span }
+        if let span = r.timeSpan("watch") { o.watch = span }
+        if let span = r.timeSpan("warm") { o.warm = span }
+        if let strategy = r.string("strategy", example: "rolling") {
+            if let known = Rollout.Strategy(rawValue: strategy) {
+                o.strategy = known
+            } else {
+                r.complain("strategy", "must be \"rolling\" or \"recreate\"")
+            }
+        }
+        let stop = r.object("stop")
+        if let name = stop.string("signal", example: "TERM") {
+            let signals: [String: Int32] = [
+                "HUP": 1, "INT": 2, "QUIT": 3, "KILL": 9, "USR1": 10, "USR2": 12, "TERM": 15,
+            ]
+            if let signal = signals[name.hasPrefix("SIG") ? String(name.dropFirst(3)) : name] {
+                o.stop.signal = signal
+            } else {
+                stop.complain("signal", "must be one of \(signals.keys.sorted().joined(separator: ", "))")
+            }
+        }
+        if let grace = stop.timeSpan("grace") { o.stop.grace = grace }
+        stop.finish()
+        r.finish()
+        return o
+    }
+
+    private static func hosts(_ top: ObjectReader, _ findings: ObjectReader.Findings) -> [String] {
+        (top.strings("hosts", example: "www.example.com") ?? []).compactMap { entry in
+            let host = entry.text.lowercased()
+            if isHostName(host) { return host }
+            findings.add(entry.offset, "'\(shown(entry.text))' is not a host name like \"www.example.com\"")
+            return nil
+        }
+    }
+
+    private static func processes(_ top: ObjectReader, _ procfile: Procfile?) -> [String: ProcessType] {
+        var all: [String: ProcessType] = [:]
+        for (name, command) in procfile?.types ?? [:] where name != "web" && name != "release" {
+            all[name] = ProcessType(command: command)
+        }
+        let list = top.object("processes")
+        for name in list.keys {
+            let reader = list.object(name)
+            if (try? EnvironmentName(name)) == nil {
+                list.complain(name, "is not a process name: a-z, 0-9 and '-'")
+            }
+            if let command = reader.string("command", example: "node worker.js") {
+                var type = ProcessType(command: command)
+                if let instances = reader.integer("instances", in: 1...100) { type.instances = instances }
+                if let schedule = reader.string("schedule", example: "0 3 * * *") {
+                    if schedule.split(separator: " ").count != 5 {
+                        reader.complain(
+                            "schedule", "must have five fields: minute, hour, day, month, weekday")
+                    }
+                    type.schedule = schedule
+                }
+                all[name] = type
+            } else if !reader.has("command") {
+                list.complain(name, "needs a command")
+            }
+            reader.finish()
+        }
+        list.finish()
+        return all
+    }
+
+    /// A relative path that stays below where it begins.
+    private static func checked(_ path: String, _ r: ObjectReader, _ key: String) -> String? {
+        let trimmed = path.hasSuffix("/") ? String(path.dropLast()) : path
+        if trimmed == "." { return "." }
+        let parts = trimmed.split(separator: "/", omittingEmptySubsequences: false)
+        guard !parts.isEmpty, parts.allSatisfy({ !["", ".", "..", ".git"].contains($0) }),
+            path.utf8.count <= 1024,
+            !path.utf8.contains(where: { $0 < 0x20 })
+        else {
+            r.complain(
+                key,
+                "must be a path below the root like \"dist\", without '..', '.git' or a leading '/': \"\(shown(path))\""
+            )
+            return nil
+        }
+        return trimmed
+    }
+
+    private static func isHostName(_ name: String) -> Bool {
+        let labels = name.split(separator: ".", omittingEmptySubsequences: false)
+        return name.utf8.count <= 253
+            && labels.allSatisfy { label in
+                !label.isEmpty && label.utf8.count <= 63 && !label.hasPrefix("-") && !label.hasSuffix("-")
+                    && label.utf8.allSatisfy { byte in
+                        switch byte {
+                        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"):
+                            true
+                        default: false
+                        }
+                    }
+            }
+    }
+
+    private static func unsupported(_ top: ObjectReader, _ m: Manifest) -> [String] {
+        var list: [String] = []
+        func note(_ key: String) { list.append("\(key) in kinto.json is not acted upon by this version") }
+        if !m.processes.isEmpty { note("processes") }
+        if !m.paths.isEmpty { note("paths") }
+        if m.build.memory != nil { note("build.memory") }
+        let rollout = top.object("rollout")
+        for key in ["watch", "warm"] where rollout.has(key) { note("rollout.\(key)") }
+        if m.rollout.strategy != .rolling { note("rollout.strategy \"recreate\"") }
+        return list
+    }
+}
+
+extension TimeSpan: Comparable {
+    public static func < (a: TimeSpan, b: TimeSpan) -> Bool { a.milliseconds < b.milliseconds }
+}

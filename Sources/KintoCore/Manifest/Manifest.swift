@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a repository says of its service, read from its kinto.json, valid as a whole and merged for one environment.
+/// The defaults of every key stand here and nowhere else.
+public struct Manifest: Sendable, Equatable, Codable {
+    /// The largest kinto.json that is read, in bytes.
+    public static let sizeLimit = 256 << 10
+
+    public struct Build: Sendable, Equatable, Codable {
+        /// Given to `/bin/sh -c` in a clean checkout; nil: nothing to build.
+        public var command: String?
+        /// The directory that is kept, relative to the root.
+        public var output = "."
+        /// Directories kept between builds.
+        public var cache: [String] = []
+        public var timeout = TimeSpan.seconds(900)
+        public var silence = TimeSpan.seconds(300)
+        public var env: [String: String] = [:]
+        /// Bytes.
+        public var memory: Int?
+        public init() {}
+    }
+
+    public struct Probe: Sendable, Equatable, Codable {
+        /// nil: a TCP connection is enough.
+        public var path: String?
+        public var status: [StatusRange] = [StatusRange(from: 200, through: 399)]
+        /// Sent as the Host header.
+        public var host = "localhost"
+        public var timeout = TimeSpan.seconds(5)
+        public var interval = TimeSpan(milliseconds: 100)
+        public var deadline = TimeSpan.seconds(60)
+        public var stable = TimeSpan(milliseconds: 0)
+        public init() {}
+    }
+
+    public struct StatusRange: Sendable, Hashable, Codable {
+        public var from: Int
+        public var through: Int
+
+        public init(from: Int, through: Int) {
+            self.from = from
+            self.through = through
+        }
+
+        public func contains(_ status: Int) -> Bool { from <= status && status <= through }
+    }
+
+    public struct Stop: Sendable, Equatable, Codable {
+        /// signal(7) number.
+        public var signal: Int32 = 15
+        public var grace = TimeSpan.seconds(30)
+        public init() {}
+    }
+
+    public struct Rollout: Sendable, Equatable, Codable {
+        public enum Strategy: String, Sendable, Codable, CaseIterable {
+            case rolling, recreate
+        }
+        public var instances = 1
+        public var drain = TimeSpan.seconds(30)
+        public var stop = Stop()
+        public var watch = TimeSpan.seconds(30)
+        public var warm = TimeSpan.seconds(60)
+        public var strategy = Strategy.rolling
+        public init() {}
+    }
+
+    public struct ReleaseCommand: Sendable, Equatable, Codable {
+        public var command: String
+        public var timeout = TimeSpan.seconds(600)
+
+        public init(command: String) { self.command = command }
+    }
+
+    public struct ProcessType: Sendable, Equatable, Codable {
+        public var command: String
+        public var instances = 1
+        public var schedule: String?
+
+        public init(command: String) { self.command = command }
+    }
+
+    public var build = Build()
+    /// Given to `/bin/sh -c`.
+    public var start: String
+    public var port: UInt16?
+    public var env: [String: String] = [:]
+    public var probe = Probe()
+    public var rollout = Rollout()
+    public var release: ReleaseCommand?
+    public var hosts: [String] = []
+    public var processes: [String: ProcessType] = [:]
+    public var requires: [String] = []
+    public var root = "."
+    public var paths: [String] = []
+    /// Sentences about keys that are set and that this version does not act upon.
+    public var unsupported: [String] = []
+
+    public init(start: String) { self.start = start }
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+public import Wire
+
+/// One numbered attempt to make a commit with a configuration live in one environment of a service.
+public struct Release: Sendable, Equatable {
+    /// Legal successors: queued → deploying, superseded, aborted, failed; deploying → deployed, failed, aborted,
+    /// superseded (what it would deploy is older than what is live), queued (interrupted before the swap and taken up
+    /// again). The others are final.
+    public enum Status: String, Sendable, Codable, CaseIterable {
+        case queued, deploying, deployed, failed, aborted, superseded
+
+        public var isFinal: Bool { self != .queued && self != .deploying }
+    }
+
+    /// What asked for it.
+    public enum Trigger: String, Sendable, Codable {
+        case push, webhook, manual, rollback, config, promote
+
+        /// Whether it brings a commit of the tracked branch (and so replaces a waiting one that does, too), and not an
+        /// artifact that is already there.
+        public var isDeploy: Bool { self == .push || self == .webhook || self == .manual }
+    }
+
+    /// Requests that the swap touched: from the swap to the end of the drain.
+    public struct SwapReceipt: Sendable, Equatable, Codable {
+        public var requests: UInt64
+        public var failed: UInt64
+        public var delayed: UInt64
+
+        public init(requests: UInt64, failed: UInt64, delayed: UInt64) {
+            self.requests = requests
+            self.failed = failed
+            self.delayed = delayed
+        }
+    }
+
+    public struct Artifact: Sendable, Equatable, Codable {
+        public var identifier: String
+        public var sha256: String
+        public var bytes: Int64
+        public var available: Bool
+
+        public init(identifier: String, sha256: String, bytes: Int64, available: Bool = true) {
+            self.identifier = identifier
+            self.sha256 = sha256
+            self.bytes = bytes
+            self.available = available
+        }
+    }
+
+    /// The store's key: grows with acceptance over all targets.
+    public var id: Int64
+    public var target: Target
+    public var number: Int
+    public var status: Status
+    public var live: Bool
+    public var stage: Stage?
+    public var commit: CommitID?
+    public var branch: String
+    public var subject: String
+    public var author: String
+    public var trigger: Trigger
+    public var rollbackOf: Int?
+    public var supersededBy: Int?
+    public var createdAt: Timestamp
+    public var startedAt: Timestamp?
+    public var liveAt: Timestamp?
+    public var finishedAt: Timestamp?
+    /// Milliseconds by step: `queue` and the stages.
+    public var timings: [String: Double]
+    public var swap: SwapReceipt?
+    public var instances: [Instance]
+    public var artifact: Artifact?
+    public var failure: Failure?
+    /// Build without caches.
+    public var noCache: Bool
+    /// Someone asked to abort it; obeyed before the swap.
+    public var abortRequested: Bool
+    /// The settings as they were when it started: kinto.json of the commit, merged for the environment.
+    public var manifest: Manifest?
+    /// The server-side configuration it runs with: taken when it starts, kept for rollbacks.
+    public var config: [String: String]?
+
+    public init(
+        id: Int64, target: Target, number: Int, status: Status = .queued, commit: CommitID?, branch: String,
+        trigger: Trigger, createdAt: Timestamp
+    ) {
+        self.id = id
+        self.target = target
+        self.number = number
+        self.status = status
+        self.commit = commit
+        self.branch = branch
+        self.trigger = trigger
+        self.createdAt = createdAt
+        live = false
+        subject = ""
+        author = ""
+        timings = [:]
+        instances = []
+        noCache = false
+        abortRequested = false
+    }
+
+    /// `SERVICE/ENVIRONMENT/NUMBER`: names the release's upstream in the proxy.
+    public var upstream: String { "\(target)/\(number)" }
+}
+
+/// One supervised process of a release, as recorded before it was let run.
+public struct Instance: Sendable, Hashable, Codable {
+    /// Unique per start; `KINTO_INSTANCE_ID` in its environment, by which strays are recognised.
+    public var identifier: String
+    /// `web.1`: process type and index from 1.
+    public var name: String
+    /// Private loopback port.
+    public var port: UInt16
+    public var supervisor: ProcessIdentity
+    public var statePath: String
+    public var startedAt: Timestamp
+    /// As last seen in the supervisor's state.
+    public var pid: Int32?
+    public var restarts: Int
+
+    public init(
+        identifier: String, name: String, port: UInt16, supervisor: ProcessIdentity, statePath: String,
+        startedAt: Timestamp, pid: Int32? = nil, restarts: Int = 0
+    ) {
+        self.identifier = identifier
+        self.name = name
+        self.port = port
+        self.supervisor = supervisor
+        self.statePath = statePath
+        self.startedAt = startedAt
+        self.pid = pid
+        self.restarts = restarts
+    }
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Wire
+
+/// Everything a rollout needs, fixed when it starts.
+public struct RolloutPlan: Sendable {
+    public var target: Target
+    public var number: Int
+    public var manifest: Manifest
+    /// The directory the instances run in: the artifact's tree.
+    public var directory: String
+    /// The instances' environment but for what differs between instances (`PORT`, `KINTO_INSTANCE`, …):
+    /// `NAME=value`.
+    public var environment: [String]
+    /// Values that never reach the console log.
+    public var secrets: [String]
+    /// `Home.release`: logs and states.
+    public var releaseDirectory: String
+    /// Host names that the proxy routes to the target.
+    public var hosts: [String]
+    /// What serves now; nil for the first release or a suspended service.
+    public var previous: Previous?
+
+    /// The release that a rollout replaces.
+    public struct Previous: Sendable {
+        public var number: Int
+        public var upstream: String
+        public var instances: [Instance]
+        public var manifest: Manifest
+
+        public init(number: Int, upstream: String, instances: [Instance], manifest: Manifest) {
+            self.number = number
+            self.upstream = upstream
+            self.instances = instances
+            self.manifest = manifest
+        }
+    }
+
+    public init(
+        target: Target, number: Int, manifest: Manifest, directory: String, environment: [String],
+        secrets: [String],
+        releaseDirectory: String, hosts: [String], previous: Previous?
+    ) {
+        self.target = target
+        self.number = number
+        self.manifest = manifest
+        self.directory = directory
+        self.environment = environment
+        self.secrets = secrets
+        self.releaseDirectory = releaseDirectory
+        self.hosts = hosts
+        self.previous = previous
+    }
+}
+
+/// Where a rollout records what it is about to do and what it did. Each call returns when the record is durable; an
+/// error stops the rollout, before the act.
+public protocol RolloutJournal: Sendable {
+    /// A step begins; the one before it, if any, is over.
+    func enter(_ stage: Stage) async throws
+    /// An instance is about to be let run.
+    func starting(_ instance: Instance) async throws
+    /// The proxy is about to be told. From here on an abort is refused.
+    /// - Throws: `CancellationError` when an abort came first.
+    func swapping() async throws
+    /// No new request reaches the old release any more: this one is live.
+    func swapped() async throws
+    /// The drain is over.
+    func drained(_ receipt: Release.SwapReceipt) async throws
+    /// One line of the release log.
+    func log(_ line: LogLine) async
+}
+
+/// A line of the release log, as the push shows it.
+public enum LogLine: Sendable, Equatable {
+    /// `-----> text`
+    case step(String)
+    /// `       text`
+    case detail(String)
+    /// ` !     text`
+    case trouble(String)
+
+    public var text: String {
+        switch self {
+        case .step(let text): "-----> \(text)"
+        case .detail(let text): "       \(text)"
+        case .trouble(let text): " !     \(text)"
+        }
+    }
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+public import Wire
+
+/// Something that runs, as the server knows it. (The bare word clashes with libraries, hence "registered".)
+public struct RegisteredService: Sendable, Equatable {
+    /// Where its commits come from.
+    public enum Source: String, Sendable, Codable {
+        /// A bare repository that kinto made, under its home.
+        case hosted
+        /// A bare repository of the operator's on this host, in which kinto installed its hooks.
+        case local
+        /// A URL that is fetched from.
+        case remote
+    }
+
+    public var name: ServiceName
+    public var source: Source
+    /// The path or URL the operator gave; never a payload's.
+    public var repository: String
+    public var createdAt: Timestamp
+    /// Signs webhooks; never shown but when it is made.
+    public var webhookSecret: String
+
+    public init(
+        name: ServiceName, source: Source, repository: String, createdAt: Timestamp, webhookSecret: String
+    ) {
+        self.name = name
+        self.source = source
+        self.repository = repository
+        self.createdAt = createdAt
+        self.webhookSecret = webhookSecret
+    }
+}
+
+/// A place where a service runs.
+public struct RegisteredEnvironment: Sendable, Equatable {
+    public var target: Target
+    /// The branch that deploys it.
+    public var branch: String
+    /// Stopped by the operator: nothing runs until it is resumed.
+    public var suspended: Bool
+    /// The stable port that its live or latest release asked for.
+    public var port: UInt16?
+
+    public init(target: Target, branch: String, suspended: Bool = false, port: UInt16? = nil) {
+        self.target = target
+        self.branch = branch
+        self.suspended = suspended
+        self.port = port
+    }
+}
+
+/// What became of one webhook delivery.
+public struct Delivery: Sendable, Equatable {
+    public var identifier: String
+    public var service: String
+    public var event: String
+    public var reference: String
+    /// `queued as release N`, `ignored: …`, `refused: …`
+    public var verdict: String
+    public var release: Int?
+    public var status: Int
+    public var at: Timestamp
+
+    public init(
+        identifier: String, service: String, event: String, reference: String, verdict: String, release: Int?,
+        status: Int, at: Timestamp
+    ) {
+        self.identifier = identifier
+        self.service = service
+        self.event = event
+        self.reference = reference
+        self.verdict = verdict
+        self.release = release
+        self.status = status
+        self.at = at
+    }
+}

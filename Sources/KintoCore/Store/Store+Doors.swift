@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import GRDB
+internal import Wire
+
+extension Store {
+    /// Records a delivery's verdict; the first verdict of an identifier stays, unless it could not be stored then.
+    public func record(_ delivery: Delivery) async throws {
+        try await write { database in
+            try database.execute(
+                sql: "INSERT OR IGNORE INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                arguments: [
+                    delivery.service, delivery.identifier, delivery.event, delivery.reference,
+                    delivery.verdict,
+                    delivery.release, delivery.status, delivery.at.milliseconds,
+                ])
+        }
+    }
+
+    public func delivery(_ service: ServiceName, _ identifier: String) async throws -> Delivery? {
+        try await read { database in
+            try Row.fetchOne(
+                database, sql: "SELECT * FROM delivery WHERE service = ? AND identifier = ?",
+                arguments: [service.description, identifier]
+            ).map(Store.delivery)
+        }
+    }
+
+    /// Newest first.
+    public func deliveries(_ service: ServiceName?, limit: Int = 100) async throws -> [Delivery] {
+        try await read { database in
+            try Row.fetchAll(
+                database,
+                sql: "SELECT * FROM delivery WHERE ?1 IS NULL OR service = ?1 ORDER BY at DESC LIMIT ?2",
+                arguments: [service?.description, limit]
+            ).map(Store.delivery)
+        }
+    }
+
+    private static func delivery(_ row: Row) -> Delivery {
+        Delivery(
+            identifier: row["identifier"], service: row["service"], event: row["event"],
+            reference: row["reference"],
+            verdict: row["verdict"], release: row["release"], status: row["status"],
+            at: Timestamp(milliseconds: row["at"]))
+    }
+
+    /// Keeps the hash of an API token, never the token.
+    public func addToken(hash: String, name: String) async throws {
+        try await write { database in
+            try database.execute(
+                sql: "INSERT OR REPLACE INTO token VALUES (?, ?, ?)",
+                arguments: [hash, name, Timestamp.now.milliseconds])
+        }
+    }
+
+    public func hasToken(hash: String) async throws -> Bool {
+        try await read { database in
+            try Bool.fetchOne(database, sql: "SELECT 1 FROM token WHERE hash = ?", arguments: [hash]) != nil
+        }
+    }
+
+    public func tokenCount() async throws -> Int {
+        try await read { try Int.fetchOne($0, sql: "SELECT count(*) FROM token") ?? 0 }
+    }
+}

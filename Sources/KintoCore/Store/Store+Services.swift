@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import GRDB
+internal import Wire
+
+extension Store {
+    /// Registers a service with its production environment.
+    /// - Throws: `Failure` of code `service-exists`.
+    public func add(_ service: RegisteredService, branch: String) async throws {
+        try await write { database in
+            let exists = try Bool.fetchOne(
+                database, sql: "SELECT 1 FROM service WHERE name = ?", arguments: [service.name.description])
+            if exists != nil {
+                throw Failure(
+                    code: "service-exists", "there is a service '\(service.name)' already",
+                    hints: [.init("look at it", command: "kinto service show \(service.name)")])
+            }
+            try database.execute(
+                sql: "INSERT INTO service VALUES (?, ?, ?, ?, ?)",
+                arguments: [
+                    service.name.description, service.source.rawValue, service.repository,
+                    service.createdAt.milliseconds, service.webhookSecret,
+                ])
+            try database.execute(
+                sql: "INSERT INTO environment (service, name, branch) VALUES (?, 'production', ?)",
+                arguments: [service.name.description, branch])
+        }
+    }
+
+    public func remove(_ service: ServiceName) async throws {
+        try await write {
+            try $0.execute(sql: "DELETE FROM service WHERE name = ?", arguments: [service.description])
+        }
+    }
+
+    public func services() async throws -> [RegisteredService] {
+        try await read { database in
+            try Row.fetchAll(database, sql: "SELECT * FROM service ORDER BY name").map(Store.service)
+        }
+    }
+
+    public func service(_ name: ServiceName) async throws -> RegisteredService? {
+        try await read { database in
+            try Row.fetchOne(
+                database, sql: "SELECT * FROM service WHERE name = ?", arguments: [name.description]
+            )
+            .map(Store.service)
+        }
+    }
+
+    public func environments(of service: ServiceName? = nil) async throws -> [RegisteredEnvironment] {
+        try await read { database in
+            try Row.fetchAll(
+                database,
+                sql: "SELECT * FROM environment WHERE ?1 IS NULL OR service = ?1 ORDER BY service, name",
+                arguments: [service?.description]
+            ).map(Store.environment)
+        }
+    }
+
+    public func environment(_ target: Target) async throws -> RegisteredEnvironment? {
+        try await environments(of: target.service).first { $0.target == target }
+    }
+
+    public func setSuspended(_ target: Target, _ suspended: Bool) async throws {
+        try await write { database in
+            try database.execute(
+                sql: "UPDATE environment SET suspended = ? WHERE service = ? AND name = ?",
+                arguments: [suspended, target.service.description, target.environment.description])
+        }
+    }
+
+    /// Server-side configuration, by name.
+    public func config(_ target: Target) async throws -> [String: String] {
+        try await read { try Store.config($0, target) }
+    }
+
+    /// Sets and removes variables, and accepts the release that brings them into force, in one step.
+    public func changeConfig(
+        _ target: Target, set: [String: String], unset: [String], release: NewRelease?
+    ) async throws -> Release? {
+        try await write { database in
+            for (name, value) in set {
+                try database.execute(
+                    sql: "INSERT OR REPLACE INTO config VALUES (?, ?, ?, ?, ?)",
+                    arguments: [
+                        target.service.description, target.environment.description, name, value,
+                        Timestamp.now.milliseconds,
+                    ])
+            }
+            for name in unset {
+                try database.execute(
+                    sql: "DELETE FROM config WHERE service = ? AND environment = ? AND name = ?",
+                    arguments: [target.service.description, target.environment.description, name])
+            }
+            return try release.map { try Store.accept(database, $0) }
+        }
+    }
+
+    static func config(_ database: Database, _ target: Target) throws -> [String: String] {
+        let rows = try Row.fetchAll(
+            database, sql: "SELECT name, value FROM config WHERE service = ? AND environment = ?",
+            arguments: [target.service.description, target.environment.description])
+        return Dictionary(rows.map { ($0["name"], $0["value"]) }, uniquingKeysWith: { $1 })
+    }
+
+    private static func service(_ row: Row) throws -> RegisteredService {
+        RegisteredService(
+            name: try ServiceName(row["name"] as String),
+            source: RegisteredService.Source(rawValue: row["source"]) ?? .remote,
+            repository: row["repository"],
+            createdAt: Timestamp(milliseconds: row["createdAt"]), webhookSecret: row["webhookSecret"])
+    }
+
+    private static func environment(_ row: Row) throws -> RegisteredEnvironment {
+        RegisteredEnvironment(
+            target: Target(
+                service: try ServiceName(row["service"] as String),
+                environment: try EnvironmentName(row["name"] as String)),
+            branch: row["branch"], suspended: row["suspended"],
+            port: (row["port"] as Int?).flatMap(UInt16.init(exactly:)))
+    }
+}

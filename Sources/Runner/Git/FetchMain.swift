@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Glibc
+internal import KintoCore
+internal import Wire
+
+/// The child process that fetches, the hidden command `kinto fetch`. A remote that hangs blocks libgit2 for
+/// ever, so that only the end of a process helps; and its memory and faults stay out of the control process.
+///
+/// Reads a `FetchSpec` as one frame from standard input, which stays open: when it ends, so does the process.
+/// Writes lines: `progress RECEIVED TOTAL BYTES` at most ten times a second, then `done COMMIT`, or `evidence
+/// TEXT` and `hint TEXT` lines and `failed CODE MESSAGE`.
+public enum FetchMain {
+    /// Runs the fetch.
+    /// - Returns: the exit status: 0 done, 1 failed, 2 not asked as it should be.
+    public static func run() -> Int32 {
+        signal(SIGPIPE, SIG_IGN)
+        let input = Descriptor(owning: dup(0))
+        let output = Descriptor(owning: dup(1))
+        func say(_ line: String) {
+            // The parent may be gone, and then nobody listens.
+            try? output.writeAll(
+                Array((line.split(whereSeparator: \.isNewline).joined(separator: " ") + "\n").utf8))
+        }
+        let fields: Fields
+        do {
+            guard let frame = try Frame.read(from: input) else { return 2 }
+            fields = frame
+        } catch {
+            say("failed git-failed The fetch was asked for in a form that is not understood.")
+            return 2
+        }
+        do {
+            _ = try WorkerThread.start(detached: true) {
+                var byte: UInt8 = 0
+                while true {
+                    let count = read(input.raw, &byte, 1)
+                    if count == 0 || (count < 0 && errno != EINTR) { _exit(3) }
+                }
+            }
+            let spec = try FetchSpec(fields)
+            let mirror = try openMirror(spec)
+            let knownHosts = try prepareKnownHosts(spec)
+            let session = FetchSession(spec, knownHosts: knownHosts) {
+                say("progress \($0.received) \($0.total) \($0.bytes)")
+            }
+            let commit = try session.run()
+            withExtendedLifetime(mirror) {}
+            say("done \(commit)")
+            return 0
+        } catch {
+            let failure =
+                (error as? Failure) ?? (error as? SystemError)?.failure("The fetch")
+                ?? Failure(code: "fetch-failed", "The fetch failed: \(error).")
+            for line in failure.evidence { say("evidence \(line)") }
+            for hint in failure.hints { say("hint \(hint.text)\(hint.command.map { "\t\($0)" } ?? "")") }
+            say("failed \(failure.code) \(failure.message)")
+            return 1
+        }
+    }
+
+    /// libgit2 looks for `.ssh/known_hosts` in the home directory that it finds when it starts: it gets one
+    /// of its own, whose file is made for this one host. The verdict is ours, this only settles the kind of
+    /// key asked for.
+    private static func openMirror(_ spec: FetchSpec) throws -> FetchMirror {
+        setenv("HOME", "\(spec.repository)/kinto-home", 1)
+        return try FetchMirror(spec.repository)
+    }
+
+    private static func prepareKnownHosts(_ spec: FetchSpec) throws -> KnownHosts {
+        // No file knows no host.
+        let text =
+            try spec.knownHosts.map { Files.exists($0) ? try Files.read($0, limit: 16 << 20) : [] } ?? []
+        let known = KnownHosts(String(decoding: text, as: UTF8.self))
+        if spec.address.transport == .ssh {
+            let directory = "\(spec.repository)/kinto-home/.ssh"
+            try Files.makeDirectories(directory)
+            try Files.replace(
+                "\(directory)/known_hosts",
+                with: Array(known.ordered(host: spec.address.host, port: spec.address.port).utf8),
+                durable: false)
+        }
+        return known
+    }
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Glibc
+internal import Wire
+
+/// A thread of its own for work that blocks in C or in the kernel, off the cooperative pool.
+struct WorkerThread: Sendable {
+    private let handle: pthread_t
+
+    private final class Start: Sendable {
+        let body: @Sendable () -> Void
+        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+
+    /// Starts a thread. It must be joined exactly once, or started with `detached`.
+    static func start(
+        detached: Bool = false, _ body: @escaping @Sendable () -> Void
+    ) throws(SystemError) -> WorkerThread {
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        defer { pthread_attr_destroy(&attributes) }
+        // Deep delta chains and trees are walked on these stacks; the memory is only reserved.
+        pthread_attr_setstacksize(&attributes, 8 << 20)
+        if detached { pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED)) }
+        let start = Unmanaged.passRetained(Start(body))
+        var handle = pthread_t()
+        let code = pthread_create(
+            &handle, &attributes,
+            { raw in
+                guard let raw else { return nil }
+                Unmanaged<Start>.fromOpaque(raw).takeRetainedValue().body()
+                return nil
+            }, start.toOpaque())
+        guard code == 0 else {
+            start.release()
+            throw SystemError("pthread_create", code: code)
+        }
+        return WorkerThread(handle: handle)
+    }
+
+    /// Waits for its end.
+    func join() { pthread_join(handle, nil) }
+}

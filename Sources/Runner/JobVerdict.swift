@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import KintoCore
+internal import Wire
+
+/// Reads a job's end: nil when it went well, else the failure in the user's words.
+struct JobVerdict {
+    /// `build`, `release`
+    let name: String
+    let command: String
+    let timeout: TimeSpan
+    let silence: TimeSpan?
+
+    func failure(_ state: SupervisorState, log: String) -> Failure? {
+        if state.cause == .itself, state.ending == .exited(code: 0) { return nil }
+        let evidence = JobVerdict.tail(log, lines: 20)
+        switch (state.cause, state.ending) {
+        case (.timeout, _):
+            return Failure(
+                code: "\(name)-timeout", "the \(name) command ran longer than \(timeout) and was stopped",
+                evidence: evidence, hints: [.init("raise \(name).timeout in kinto.json, or make it faster")])
+        case (.silence, _):
+            return Failure(
+                code: "\(name)-silent",
+                "the \(name) command printed nothing for \(silence.map { "\($0)" } ?? "too long") and was stopped",
+                evidence: evidence,
+                hints: [.init("raise build.silence in kinto.json, or let the command print its progress")])
+        case (_, .exited(code: 127)):
+            return Failure(
+                code: "\(name)-not-found",
+                "the \(name) command uses a program that is not there (exit code 127)",
+                evidence: evidence,
+                hints: [.init("install it on this host, or correct \(name).command in kinto.json")])
+        case (_, .exited(code: 126)):
+            return Failure(
+                code: "\(name)-not-executable",
+                "the \(name) command names a file that is not executable (exit code 126)",
+                evidence: evidence,
+                hints: [.init("set its executable bit", command: "git update-index --chmod=+x FILE")])
+        case (_, .exited(let code)):
+            return Failure(
+                code: "\(name)-exit", "the \(name) command failed with exit code \(code): \(command)",
+                evidence: evidence,
+                hints: [
+                    .init(
+                        "run the command in a clean clone of the commit to see it fail in your own terminal")
+                ])
+        case (_, .signaled(let signal)):
+            return Failure(
+                code: "\(name)-killed", "the \(name) command was killed by signal \(signal)",
+                evidence: evidence,
+                hints: signal == 9
+                    ? [
+                        .init(
+                            "signal 9 may mean that memory ran out: look at the kernel's log",
+                            command: "dmesg -T | tail")
+                    ] : [])
+        case (_, .unstartable(let code, let operation)):
+            return Failure(
+                code: "\(name)-unstartable",
+                "the \(name) command could not be started: \(SystemError(operation, code: code))")
+        case (_, nil):
+            return Failure(
+                code: "\(name)-lost", "the \(name) command ended without a trace: its supervisor was killed",
+                evidence: evidence, hints: [.init("deploy again")])
+        }
+    }
+
+    /// The last detail lines of a release log, without time and indentation.
+    static func tail(_ path: String, lines: Int) -> [String] {
+        guard let bytes = try? Files.read(path) else { return [] }
+        return bytes.suffix(64 << 10).split(separator: UInt8(ascii: "\n")).suffix(lines * 2).compactMap {
+            line in
+            let text = String(decoding: line.dropFirst(25), as: UTF8.self)
+            return text.hasPrefix("       ") ? String(text.dropFirst(7)) : nil
+        }.suffix(lines).map { $0 }
+    }
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+public import KintoCore
+public import Logging
+internal import Wire
+
+/// The queue: one release at a time in each target, in the order of acceptance, several targets side by side. The
+/// store holds the queue; this only runs it, so nothing is lost with it.
+public actor Lanes {
+    /// Runs one release to its recorded end; throws only what `Lanes` turns into the end.
+    public typealias Perform = @Sendable (Release, ReleaseRecorder) async throws -> Void
+
+    private let store: Store
+    private let home: Home
+    private let perform: Perform
+    private let logger: Logger
+    private var running: [Target: (release: Int64, task: Task<Void, Never>)] = [:]
+    private var stopped = false
+
+    public init(store: Store, home: Home, logger: Logger, perform: @escaping Perform) {
+        self.store = store
+        self.home = home
+        self.logger = logger
+        self.perform = perform
+    }
+
+    /// Starts the next release of the target unless one runs. Call after every acceptance; harmless otherwise.
+    public func wake(_ target: Target) async {
+        guard !stopped, running[target] == nil else { return }
+        let next: Release?
+        do { next = try await store.openReleases(target).first { $0.status == .queued } } catch {
+            logger.error("queue cannot be read", metadata: ["target": "\(target)", "error": "\(error)"])
+            return
+        }
+        // Another call may have started one while the store was read.
+        guard let next, !stopped, running[target] == nil else { return }
+        let task = Task { await self.run(next) }
+        running[target] = (next.id, task)
+    }
+
+    /// Stops a release that has not reached the swap.
+    /// - Throws: `Failure` of code `not-abortable` with the way that is left.
+    public func abort(_ target: Target, _ number: Int?) async throws -> Release {
+        let open = try await store.openReleases(target)
+        guard let chosen = number.map({ n in open.first { $0.number == n } }) ?? open.last else {
+            throw Failure(
+                code: "not-abortable",
+                number.map { "release \($0) is neither queued nor deploying" }
+                    ?? "nothing is queued or deploying",
+                hints: [.init("see the releases", command: "kinto releases \(target.service)")])
+        }
+        let marked = try await store.update(chosen.id, step: "abort asked") { release in
+            switch release.status {
+            case .queued:
+                release.status = .aborted
+                release.finishedAt = .now
+            case .deploying where release.stage != .swap && release.stage != .drain:
+                release.abortRequested = true
+            default:
+                throw Failure(
+                    code: "not-abortable", "release \(release.number) is live already and cannot be aborted",
+                    hints: [
+                        .init("go back to the release before it", command: "kinto rollback \(target.service)")
+                    ])
+            }
+        }
+        if marked.status == .aborted {
+            let log = ReleaseLog(path: home.releaseLog(target, marked.number))
+            log.append(.trouble("Release \(marked.number) was aborted before it started"))
+            log.close()
+            return marked
+        }
+        if let active = running[target], active.release == chosen.id {
+            active.task.cancel()
+            await active.task.value
+        }
+        return try await store.release(target, chosen.number) ?? marked
+    }
+
+    /// Takes no more releases, and cancels those before the swap: they stay recorded as deploying and are taken up
+    /// at the next start.
+    public func stop() async {
+        stopped = true
+        for active in running.values { active.task.cancel() }
+        for active in running.values { await active.task.value }
+    }
+
+    /// Waits until nothing runs in a target: for removing it.
+    public func settle(_ target: Target) async {
+        while let active = running[target] { await active.task.value }
+    }
+
+    private func run(_ queued: Release) async {
+        await runOne(queued)
+        running[queued.target] = nil
+        await wake(queued.target)
+    }
+
+    private func runOne(_ queued: Release) async {
+        let target = queued.target
+        let log = ReleaseLog(path: home.releaseLog(target, queued.number))
+        var logger = logger
+        logger[metadataKey: "release"] = "\(target)/\(queued.number)"
+        let recorder: ReleaseRecorder
+        let release: Release
+        do {
+            try Files.makeDirectories(home.release(target, queued.number))
+            log.reopen()
+            release = try await store.update(queued.id, step: "claimed") { release in
+                // An abort may have come between the reading and this.
+                guard release.status == .queued else { throw CancellationError() }
+                release.status = .deploying
+                release.startedAt = .now
+                release.timings["queue"] = Double(Timestamp.now.milliseconds - release.createdAt.milliseconds)
+            }
+            recorder = ReleaseRecorder(store: store, release: release, log: log)
+        } catch is CancellationError {
+            return
+        } catch {
+            await giveUp(queued, error, logger)
+            return
+        }
+        do {
+            do {
+                try await perform(release, recorder)
+                try await recorder.finish(.deployed)
+                logger.notice("release deployed")
+            } catch let superseded as Pipeline.Superseded {
+                log.append(.trouble("Superseded: \(superseded.reason)"))
+                try await recorder.finish(.superseded, supersededBy: superseded.by)
+            } catch is CancellationError {
+                guard !stopped else { return }
+                log.append(.trouble("Release \(release.number) was aborted"))
+                try await recorder.finish(.aborted)
+                logger.notice("release aborted")
+            } catch {
+                let failure = Lanes.failure(error)
+                Lanes.tell(failure, release, log)
+                try await recorder.finish(.failed, failure: failure)
+                logger.notice("release failed", metadata: ["code": "\(failure.code)"])
+            }
+        } catch {
+            await giveUp(release, error, logger)
+        }
+        // A build that failed leaves its checkout; the log and the cause are what is kept.
+        let workspace = home.workspace(target, release.number)
+        try? await Blocking.run { try Files.removeTree(workspace) }
+        log.close()
+    }
+
+    /// The record itself cannot be written (a full disk): tried once more with the least there is to write.
+    private func giveUp(_ release: Release, _ error: any Error, _ logger: Logger) async {
+        logger.error("release cannot be recorded", metadata: ["error": "\(error)"])
+        let failure = Lanes.failure(error)
+        _ = try? await store.update(release.id, step: "failed") { release in
+            release.status = .failed
+            release.failure = failure
+            release.finishedAt = .now
+            release.stage = nil
+        }
+    }
+
+    static func failure(_ error: any Error) -> Failure {
+        switch error {
+        case let failure as Failure: failure
+        case let error as SystemError where error.code == 28:
+            Failure(
+                code: "disk-full", "the disk is full: \(error)",
+                hints: [.init("make room on the file system of the home directory", command: "df -h")])
+        default:
+            Failure(
+                code: "internal", "\(error)",
+                hints: [.init("look for what is wrong", command: "kinto doctor")])
+        }
+    }
+
+    private static func tell(_ failure: Failure, _ release: Release, _ log: ReleaseLog) {
+        log.append(.trouble("Release \(release.number) failed: \(failure.message)"))
+        for line in failure.evidence { log.append(.detail(line)) }
+        for hint in failure.hints {
+            log.append(.detail(hint.line))
+        }
+        log.append(.detail("What was live before goes on serving."))
+    }
+}

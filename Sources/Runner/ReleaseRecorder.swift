@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+public import KintoCore
+internal import Wire
+
+/// Keeps the record of one running release: each step is in the store before it is acted on, its time is measured
+/// with the monotonic clock, and what people see goes to the release log.
+public actor ReleaseRecorder: RolloutJournal {
+    private let store: Store
+    private let id: Int64
+    private let releaseLog: ReleaseLog
+    private var current: (stage: Stage, since: ContinuousClock.Instant)?
+
+    public init(store: Store, release: Release, log: ReleaseLog) {
+        self.store = store
+        id = release.id
+        releaseLog = log
+    }
+
+    public func enter(_ stage: Stage) async throws {
+        try await note("\(stage.rawValue)") { $0.stage = stage }
+        current = (stage, .now)
+    }
+
+    public func starting(_ instance: Instance) async throws {
+        try await store.update(
+            id, step: "starting \(instance.name) under supervisor \(instance.supervisor.pid)"
+        ) {
+            $0.instances.removeAll { $0.name == instance.name }
+            $0.instances.append(instance)
+        }
+    }
+
+    public func swapping() async throws {
+        try await note("swapping") { release in
+            if release.abortRequested { throw CancellationError() }
+            release.stage = .swap
+        }
+        current = (.swap, .now)
+    }
+
+    public func swapped() async throws {
+        try await note("swapped") { release in
+            release.live = true
+            release.liveAt = .now
+            release.stage = .drain
+        }
+        current = (.drain, .now)
+    }
+
+    public func drained(_ receipt: Release.SwapReceipt) async throws {
+        try await note("drained") { $0.swap = receipt }
+    }
+
+    public func log(_ line: LogLine) { releaseLog.append(line) }
+
+    /// Notes facts of the release without a step.
+    public func facts(_ change: @Sendable @escaping (inout Release) throws -> Void) async throws {
+        try await store.update(id, change)
+    }
+
+    /// The last record: its status, and why if it is not `deployed`.
+    @discardableResult
+    public func finish(
+        _ status: Release.Status, failure: Failure? = nil, supersededBy: Int? = nil
+    ) async throws -> Release {
+        let finished = try await note("finished: \(status.rawValue)") { release in
+            release.status = status
+            release.failure = failure
+            release.supersededBy = supersededBy ?? release.supersededBy
+            release.finishedAt = .now
+            release.stage = nil
+            if !release.live { release.instances = [] }
+        }
+        return finished
+    }
+
+    /// Ends the time of the current step and writes the next one, in one transaction.
+    @discardableResult
+    private func note(_ step: String, _ change: @Sendable @escaping (inout Release) throws -> Void)
+        async throws -> Release
+    {
+        let ended = current.map { ($0.stage, $0.since.duration(to: .now)) }
+        current = nil
+        return try await store.update(id, step: step) { release in
+            try change(&release)
+            if let (stage, duration) = ended {
+                release.timings[stage.rawValue, default: 0] += duration.milliseconds
+            }
+        }
+    }
+}
+
+extension Duration {
+    /// In milliseconds, to the microsecond.
+    var milliseconds: Double {
+        let (seconds, attoseconds) = components
+        return ((Double(seconds) * 1000 + Double(attoseconds) / 1e15) * 1000).rounded() / 1000
+    }
+}
