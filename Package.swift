@@ -21,6 +21,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
@@ -55,7 +56,10 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "Runner",
-            dependencies: ["CGit2", "CLinux", "KintoCore", "Wire", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: [
+                "CGit2", "CLinux", "KintoCore", "Wire", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: settings),
         .target(
             name: "HookReceiver",
@@ -63,14 +67,17 @@ let package = Package(
             swiftSettings: settings),
         .target(name: "HTTPClient", dependencies: ["CCurl"], swiftSettings: settings),
         .target(
-            name: "Rollout", dependencies: ["KintoCore", "HTTPClient", "CLinux", "Wire"], swiftSettings: settings),
+            name: "Rollout", dependencies: ["KintoCore", "HTTPClient", "CLinux", "Wire"],
+            swiftSettings: settings),
         .target(
             name: "Control",
             dependencies: [
-                "KintoCore", "Runner", "HookReceiver", "Rollout", "Wire",
+                "CLinux", "KintoCore", "Runner", "HookReceiver", "Rollout", "Wire",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -87,18 +94,30 @@ let package = Package(
 
         // A development tool: the load generator of the demo, the tests and the benchmarks.
         .executableTarget(
-            name: "kinto-load", dependencies: ["Wire", "CLinux"], path: "Sources/KintoLoad", swiftSettings: settings),
+            name: "kinto-load", dependencies: ["Wire", "CLinux"], path: "Sources/KintoLoad",
+            swiftSettings: settings),
 
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: settings),
-        .testTarget(name: "ReverseProxyTests", dependencies: ["ReverseProxy", "Wire"], swiftSettings: settings),
-        .testTarget(name: "SupervisorTests", dependencies: ["Supervisor", "Wire", "kinto-runtime"], swiftSettings: settings),
+        .testTarget(
+            name: "ReverseProxyTests", dependencies: ["ReverseProxy", "Wire"], swiftSettings: settings),
+        .testTarget(
+            name: "SupervisorTests", dependencies: ["Supervisor", "Wire", "kinto-runtime"],
+            swiftSettings: settings),
         .testTarget(name: "KintoCoreTests", dependencies: ["KintoCore", "Wire"], swiftSettings: settings),
-        .testTarget(name: "RunnerTests", dependencies: ["Runner", "KintoCore", "Wire"], swiftSettings: settings),
-        .testTarget(name: "HookReceiverTests", dependencies: ["HookReceiver", "KintoCore"], swiftSettings: settings),
-        .testTarget(name: "RolloutTests", dependencies: ["Rollout", "KintoCore", "Wire"], swiftSettings: settings),
+        .testTarget(
+            name: "RunnerTests", dependencies: ["Runner", "KintoCore", "Wire", "kinto"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "HookReceiverTests", dependencies: ["HookReceiver", "KintoCore", "Wire"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "RolloutTests", dependencies: ["Rollout", "KintoCore", "Wire"], swiftSettings: settings),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["KintoCore", "Wire", "HTTPClient", "kinto", "kinto-runtime", "kinto-load"],
+            dependencies: [
+                "KintoCore", "Wire", "HTTPClient", "kinto", "kinto-runtime",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
             swiftSettings: settings),
     ]
 )

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Crypto
+internal import Foundation
+internal import Hummingbird
+internal import KintoCore
+internal import Logging
+internal import NIOCore
+
+/// The control server's routes, in groups of their own, and the two doors to them: the unix socket, which only the
+/// owner can open, and TCP, where all but webhooks and health needs a token.
+struct APIServer: Sendable {
+    typealias Context = BasicRequestContext
+
+    let actions: Actions
+    let version: String
+
+    func router(trusted: Bool) -> Router<Context> {
+        let router = Router(context: Context.self)
+        router.add(middleware: ProblemMiddleware())
+        router.get("/healthz") { _, _ in "ok\n" }
+        WebhookRoutes(actions: actions).add(to: router)
+        if trusted { HookRoutes(actions: actions).add(to: router) }
+        let api = router.group("/api/v1")
+        if !trusted { api.add(middleware: TokenMiddleware(store: actions.store)) }
+        ServiceRoutes(actions: actions, version: version).add(to: api)
+        ReleaseRoutes(actions: actions).add(to: api)
+        return router
+    }
+}
+
+/// Turns every error into problem details.
+private struct ProblemMiddleware: RouterMiddleware {
+    typealias Context = APIServer.Context
+
+    func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response)
+        async throws
+        -> Response
+    {
+        do { return try await next(request, context) } catch let error as HTTPError {
+            guard error.status == .notFound else { throw error }
+            throw Problem(Failure(code: "unknown-path", "there is nothing at \(request.uri.path)"))
+        } catch { throw Problem.wrap(error) }
+    }
+}
+
+/// `Authorization: Bearer TOKEN`; the store keeps hashes, so what is compared is not secret.
+private struct TokenMiddleware: RouterMiddleware {
+    typealias Context = APIServer.Context
+    let store: Store
+
+    func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response)
+        async throws
+        -> Response
+    {
+        guard let value = request.headers[.authorization], value.hasPrefix("Bearer "),
+            try await store.hasToken(hash: Actions.hash(String(value.dropFirst(7))))
+        else {
+            throw Problem(
+                Failure(
+                    code: "unauthorized", "this needs a token: Authorization: Bearer TOKEN",
+                    hints: [.init("make one on the server", command: "kinto token create")]))
+        }
+        return try await next(request, context)
+    }
+}
+
+extension Encodable {
+    /// The value as a JSON answer.
+    func json(_ status: HTTPResponse.Status = .ok) throws -> Response {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return Response(
+            status: status, headers: [.contentType: "application/json"],
+            body: .init(byteBuffer: ByteBuffer(bytes: try encoder.encode(self))))
+    }
+}
+
+extension Request {
+    /// The body as JSON of the given form; an empty one counts as `{}`.
+    func decoded<T: Decodable>(_ type: T.Type, limit: Int = 1 << 20) async throws -> T {
+        let buffer = try await body.collect(upTo: limit)
+        let bytes = buffer.readableBytes == 0 ? Data("{}".utf8) : Data(buffer.readableBytesView)
+        do { return try JSONDecoder().decode(type, from: bytes) } catch {
+            throw Failure(code: "malformed", "the body is not the JSON that is expected here")
+        }
+    }
+
+    /// The target that the path and `?env=` name.
+    func target(_ context: APIServer.Context, environment: String? = nil) throws -> Target {
+        let name = try ServiceName(context.parameters.require("name"))
+        let environment = environment ?? uri.queryParameters["env"].map(String.init)
+        return Target(
+            service: name, environment: try environment.map { try EnvironmentName($0) } ?? .production)
+    }
+
+    func flag(_ name: String) -> Bool { uri.queryParameters[Substring(name)] == "1" }
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Foundation
+internal import Hummingbird
+internal import KintoCore
+internal import NIOCore
+
+/// An error as RFC 9457 problem details.
+struct Problem: Error, HTTPResponseError {
+    let status: HTTPResponse.Status
+    let failure: Failure
+
+    /// The status that belongs to the failure's code.
+    init(_ failure: Failure) {
+        self.failure = failure
+        status =
+            switch failure.code {
+            case "unknown-service", "unknown-release", "unknown-path": .notFound
+            case "invalid-name", "malformed", "invalid-config", "invalid-repository": .badRequest
+            case "unauthorized": .unauthorized
+            case "store-full", "store-unreadable": .serviceUnavailable
+            case "internal": .internalServerError
+            default: .conflict
+            }
+    }
+
+    static func wrap(_ error: any Error) -> Problem {
+        switch error {
+        case let problem as Problem: problem
+        case let failure as Failure: Problem(failure)
+        default: Problem(Failure(code: "internal", "\(error)"))
+        }
+    }
+
+    private struct Body: Encodable {
+        let type: String
+        let title: String
+        let status: Int
+        let detail: String
+        let code: String
+        let hints: [Failure.Hint]
+        let evidence: [String]
+    }
+
+    func response(from request: Request, context: some RequestContext) throws -> Response {
+        let body = Body(
+            type: "about:blank", title: status.reasonPhrase, status: status.code, detail: failure.message,
+            code: failure.code, hints: failure.hints, evidence: failure.evidence)
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        var headers: HTTPFields = [.contentType: "application/problem+json"]
+        if status == .serviceUnavailable { headers[.retryAfter] = "5" }
+        if status == .unauthorized { headers[.wwwAuthenticate] = "Bearer" }
+        return Response(
+            status: status, headers: headers,
+            body: .init(byteBuffer: ByteBuffer(bytes: try encoder.encode(body))))
+    }
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import KintoCore
+internal import Wire
+
+/// A release as the API and the commands show it. Absent values are written as null.
+struct ReleaseJSON: Encodable {
+    let release: Release
+
+    private enum Key: String, CodingKey {
+        case service, environment, number, status, live, stage, commit, branch, subject, author, trigger,
+            rollbackOf
+        case supersededBy, createdAt, startedAt, liveAt, finishedAt, timings, swap, instances, artifact,
+            failure
+    }
+
+    private struct InstanceJSON: Encodable {
+        let name: String
+        let pid: Int32?
+        let port: UInt16
+        let startedAt: String
+        let restarts: Int
+    }
+
+    private struct ArtifactJSON: Encodable {
+        let sha256: String
+        let bytes: Int64
+        let available: Bool
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var c = encoder.container(keyedBy: Key.self)
+        try c.encode(release.target.service, forKey: .service)
+        try c.encode(release.target.environment, forKey: .environment)
+        try c.encode(release.number, forKey: .number)
+        try c.encode(release.status, forKey: .status)
+        try c.encode(release.live, forKey: .live)
+        try c.encode(release.stage, forKey: .stage)
+        try c.encode(release.commit, forKey: .commit)
+        try c.encode(release.branch, forKey: .branch)
+        try c.encode(release.subject, forKey: .subject)
+        try c.encode(release.author, forKey: .author)
+        try c.encode(release.trigger, forKey: .trigger)
+        try c.encode(release.rollbackOf, forKey: .rollbackOf)
+        try c.encode(release.supersededBy, forKey: .supersededBy)
+        try c.encode(release.createdAt.rfc3339, forKey: .createdAt)
+        try c.encode(release.startedAt?.rfc3339, forKey: .startedAt)
+        try c.encode(release.liveAt?.rfc3339, forKey: .liveAt)
+        try c.encode(release.finishedAt?.rfc3339, forKey: .finishedAt)
+        try c.encode(release.timings, forKey: .timings)
+        try c.encode(release.swap, forKey: .swap)
+        try c.encode(release.instances.map(ReleaseJSON.instance), forKey: .instances)
+        try c.encode(
+            release.artifact.map {
+                ArtifactJSON(sha256: $0.sha256, bytes: $0.bytes, available: $0.available)
+            },
+            forKey: .artifact)
+        try c.encode(release.failure, forKey: .failure)
+    }
+
+    /// With pid and restarts as the supervisor says now.
+    private static func instance(_ recorded: Instance) -> InstanceJSON {
+        let state = try? SupervisorState.read(recorded.statePath)
+        return InstanceJSON(
+            name: recorded.name, pid: state?.process?.pid ?? recorded.pid, port: recorded.port,
+            startedAt: (state?.startedAt ?? recorded.startedAt).rfc3339,
+            restarts: state?.restarts ?? recorded.restarts)
+    }
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Hummingbird
+internal import KintoCore
+internal import Wire
+
+/// Services, the state of the whole, tokens and deliveries.
+struct ServiceRoutes: Sendable {
+    let actions: Actions
+    let version: String
+
+    private struct NewService: Decodable {
+        let name: String
+        let repository: String?
+        let branch: String?
+    }
+
+    private struct Ask: Decodable {
+        let environment: String?
+        let name: String?
+    }
+
+    func add(to api: RouterGroup<APIServer.Context>) {
+        let actions = actions
+        api.get("/status") { request, _ in
+            let only = request.uri.queryParameters["service"].map(String.init)
+            return try await actions.status(version: version, only: only).json()
+        }
+        api.get("/services") { _, _ in try await actions.status(version: version, only: nil).services.json() }
+        api.post("/services") { request, _ in
+            let ask = try await request.decoded(NewService.self)
+            return try await actions.addService(ask.name, repository: ask.repository, branch: ask.branch)
+                .json(.created)
+        }
+        api.get("/services/:name") { request, context in
+            let target = try request.target(context)
+            try await actions.require(target)
+            return try await actions.status(version: version, only: target.service.description).services
+                .json()
+        }
+        api.delete("/services/:name") { request, context in
+            let target = try request.target(context)
+            try await actions.removeService(target.service)
+            return Response(status: .noContent)
+        }
+        api.post("/services/:name/suspend") { request, context in
+            let ask = try await request.decoded(Ask.self)
+            try await actions.suspend(request.target(context, environment: ask.environment))
+            return try [String: String]().json()
+        }
+        api.post("/services/:name/resume") { request, context in
+            let ask = try await request.decoded(Ask.self)
+            return try ReleaseJSON(
+                release: await actions.resume(request.target(context, environment: ask.environment))
+            )
+            .json(.accepted)
+        }
+        api.get("/deliveries") { request, _ in
+            let name = try request.uri.queryParameters["service"].map { try ServiceName(String($0)) }
+            return try await actions.store.deliveries(name).map(DeliveryJSON.init).json()
+        }
+        api.post("/tokens") { request, _ in
+            let ask = try await request.decoded(Ask.self)
+            return try ["token": await actions.createToken(name: ask.name ?? "token")].json(.created)
+        }
+    }
+}
+
+struct DeliveryJSON: Encodable {
+    let delivery, service, event, ref, verdict, at: String
+    let release: Int?
+    let status: Int
+
+    init(_ d: Delivery) {
+        delivery = d.identifier
+        service = d.service
+        event = d.event
+        ref = d.reference
+        verdict = d.verdict
+        at = d.at.rfc3339
+        release = d.release
+        status = d.status
+    }
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Glibc
+internal import KintoCore
+internal import Rollout
+internal import Runner
+internal import Wire
+
+extension Actions {
+    struct Added: Encodable {
+        struct Webhook: Encodable {
+            let url: String
+            let secret: String
+        }
+        let name: String
+        let branch: String
+        let kind: String
+        let repository: String
+        let webhook: Webhook
+        let remote: String?
+    }
+
+    func addService(_ name: String, repository: String?, branch: String?) async throws -> Added {
+        let service = try ServiceName(name)
+        let branch = branch ?? "main"
+        guard !branch.isEmpty, branch.utf8.count <= 255, !branch.hasPrefix("-"), !branch.contains(".."),
+            branch.unicodeScalars.allSatisfy({
+                $0.value > 0x20 && $0.value != 0x7F && !"~^:?*[\\".unicodeScalars.contains($0)
+            })
+        else { throw Failure(code: "invalid-name", "that is not a branch name") }
+        let source: RegisteredService.Source
+        let path: String
+        switch repository {
+        case nil: (source, path) = (.hosted, home.repository(service))
+        case .some(let given) where given.hasPrefix("/"): (source, path) = (.local, given)
+        case .some(let given):
+            _ = try GitAddress(given)
+            (source, path) = (.remote, given)
+        }
+        if try await store.service(service) != nil {
+            throw Failure(
+                code: "service-exists", "there is a service '\(name)' already",
+                hints: [.init("look at it", command: "kinto service show \(name)")])
+        }
+        let made = try await git.run { [options] () throws -> Bool in
+            if source == .hosted, !Files.exists(path) { try GitRepository.createBare(path) }
+            if source != .remote {
+                _ = try GitRepository(opening: path)
+                try HookScripts.install(
+                    in: path, service: service, home: options.home, runtime: options.runtimePath)
+            }
+            return true
+        }
+        _ = made
+        let secret = Actions.random()
+        try await store.add(
+            RegisteredService(
+                name: service, source: source, repository: path, createdAt: .now, webhookSecret: secret),
+            branch: branch)
+        try await routes.set(
+            RoutingTable.Route(
+                identifier: Target(service: service).description, hosts: ["\(service).localhost"]))
+        return Added(
+            name: name, branch: branch, kind: source.rawValue, repository: path,
+            webhook: .init(url: "http://\(options.listen)/hooks/\(service)", secret: secret),
+            remote: source == .remote ? nil : "git remote add kinto \(path)")
+    }
+
+    /// Stops and forgets a service; a repository that the operator gave is left but for the hooks.
+    func removeService(_ name: ServiceName) async throws {
+        let target = Target(service: name)
+        guard let service = try await store.service(name) else {
+            throw Failure(code: "unknown-service", "there is no service '\(name)'")
+        }
+        for open in try await store.openReleases(target) { _ = try? await lanes.abort(target, open.number) }
+        await lanes.settle(target)
+        if let live = try await store.live(target), let manifest = live.manifest {
+            try await rollout.stop(
+                target, upstream: live.upstream, instances: live.instances, manifest: manifest,
+                hosts: Deployment.hosts(target, manifest))
+        }
+        try await routes.remove(target.description)
+        let artifacts = try await store.releases(target, limit: 100_000).compactMap {
+            $0.artifact?.identifier
+        }
+        try await store.remove(name)
+        let home = home
+        try await Blocking.run {
+            if service.source == .local {
+                HookScripts.remove(from: service.repository)
+            } else {
+                try Files.removeTree(home.repository(name))
+            }
+            try Files.removeTree("\(home.path)/services/\(name)")
+            try Files.removeTree("\(home.path)/work/\(name)")
+            for artifact in Set(artifacts) { try Files.removeTree("\(home.artifacts)/\(artifact)") }
+        }
+    }
+
+    struct StatusJSON: Encodable {
+        struct Proxy: Encodable {
+            let pid: Int32?
+            let listen: String
+        }
+        struct Service: Encodable {
+            let name, environment, branch, repository, url: String
+            let live: ReleaseJSON?
+            let releases: [ReleaseJSON]
+            let queued: Int
+            let suspended: Bool
+            let lastDelivery: DeliveryJSON?
+            let waiting: String?
+        }
+        let version, home, listen: String
+        let proxy: Proxy
+        let services: [Service]
+    }
+
+    func status(version: String, only: String?) async throws -> StatusJSON {
+        let hello = try? await routes.hello()
+        var services: [StatusJSON.Service] = []
+        for service in try await store.services() where only == nil || only == service.name.description {
+            for environment in try await store.environments(of: service.name) {
+                let target = environment.target
+                let open = try await store.openReleases(target)
+                let live = try await store.live(target)
+                let running = open.first { $0.status == .deploying }
+                services.append(
+                    .init(
+                        name: service.name.description, environment: target.environment.description,
+                        branch: environment.branch, repository: service.repository,
+                        url: deployment.url(target, live?.manifest ?? Manifest(start: "-")),
+                        live: live.map { ReleaseJSON(release: $0) },
+                        releases: open.map { ReleaseJSON(release: $0) },
+                        queued: open.count { $0.status == .queued }, suspended: environment.suspended,
+                        lastDelivery: try await store.deliveries(service.name, limit: 1).first.map(
+                            DeliveryJSON.init),
+                        waiting: running.map {
+                            "release \($0.number) is at \($0.stage?.rawValue ?? "its start")"
+                        }))
+            }
+        }
+        return StatusJSON(
+            version: version, home: home.path, listen: options.listen,
+            proxy: .init(pid: hello?.process.pid, listen: hello?.listen ?? options.proxyListen),
+            services: services)
+    }
+}
+
+/// The hooks that kinto puts into a bare repository.
+enum HookScripts {
+    static func install(in repository: String, service: ServiceName, home: Home, runtime: String) throws {
+        for kind in ["pre-receive", "post-receive"] {
+            let path = "\(repository)/hooks/\(kind)"
+            if let old = try? Files.read(path), !String(decoding: old, as: UTF8.self).contains(mark) {
+                throw Failure(
+                    code: "hook-exists", "\(path) is there already and is not kinto's",
+                    hints: [
+                        .init(
+                            "move it away, or call this from it: \(runtime) hook \(kind) --home \(home.path) --service \(service)"
+                        )
+                    ])
+            }
+            try Files.makeDirectories("\(repository)/hooks", mode: 0o755)
+            let script =
+                "#!/bin/sh\n\(mark)\nexec \(quoted(runtime)) hook \(kind) --home \(quoted(home.path)) --service \(service)\n"
+            try Files.replace(path, with: Array(script.utf8), mode: 0o755)
+        }
+    }
+
+    static func remove(from repository: String) {
+        for kind in ["pre-receive", "post-receive"] {
+            let path = "\(repository)/hooks/\(kind)"
+            if let old = try? Files.read(path), String(decoding: old, as: UTF8.self).contains(mark) {
+                unlink(path)
+            }
+        }
+    }
+
+    private static let mark = "# installed by kinto"
+
+    private static func quoted(_ text: String) -> String {
+        "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+    }
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Crypto
+internal import Foundation
+internal import HookReceiver
+internal import KintoCore
+internal import Logging
+internal import Rollout
+internal import Runner
+internal import Wire
+
+/// What the server does for people, whatever door they come through.
+struct Actions: Sendable {
+    let options: ServeOptions
+    let home: Home
+    let store: Store
+    let lanes: Lanes
+    let git: GitExecutor
+    let rollout: RolloutController
+    let routes: Routes
+    let deployment: Deployment
+    let logger: Logger
+
+    func require(_ target: Target) async throws {
+        guard try await store.environment(target) != nil else {
+            throw Failure(
+                code: "unknown-service",
+                "there is no service '\(target.service)' with an environment '\(target.environment)'",
+                hints: [.init("see what there is", command: "kinto service list")])
+        }
+    }
+
+    /// Accepts, shows the beginning of the log at once, and starts it if nothing else runs.
+    func accept(_ new: NewRelease) async throws -> Release {
+        let release = try await store.accept(new)
+        try Files.makeDirectories(home.release(release.target, release.number))
+        let log = ReleaseLog(path: home.releaseLog(release.target, release.number))
+        let open = try await store.openReleases(release.target)
+        if let running = open.first(where: { $0.status == .deploying }) {
+            log.append(.detail("Release \(release.number) waits for release \(running.number)"))
+        } else {
+            log.append(.detail("Release \(release.number) is queued"))
+        }
+        for old in try await store.releases(release.target, limit: 20)
+        where old.supersededBy == release.number {
+            let log = ReleaseLog(path: home.releaseLog(old.target, old.number))
+            log.append(.trouble("Superseded by release \(release.number), a newer push"))
+            log.close()
+        }
+        await lanes.wake(release.target)
+        return release
+    }
+
+    func deploy(_ target: Target, ref: String?, noCache: Bool) async throws -> Release {
+        guard let environment = try await store.environment(target),
+            let service = try await store.service(target.service)
+        else {
+            try await require(target)
+            throw Failure(code: "unknown-service", "there is no service '\(target.service)'")
+        }
+        var new = NewRelease(target: target, commit: nil, branch: environment.branch, trigger: .manual)
+        new.noCache = noCache
+        if service.source != .remote {
+            let (path, branch) = (service.repository, environment.branch)
+            new.commit = try await git.run { () throws -> CommitID in
+                let repository = try GitRepository(opening: path)
+                if let ref {
+                    guard let commit = try repository.resolve(ref) else {
+                        throw Failure(code: "unknown-ref", "the repository has no '\(ref)'")
+                    }
+                    return commit
+                }
+                guard let commit = try repository.resolve("refs/heads/\(branch)") else {
+                    throw Failure(
+                        code: "branch-missing", "the repository has no branch '\(branch)' yet",
+                        hints: [.init("push it", command: "git push kinto \(branch)")])
+                }
+                return commit
+            }
+        } else if let ref {
+            guard let commit = CommitID(ref) else {
+                throw Failure(code: "unknown-ref", "--ref of a remote repository must be a full commit id")
+            }
+            new.commit = commit
+        }
+        return try await accept(new)
+    }
+
+    /// Makes an earlier successful release live again, as a new one.
+    func rollback(_ target: Target, to number: Int?, currentConfig: Bool) async throws -> (Release, [String])
+    {
+        try await require(target)
+        let history = try await store.releases(target, limit: 10_000)
+        let deployed = history.filter { $0.status == .deployed }
+        guard deployed.count >= 2 else {
+            throw Failure(
+                code: "not-rollbackable",
+                "\(target) has \(deployed.count == 1 ? "only one deployed release" : "no deployed release"): there is nothing to go back to"
+            )
+        }
+        let live = history.first { $0.live }
+        let chosen: Release
+        if let number {
+            guard let found = history.first(where: { $0.number == number }) else {
+                throw Failure(code: "unknown-release", "there is no release \(number) of \(target)")
+            }
+            guard found.status == .deployed else {
+                throw Failure(
+                    code: "not-rollbackable",
+                    "release \(number) is \(found.status.rawValue): only a release that was live can come back",
+                    hints: [.init("see those that can", command: "kinto releases \(target.service)")])
+            }
+            chosen = found
+        } else {
+            // The one that was live before what is live now.
+            guard let before = deployed.filter({ !$0.live && $0.number < live?.number ?? .max }).first else {
+                throw Failure(code: "not-rollbackable", "there is no earlier deployed release of \(target)")
+            }
+            chosen = before
+        }
+        guard let artifact = chosen.artifact, artifact.available, let manifest = chosen.manifest else {
+            throw Failure(
+                code: "artifact-missing", "the artifact of release \(chosen.number) is not kept any more")
+        }
+        let today = try await store.config(target)
+        let diff = Actions.difference(
+            from: live?.config ?? today, to: currentConfig ? today : chosen.config ?? today)
+        var new = NewRelease(target: target, commit: chosen.commit, branch: chosen.branch, trigger: .rollback)
+        new.rollbackOf = chosen.number
+        new.artifact = artifact
+        new.manifest = manifest
+        new.config = currentConfig ? nil : chosen.config
+        new.subject = chosen.subject
+        new.author = chosen.author
+        return (try await accept(new), diff)
+    }
+
+    /// Names only: values are secret.
+    private static func difference(from old: [String: String], to new: [String: String]) -> [String] {
+        Set(old.keys).union(new.keys).sorted().compactMap { key in
+            switch (old[key], new[key]) {
+            case (nil, .some): "+ \(key)"
+            case (.some, nil): "- \(key)"
+            case (let a, let b) where a != b: "~ \(key)"
+            default: nil
+            }
+        }
+    }
+
+    func configure(_ target: Target, set: [String: String], unset: [String]) async throws -> Release? {
+        try await require(target)
+        for name in set.keys {
+            if let problem = VariableName.problem(name) { throw Failure(code: "invalid-config", problem) }
+        }
+        guard !set.values.contains(where: { $0.utf8.contains(0) || $0.utf8.count > 64 << 10 }) else {
+            throw Failure(code: "invalid-config", "a value holds a NUL byte or is larger than 64 KiB")
+        }
+        let new = try await taken(from: store.live(target), target, trigger: .config)
+        guard let release = try await store.changeConfig(target, set: set, unset: unset, release: new) else {
+            return nil
+        }
+        try Files.makeDirectories(home.release(target, release.number))
+        ReleaseLog(path: home.releaseLog(target, release.number)).append(
+            .detail("Release \(release.number) is queued"))
+        await lanes.wake(target)
+        return release
+    }
+
+    private func taken(from live: Release?, _ target: Target, trigger: Release.Trigger) -> NewRelease? {
+        guard let live, let artifact = live.artifact, let manifest = live.manifest else { return nil }
+        var new = NewRelease(target: target, commit: live.commit, branch: live.branch, trigger: trigger)
+        new.artifact = artifact
+        new.manifest = manifest
+        new.subject = live.subject
+        new.author = live.author
+        return new
+    }
+
+    func suspend(_ target: Target) async throws {
+        try await require(target)
+        guard let live = try await store.live(target), let manifest = live.manifest, !live.instances.isEmpty
+        else {
+            throw Failure(code: "nothing-live", "nothing of \(target) runs")
+        }
+        try await store.setSuspended(target, true)
+        try await rollout.stop(
+            target, upstream: live.upstream, instances: live.instances, manifest: manifest,
+            hosts: Deployment.hosts(target, manifest))
+        try await store.update(live.id, step: "suspended") { $0.instances = [] }
+    }
+
+    func resume(_ target: Target) async throws -> Release {
+        try await require(target)
+        guard let environment = try await store.environment(target), environment.suspended,
+            let new = taken(from: try await store.live(target), target, trigger: .manual)
+        else { throw Failure(code: "not-suspended", "\(target) is not suspended") }
+        var release = new
+        release.trigger = .config
+        return try await accept(release)
+    }
+
+    func createToken(name: String) async throws -> String {
+        let token = "kinto_" + Actions.random()
+        try await store.addToken(hash: Actions.hash(token), name: name)
+        return token
+    }
+
+    static func random() -> String {
+        SymmetricKey(size: .bits256).withUnsafeBytes {
+            $0.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+        }
+    }
+
+    static func hash(_ token: String) -> String {
+        SHA256.hash(data: Data(token.utf8)).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }
+            .joined()
+    }
+}

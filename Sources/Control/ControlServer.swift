@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Glibc
+internal import Hummingbird
+internal import KintoCore
+internal import Logging
+internal import Rollout
+internal import Runner
+internal import ServiceLifecycle
+internal import UnixSignals
+internal import Wire
+
+/// `kinto serve`: puts the parts together and runs them until a signal.
+public enum ControlServer {
+    /// Returns after SIGTERM or SIGINT, within five seconds; the proxy and the services go on.
+    /// - Throws: `Failure` when it cannot start.
+    public static func run(_ options: ServeOptions) async throws {
+        signal(SIGPIPE, SIG_IGN)
+        umask(0o077)
+        let home = options.home
+        do { try home.prepare() } catch {
+            throw Failure(
+                code: "home-unusable", "the home directory cannot be used: \(error)",
+                hints: [
+                    .init(
+                        "name another one with --home, or make it yours",
+                        command: "chown -R \"$USER\" \(home.path)")
+                ])
+        }
+        let lock = try HomeLock(home)
+        var logger = Logger(label: "kinto", factory: { StreamLogHandler.standardError(label: $0) })
+        logger.logLevel = .notice
+
+        let store = try Store(path: home.database)
+        let git = try GitExecutor()
+        let routes = Routes(socket: home.proxySocket)
+        let ports = PortAllocator()
+        let supervisors = SupervisorClient(runtime: options.runtimePath)
+        let rollout = RolloutController(supervisors: supervisors, routes: routes, ports: ports)
+        let environment = ProcessEnvironment(inherited: inherited(), home: home)
+        let pipeline = Pipeline(
+            home: home, store: store, git: git, artifacts: try ArtifactStore(root: home.artifacts),
+            jobs: Jobs(client: supervisors),
+            fetcher: ChildFetcher(home: home, fetcher: Fetcher(program: options.executablePath)),
+            environment: environment,
+            checkPort: { try await PortCheck.check($0, $1, store: store, routes: routes) })
+        let deployment = Deployment(
+            home: home, store: store, pipeline: pipeline, rollout: rollout, environment: environment,
+            proxyPort: Int(options.proxyListen.split(separator: ":").last ?? "") ?? 80)
+        let lanes = Lanes(store: store, home: home, logger: logger) { try await deployment.perform($0, $1) }
+        let actions = Actions(
+            options: options, home: home, store: store, lanes: lanes, git: git, rollout: rollout,
+            routes: routes,
+            deployment: deployment, logger: logger)
+        try await firstToken(actions)
+
+        let proxy = ProxyProcess(
+            home: home, runtime: options.runtimePath, listen: options.proxyListen, version: options.version,
+            routes: routes)
+        try await proxy.ensure()
+        let recovery = Recovery(home: home, store: store, actions: actions, ports: ports, logger: logger)
+        let gone = try await recovery.takeOver()
+
+        let server = APIServer(actions: actions, version: options.version)
+        guard let address = TCPAddress(options.listen) else {
+            throw Failure(code: "invalid-address", "--listen wants ADDRESS:PORT, not '\(options.listen)'")
+        }
+        unlink(home.socket)
+        let quiet = Logger(label: "http", factory: { _ in SwiftLogNoOpLogHandler() })
+        let local = Application(
+            router: server.router(trusted: true),
+            configuration: .init(address: .unixDomainSocket(path: home.socket)),
+            onServerRunning: { _ in chmod(home.socket, 0o600) }, logger: quiet)
+        let remote = Application(
+            router: server.router(trusted: false),
+            configuration: .init(address: .hostname(address.host, port: address.port)), logger: quiet)
+        let worker = BackgroundWork { [logger] in
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    await proxy.watch { text in logger.error("proxy", metadata: ["event": "\(text)"]) }
+                }
+                group.addTask { await recovery.retireOld() }
+                for release in gone { group.addTask { await deployment.startAgain(release, logger) } }
+                await recovery.takeSpool()
+                for environment in (try? await store.environments()) ?? [] {
+                    await lanes.wake(environment.target)
+                }
+                await group.waitForAll()
+            }
+        } stop: {
+            await lanes.stop()
+        }
+        var configuration = ServiceGroupConfiguration(
+            services: [.init(service: local), .init(service: remote), .init(service: worker)],
+            gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet)
+        configuration.maximumGracefulShutdownDuration = .seconds(3)
+        configuration.maximumCancellationDuration = .seconds(1)
+        announce(
+            "kinto \(options.version) serves http://\(options.listen) (hooks and API) and http://\(options.proxyListen) (services); home \(home.path)"
+        )
+        do { try await ServiceGroup(configuration: configuration).run() } catch let error as ServiceGroupError
+        {
+            logger.notice("stopped", metadata: ["reason": "\(error)"])
+        }
+        unlink(home.socket)
+        withExtendedLifetime(lock) {}
+    }
+
+    private static func inherited() -> [String: String] {
+        var result: [String: String] = [:]
+        for name in ["PATH", "HOME", "LANG", "TZ"] {
+            if let value = getenv(name) { result[name] = String(cString: value) }
+        }
+        return result
+    }
+
+    private static func firstToken(_ actions: Actions) async throws {
+        guard try await actions.store.tokenCount() == 0 else { return }
+        let token = try await actions.createToken(name: "first start")
+        try Files.replace(actions.home.tokenFile, with: Array("\(token)\n".utf8))
+    }
+
+    private static func announce(_ text: String) {
+        let line = Array((text + "\n").utf8)
+        _ = line.withUnsafeBytes { write(2, $0.baseAddress, $0.count) }
+    }
+}
+
+/// `ADDRESS:PORT`
+private struct TCPAddress {
+    let host: String
+    let port: Int
+
+    init?(_ text: String) {
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+            return nil
+        }
+        host = String(text[..<colon])
+        self.port = Int(port)
+    }
+}
+
+/// What runs beside the doors.
+private struct BackgroundWork: Service {
+    let work: @Sendable () async -> Void
+    let stop: @Sendable () async -> Void
+
+    func run() async throws {
+        await withGracefulShutdownHandler {
+            let task = Task { await work() }
+            try? await gracefulShutdown()
+            task.cancel()
+            await stop()
+        } onGracefulShutdown: {
+        }
+    }
+}
+
+private struct Jobs: JobRunner {
+    let client: SupervisorClient
+    func run(_ spec: SupervisorSpec) async throws -> SupervisorState { try await client.run(spec) }
+}
+
+private struct ChildFetcher: RemoteFetcher {
+    let home: Home
+    let fetcher: Fetcher
+
+    func fetch(_ service: RegisteredService, branch: String, log: @escaping @Sendable (LogLine) -> Void)
+        async throws -> CommitID
+    {
+        let path = home.repository(service.name)
+        if !Files.exists(path) { try await Blocking.run { try GitRepository.createBare(path) } }
+        let keys = "\(home.path)/keys/\(service.name)"
+        return try await fetcher.fetch(
+            FetchSpec(
+                address: GitAddress(service.repository), repository: path,
+                references: ["refs/heads/\(branch)"],
+                sshKey: Files.exists(keys) ? keys : nil,
+                knownHosts: Files.exists("\(home.path)/known_hosts") ? "\(home.path)/known_hosts" : nil),
+            deadline: .seconds(600)
+        ) { progress in
+            log(
+                .detail("received \(progress.received) of \(progress.total) objects, \(progress.bytes) bytes")
+            )
+        }
+    }
+}
+
+/// The stable port of a service belongs to one target, and to no other program.
+enum PortCheck {
+    static func check(_ port: UInt16, _ target: Target, store: Store, routes: Routes) async throws {
+        for environment in try await store.environments()
+        where environment.port == port && environment.target != target {
+            throw Failure(
+                stage: .fetch, code: "port-taken", "port \(port) belongs to service \(environment.target)",
+                hints: [.init("choose another 'port' in kinto.json")])
+        }
+        if await routes.routes.contains(where: { $0.identifier == target.description && $0.port == port }) {
+            return
+        }
+        if let owner = Listeners.owner(of: port) {
+            throw Failure(
+                stage: .fetch, code: "port-taken",
+                "port \(port) is taken by \(owner.name) (pid \(owner.pid))",
+                hints: [.init("stop that program, or choose another 'port' in kinto.json")])
+        }
+    }
+}

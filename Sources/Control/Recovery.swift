@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import HookReceiver
+internal import KintoCore
+internal import Logging
+internal import Rollout
+internal import Runner
+internal import Wire
+
+/// Makes the record and the world agree when the server starts: what serves is taken over, what was interrupted goes
+/// on by a written rule, what nobody knows is ended.
+struct Recovery: Sendable {
+    let home: Home
+    let store: Store
+    let actions: Actions
+    let ports: PortAllocator
+    let logger: Logger
+
+    /// Before the lanes start.
+    /// - Returns: the live releases whose processes are gone (a reboot) and have to be started again.
+    func takeOver() async throws -> [Release] {
+        let live = try await store.allLive()
+        let open = try await store.openReleases()
+        for release in live + open { ports.reserve(release.instances.map(\.port)) }
+        try await settleInterrupted(open)
+        var gone: [Release] = []
+        var routes: [RoutingTable.Route] = []
+        for environment in try await store.environments() {
+            let target = environment.target
+            let release = try await store.live(target)
+            var route = RoutingTable.Route(
+                identifier: target.description, hosts: ["\(target.label).localhost"])
+            if let release, let manifest = release.manifest {
+                route.hosts = Deployment.hosts(target, manifest)
+                route.port = manifest.port
+                let running = release.instances.filter { $0.supervisor.isRunning }
+                if !running.isEmpty {
+                    route.upstream = .init(identifier: release.upstream, ports: running.map(\.port))
+                } else if !environment.suspended {
+                    gone.append(release)
+                }
+            }
+            routes.append(route)
+        }
+        try await actions.routes.replace(routes)
+        try await endStrays()
+        return gone
+    }
+
+    /// The rule: before the swap was recorded a release begins again; after it, it is brought to its end.
+    private func settleInterrupted(_ open: [Release]) async throws {
+        for release in open where release.status == .deploying {
+            let log = ReleaseLog(path: home.releaseLog(release.target, release.number))
+            log.reopen()
+            let stage = release.stage?.rawValue ?? "start"
+            if release.live {
+                log.append(.detail("The server was restarted at \(stage); this release is live"))
+                try await store.update(release.id, step: "finished after a restart") { release in
+                    release.status = .deployed
+                    release.finishedAt = .now
+                    release.stage = nil
+                }
+                log.close()
+            } else if release.abortRequested {
+                await actions.rollout.stop(release.instances, grace: .seconds(5))
+                try await store.update(release.id, step: "aborted after a restart") { release in
+                    release.status = .aborted
+                    release.finishedAt = .now
+                    release.stage = nil
+                    release.instances = []
+                }
+                log.append(.trouble("Release \(release.number) was aborted"))
+                log.close()
+            } else {
+                await actions.rollout.stop(release.instances, grace: .seconds(5))
+                log.append(.trouble("Interrupted at \(stage) by a restart of the server; beginning again"))
+                try await store.update(release.id, step: "interrupted at \(stage)") { release in
+                    release.status = .queued
+                    release.stage = nil
+                    release.instances = []
+                }
+            }
+        }
+    }
+
+    /// Stops what an interrupted swap left of releases that are not live any more.
+    func retireOld() async {
+        for environment in (try? await store.environments()) ?? [] {
+            for release in (try? await store.releases(environment.target, limit: 100)) ?? []
+            where !release.live && release.status.isFinal && !release.instances.isEmpty {
+                await actions.rollout.stop(
+                    release.instances, grace: release.manifest?.rollout.stop.grace ?? .seconds(30))
+                _ = try? await store.update(release.id, step: "stopped after a restart") { $0.instances = [] }
+            }
+        }
+    }
+
+    /// Processes of this home that no live release has.
+    private func endStrays() async throws {
+        var recorded = try await store.allLive()
+        for environment in try await store.environments() {
+            recorded += try await store.releases(environment.target, limit: 100)
+        }
+        let known = Set(recorded.flatMap(\.instances).map { "KINTO_INSTANCE_ID=\($0.identifier)" })
+        let mark = "KINTO_HOME_ID=\(ProcessEnvironment.homeMark(home))"
+        try await Blocking.run {
+            Strays.kill { entries in
+                entries.contains(mark) && !entries.contains { known.contains($0) }
+            }
+        }
+    }
+
+    /// Takes up what the hooks left while nobody listened.
+    func takeSpool() async {
+        let spool = Spool(home)
+        for entry in spool.entries() {
+            let target = Target(service: entry.service)
+            do {
+                guard let environment = try await store.environment(target) else {
+                    logger.error(
+                        "spooled push for an unknown service", metadata: ["service": "\(entry.service)"])
+                    continue
+                }
+                let plan = entry.push.plan(
+                    branch: environment.branch, environment: target.environment.description)
+                if let update = plan.deploy {
+                    _ = try await actions.accept(entry.push, update, target, environment)
+                }
+                spool.done(entry)
+            } catch {
+                logger.error(
+                    "spooled push cannot be accepted",
+                    metadata: ["service": "\(entry.service)", "error": "\(error)"])
+            }
+        }
+    }
+}

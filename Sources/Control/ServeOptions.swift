@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+public import KintoCore
+
+/// What `kinto serve` was started with.
+public struct ServeOptions: Sendable {
+    public var home: Home
+    /// `ADDRESS:PORT` of webhooks and API.
+    public var listen: String
+    /// `ADDRESS:PORT` of the proxy.
+    public var proxyListen: String
+    /// Path of `kinto-runtime`.
+    public var runtimePath: String
+    /// Path of `kinto` itself.
+    public var executablePath: String
+    public var version: String
+
+    public init(
+        home: Home, listen: String, proxyListen: String, runtimePath: String, executablePath: String,
+        version: String
+    ) {
+        self.home = home
+        self.listen = listen
+        self.proxyListen = proxyListen
+        self.runtimePath = runtimePath
+        self.executablePath = executablePath
+        self.version = version
+    }
+}

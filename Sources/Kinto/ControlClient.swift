@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ArgumentParser
+internal import Foundation
+internal import HTTPClient
+internal import KintoCore
+
+/// The way to the server: its unix socket, or KINTO_URL with KINTO_TOKEN.
+struct ControlClient {
+    let home: Home
+    private let base: String
+    private let socket: String?
+    private let headers: [String]
+
+    init(_ home: Home) {
+        self.home = home
+        let variables = ProcessInfo.processInfo.environment
+        if let url = variables["KINTO_URL"], !url.isEmpty {
+            base = url.hasSuffix("/") ? String(url.dropLast()) : url
+            socket = nil
+            headers = variables["KINTO_TOKEN"].map { ["Authorization: Bearer \($0)"] } ?? []
+        } else {
+            base = "http://kinto"
+            socket = home.socket
+            headers = []
+        }
+    }
+
+    /// A JSON answer; anything but success is printed and ends the command with the right exit code.
+    func call(_ method: String = "GET", _ path: String, _ body: [String: Any]? = nil) async throws -> Any {
+        let bytes = try body.map { Array(try JSONSerialization.data(withJSONObject: $0)) }
+        let response: HTTPClient.Response
+        do {
+            response = try await HTTPClient.send(
+                .init(
+                    method, url: "\(base)/api/v1\(path)",
+                    headers: headers + ["Content-Type: application/json"],
+                    body: bytes, unixSocket: socket, timeout: 60_000))
+        } catch { throw unreachable(error) }
+        let value = try? JSONSerialization.jsonObject(with: Data(response.body), options: [.fragmentsAllowed])
+        guard (200..<300).contains(response.status) else {
+            throw refused(response.status, value as? [String: Any])
+        }
+        return value ?? [String: Any]()
+    }
+
+    /// Prints a text as it comes. False when the server went away meanwhile.
+    func stream(_ path: String) async throws {
+        do {
+            let status = try await HTTPClient.stream(
+                .init(url: "\(base)/api/v1\(path)", headers: headers, unixSocket: socket)
+            ) { Output.write($0) }
+            guard status == 200 else { throw refused(status, nil) }
+        } catch let error as HTTPClient.TransportError { throw unreachable(error) }
+    }
+
+    /// Waits for the end of a stream; its bytes are not kept.
+    func collect(_ path: String) async throws -> Int {
+        do {
+            return try await HTTPClient.stream(
+                .init(url: "\(base)/api/v1\(path)", headers: headers, unixSocket: socket)
+            ) { _ in }
+        } catch let error as HTTPClient.TransportError { throw unreachable(error) }
+    }
+
+    private func unreachable(_ error: any Error) -> any Error {
+        Output.trouble(
+            socket.map { "no kinto server answers at \($0): start it with 'kinto serve'" }
+                ?? "no kinto server answers at \(base): \(error)")
+        return ExitCode(69)
+    }
+
+    private func refused(_ status: Int, _ problem: [String: Any]?) -> any Error {
+        Output.trouble(Output.safe(problem?["detail"] as? String ?? "the server answered \(status)"))
+        for hint in problem?["hints"] as? [[String: Any]] ?? [] {
+            let text = Output.safe(hint["text"] as? String ?? "")
+            Output.error(
+                "       \((hint["command"] as? String).map { "\(text): \(Output.safe($0))" } ?? text)\n")
+        }
+        return ExitCode(status == 400 ? 2 : status == 503 ? 69 : 3)
+    }
+}
+
+/// What goes to the terminal.
+enum Output {
+    static func line(_ text: String) { write(Array((text + "\n").utf8)) }
+    static func write(_ bytes: [UInt8]) { FileHandle.standardOutput.write(Data(bytes)) }
+    static func error(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+    static func trouble(_ text: String) { error(" !     \(text)\n") }
+
+    static func json(_ value: Any) {
+        let data =
+            (try? JSONSerialization.data(
+                withJSONObject: value,
+                options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes, .fragmentsAllowed])) ?? Data()
+        write(Array(data) + [0x0A])
+    }
+
+    /// Without control characters: a text from a repository cannot steer the terminal.
+    static func safe(_ text: String) -> String {
+        text.unicodeScalars.map {
+            $0.value < 0x20 || (0x7F...0x9F).contains($0.value) ? $0.escaped(asASCII: true) : String($0)
+        }.joined()
+    }
+
+    /// Aligned columns.
+    static func table(_ rows: [[String]]) {
+        let width = (0..<(rows.map(\.count).max() ?? 0)).map { column in
+            rows.map { $0.count > column ? $0[column].count : 0 }.max() ?? 0
+        }
+        for row in rows {
+            let cells = row.enumerated().map {
+                $0.offset == row.count - 1
+                    ? $0.element : $0.element.padding(toLength: width[$0.offset], withPad: " ", startingAt: 0)
+            }
+            line(cells.joined(separator: "  "))
+        }
+    }
+}

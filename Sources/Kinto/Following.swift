@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ArgumentParser
+internal import Foundation
+internal import Glibc
+
+/// Follows a release to its end and turns that into the exit code.
+struct Following {
+    let options: GlobalOptions
+    let service: String
+
+    /// - Parameter release: its JSON.
+    func follow(_ release: [String: Any]) async throws {
+        guard let number = release["number"] as? Int else { return }
+        let service = service
+        signal(SIGINT, SIG_IGN)
+        let interrupt = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())
+        interrupt.setEventHandler {
+            Output.error(
+                "\n       the deploy goes on; follow it with: kinto logs \(service) --release \(number) -f\n")
+            exit(130)
+        }
+        interrupt.activate()
+        let path = "/services/\(service)/releases/\(number)"
+        if !options.quiet, !options.json {
+            try await options.client.stream("\(path)/log?env=\(options.env)&follow=1&times=0")
+        } else {
+            _ = try await options.client.collect("\(path)/log?env=\(options.env)&follow=1")
+        }
+        guard let final = try await options.client.call("GET", "\(path)?env=\(options.env)") as? [String: Any]
+        else { return }
+        if options.json { Output.json(final) }
+        let status = final["status"] as? String ?? ""
+        if options.quiet { Output.line("release \(number) of \(service): \(status)") }
+        switch status {
+        case "deployed": return
+        case "failed": throw ExitCode(1)
+        case "aborted": throw ExitCode(4)
+        case "superseded": throw ExitCode(5)
+        default: throw ExitCode(6)
+        }
+    }
+}
+
+/// A release for people.
+enum ReleaseView {
+    static func rows(_ releases: [[String: Any]]) -> [[String]] {
+        [["RELEASE", "STATUS", "COMMIT", "BY", "CREATED", "TOOK", "SUBJECT"]]
+            + releases.map { release in
+                let live = release["live"] as? Bool == true
+                let timings = (release["timings"] as? [String: Double] ?? [:]).filter {
+                    $0.key != "queue" && $0.key != "drain"
+                }
+                let took = timings.values.reduce(0, +)
+                let trigger = release["trigger"] as? String ?? ""
+                let origin = (release["rollbackOf"] as? Int).map { "\(trigger) of \($0)" } ?? trigger
+                return [
+                    "\(release["number"] as? Int ?? 0)",
+                    live ? "Live" : (release["status"] as? String ?? "").capitalized,
+                    String((release["commit"] as? String ?? "-").prefix(7)), origin,
+                    String((release["createdAt"] as? String ?? "").prefix(19)), "\(Int(took)) ms",
+                    Output.safe(release["subject"] as? String ?? ""),
+                ]
+            }
+    }
+
+    static func why(_ release: [String: Any]) {
+        guard let failure = release["failure"] as? [String: Any] else {
+            Output.line("release \(release["number"] as? Int ?? 0) is \(release["status"] as? String ?? "")")
+            return
+        }
+        Output.line(
+            "Release \(release["number"] as? Int ?? 0) failed at \(failure["stage"] as? String ?? "its start"): \(Output.safe(failure["message"] as? String ?? "")) (\(failure["code"] as? String ?? ""))"
+        )
+        for line in failure["evidence"] as? [String] ?? [] { Output.line("  | \(Output.safe(line))") }
+        for hint in failure["hints"] as? [[String: Any]] ?? [] {
+            let text = Output.safe(hint["text"] as? String ?? "")
+            Output.line("  -> \((hint["command"] as? String).map { "\(text): \(Output.safe($0))" } ?? text)")
+        }
+    }
+}

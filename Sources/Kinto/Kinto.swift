@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ArgumentParser
+internal import Control
+internal import Foundation
+internal import Glibc
+internal import KintoCore
+internal import Runner
+
+/// The command line. Usage errors end with 2, as the documentation says.
+@main
+struct Kinto: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "kinto", abstract: "git push, and the new version is live, with no request dropped.",
+        discussion: """
+            EXAMPLES:
+              kinto serve                    start the server and the proxy
+              kinto service add hello        register a service; prints the git remote
+              git push kinto main            deploy it
+              kinto releases hello           what was deployed
+              kinto rollback hello           back to the release before
+            """, version: Kinto.version,
+        subcommands: [
+            Serve.self, ServiceCommand.self, Deploy.self, Status.self, Releases.self, Logs.self,
+            Rollback.self, Abort.self,
+            Suspend.self, Resume.self, Config.self, Why.self, Check.self, Deliveries.self, Token.self,
+        ])
+
+    static let version = "0.1.0"
+
+    static func main() async {
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        switch arguments.first {
+        case "proxy", "supervise", "hook": runtime(arguments)
+        case "fetch": Glibc.exit(FetchMain.run())
+        default: break
+        }
+        do {
+            var command = try Kinto.parseAsRoot(arguments)
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch let failure as Failure {
+            Output.trouble(failure.message)
+            for line in failure.evidence { Output.error("       \(line)\n") }
+            for hint in failure.hints { Output.error("       \(hint.line)\n") }
+            Glibc.exit(failure.code == "home-in-use" || failure.code == "proxy-start" ? 3 : 2)
+        } catch let code as ExitCode {
+            Glibc.exit(code.rawValue)
+        } catch {
+            let code = Kinto.exitCode(for: error)
+            let text = Kinto.fullMessage(for: error) + "\n"
+            if code == .success { Output.write(Array(text.utf8)) } else { Output.error(text) }
+            Glibc.exit(code == .success ? 0 : code == .validationFailure ? 2 : 1)
+        }
+    }
+
+    /// The small executable that lies beside this one.
+    static var runtimePath: String {
+        URL(fileURLWithPath: executablePath).deletingLastPathComponent().path + "/kinto-runtime"
+    }
+    static var executablePath: String {
+        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+            ?? CommandLine.arguments[0]
+    }
+
+    private static func runtime(_ arguments: [String]) -> Never {
+        var pointers = (["kinto-runtime"] + arguments).map { strdup($0) }
+        pointers.append(nil)
+        execv(runtimePath, pointers)
+        Output.trouble("\(runtimePath) cannot be started: \(String(cString: strerror(errno)))")
+        Glibc.exit(3)
+    }
+}
+
+struct GlobalOptions: ParsableArguments {
+    @Option(help: "The state directory (KINTO_HOME).") var home: String?
+    @Option(help: "The environment.") var env = "production"
+    @Flag(help: "Print facts as JSON.") var json = false
+    @Flag(help: "Print only what matters.") var quiet = false
+
+    var directory: Home {
+        let given = home ?? ProcessInfo.processInfo.environment["KINTO_HOME"]
+        let path = given ?? (getuid() == 0 ? "/var/lib/kinto" : NSHomeDirectory() + "/.local/share/kinto")
+        return Home(path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path)
+    }
+
+    var client: ControlClient { ControlClient(directory) }
+}
+
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Run the server; starts the proxy if none runs.")
+    @OptionGroup var options: GlobalOptions
+    @Option(help: "Webhooks and API.") var listen = "127.0.0.1:7780"
+    @Option(help: "The proxy.") var proxyListen = "127.0.0.1:8080"
+
+    func run() async throws {
+        try await ControlServer.run(
+            ServeOptions(
+                home: options.directory, listen: listen, proxyListen: proxyListen,
+                runtimePath: Kinto.runtimePath,
+                executablePath: Kinto.executablePath, version: Kinto.version))
+    }
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ArgumentParser
+internal import Foundation
+
+struct Deploy: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Deploy the branch, or a commit of it, and follow it to its end.",
+        discussion: "EXAMPLES:\n  kinto deploy hello\n  kinto deploy hello --ref 1a2b3c4 --detach")
+    @OptionGroup var options: GlobalOptions
+    @Argument var name: String
+    @Option(help: "A commit of the branch.") var ref: String?
+    @Flag(help: "Do not wait.") var detach = false
+    @Flag(help: "Build without caches.") var noCache = false
+
+    func run() async throws {
+        var body: [String: Any] = ["environment": options.env, "noCache": noCache]
+        body["ref"] = ref
+        let release =
+            try await options.client.call("POST", "/services/\(name)/deploy", body) as? [String: Any] ?? [:]
+        if detach {
+            options.json
+                ? Output.json(release) : Output.line("release \(release["number"] as? Int ?? 0) is queued")
+        } else {
+            try await Following(options: options, service: name).follow(release)
+        }
+    }
+}
+
+struct Status: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "What is live, queued and running.")
+    @OptionGroup var options: GlobalOptions
+    @Argument var name: String?
+
+    func run() async throws {
+        let status = try await options.client.call("GET", "/status" + (name.map { "?service=\($0)" } ?? ""))
+        if options.json { return Output.json(status) }
+        let services = (status as? [String: Any])?["services"] as? [[String: Any]] ?? []
+        Output.table(
+            [["SERVICE", "ENVIRONMENT", "LIVE", "COMMIT", "QUEUED", "NOW", "URL"]]
+                + services.map { service in
+                    let live = service["live"] as? [String: Any]
+                    return [
+                        service["name"] as? String ?? "", service["environment"] as? String ?? "",
+                        service["suspended"] as? Bool == true
+                            ? "suspended" : (live?["number"] as? Int).map { "\($0)" } ?? "-",
+                        String((live?["commit"] as? String ?? "-").prefix(7)),
+                        "\(service["queued"] as? Int ?? 0)",
+                        service["waiting"] as? String ?? "-", service["url"] as? String ?? "",
+                    ]
+                })
+    }
+}
+
+struct Releases: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "The history, newest first.")
+    @OptionGroup var options: GlobalOptions
+    @Argument var name: String
+    @Option(name: .short, help: "How many.") var n = 100
+
+    func run() async throws {
+        let releases = try await options.client.call(
+            "GET", "/services/\(name)/releases?env=\(options.env)&limit=\(n)")
+        if options.json { return Output.json(releases) }
+        Output.table(ReleaseView.rows(releases as? [[String: Any]] ?? []))
+    }
+}
+
+struct Logs: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Release log and console log.")
+    @OptionGroup var options: GlobalOptions
+    @Argument var name: String
+    @Option(help: "Of this release.") var release: Int?
+    @Flag(help: "The release log.") var build = false
+    @Flag(help: "The console log.") var console = false
+    @Flag(name: .short, help: "Follow.") var follow = false
+    @Option(name: .short, help: "The last lines only.") var n: Int?
+
+    func run() async throws {
+        let releases =
+            try await options.client.call("GET", "/services/\(name)/releases?env=\(options.env)")
+            as? [[String: Any]] ?? []
+        let newest = releases.first
+        let live = releases.first { $0["live"] as? Bool == true }
+        let inProgress = ["queued", "deploying"].contains(newest?["status"] as? String ?? "")
+        let showsConsole = console || (!build && !inProgress && release == nil)
+        guard let number = release ?? (showsConsole ? live ?? newest : newest)?["number"] as? Int else {
+            Output.trouble("\(name) has no release yet")
+            throw ExitCode(3)
+        }
+        let tail = n.map { "&tail=\($0)" } ?? (showsConsole ? "&tail=100" : "")
+        try await options.client.stream(
+            "/services/\(name)/releases/\(number)/\(showsConsole ? "console" : "log")?env=\(options.env)&follow=\(follow ? 1 : 0)\(tail)"
+        )
+    }
+}
+
+struct Rollback: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Make an earlier successful release live again, without a build.",
+        discussion: "EXAMPLES:\n  kinto rollback hello\n  kinto rollback hello 3 --current-config")
+    @OptionGroup var options: GlobalOptions
+    @Argument var name: String
+    @Argument var number: Int?
+    @Flag(help: "With today's configuration.") var currentConfig = false
+    @Flag(help: "Do not wait.") var detach = false
+
+    func run() async throws {
+        var body: [String: Any] = ["environment": options.env, "currentConfig": currentConfig]
+        body["number"] = number
+        let answer =
+            try await options.client.call("POST", "/services/\(name)/rollback", body) as? [String: Any] ?? [:]
+        let release = answer["release"] as? [String: Any] ?? [:]
+        if !options.json {
+            for line in answer["configDiff"] as? [String] ?? [] {
+                Output.line("       configuration \(Output.safe(line))")
+            }
+        }
+        if detach {
+            options.json
+                ? Output.json(release) : Output.line("release \(release["number"] as? Int ?? 0) is queued")
+        } else {
+            try await Following(options: options, service: name).follow(release)
+        }
+    }
+}
+
+struct Abort: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Stop a queued or deploying release; what is live stays.")
+    @OptionGroup var options: GlobalOptions
+    @Argument var name: String
+    @Argument var number: Int?
+
+    func run() async throws {
+        var body: [String: Any] = ["environment": options.env]
+        body["number"] = number
+        let release =
+            try await options.client.call("POST", "/services/\(name)/abort", body) as? [String: Any] ?? [:]
+        options.json
+            ? Output.json(release)
+            : Output.line("release \(release["number"] as? Int ?? 0): \(release["status"] as? String ?? "")")
+    }
+}
+
+struct Why: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Why a release failed, and what to do.")
+    @OptionGroup var options: GlobalOptions
+    @Argument var name: String
+    @Argument var number: Int?
+
+    func run() async throws {
+        let releases =
+            try await options.client.call("GET", "/services/\(name)/releases?env=\(options.env)&limit=1000")
+            as? [[String: Any]] ?? []
+        guard
+            let release = releases.first(where: { release in
+                if let number {
+                    release["number"] as? Int == number
+                } else {
+                    release["status"] as? String == "failed"
+                }
+            })
+        else {
+            Output.trouble(
+                number.map { "there is no release \($0) of \(name)" } ?? "no release of \(name) failed")
+            throw ExitCode(3)
+        }
+        options.json ? Output.json(release["failure"] ?? [String: Any]()) : ReleaseView.why(release)
+    }
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ArgumentParser
+internal import Foundation
+internal import KintoCore
+
+struct ServiceCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "service", abstract: "Register, list, show and remove services.",
+        subcommands: [Add.self, List.self, Show.self, Remove.self])
+
+    struct Add: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Register a service.",
+            discussion:
+                "EXAMPLES:\n  kinto service add hello\n  kinto service add api --repo https://example.com/team/api.git --branch main"
+        )
+        @OptionGroup var options: GlobalOptions
+        @Argument var name: String
+        @Option(help: "A bare repository on this host, or a URL. Without: kinto makes one.") var repo: String?
+        @Option(help: "The branch that deploys.") var branch = "main"
+
+        func run() async throws {
+            var body: [String: Any] = ["name": name, "branch": branch]
+            body["repository"] = repo.map {
+                $0.contains(":") || $0.hasPrefix("/") ? $0 : URL(fileURLWithPath: $0).path
+            }
+            let added = try await options.client.call("POST", "/services", body) as? [String: Any] ?? [:]
+            if options.json { return Output.json(added) }
+            Output.line("-----> Service \(name) deploys branch \(branch)")
+            if let remote = added["remote"] as? String {
+                Output.line("       \(remote)")
+                Output.line("       git push kinto \(branch)")
+            } else if let webhook = added["webhook"] as? [String: Any] {
+                Output.line("       Webhook URL:    \(webhook["url"] as? String ?? "")")
+                Output.line("       Webhook secret: \(webhook["secret"] as? String ?? "")")
+            }
+        }
+    }
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "List the services.")
+        @OptionGroup var options: GlobalOptions
+
+        func run() async throws {
+            let services = try await options.client.call("GET", "/services")
+            if options.json { return Output.json(services) }
+            Output.table(
+                [["SERVICE", "ENVIRONMENT", "BRANCH", "REPOSITORY"]]
+                    + (services as? [[String: Any]] ?? []).map { service in
+                        ["name", "environment", "branch", "repository"].map {
+                            Output.safe(service[$0] as? String ?? "")
+                        }
+                    })
+        }
+    }
+
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Everything about one service, as JSON.")
+        @OptionGroup var options: GlobalOptions
+        @Argument var name: String
+
+        func run() async throws { Output.json(try await options.client.call("GET", "/services/\(name)")) }
+    }
+
+    struct Remove: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Stop a service and remove all that kinto keeps of it.")
+        @OptionGroup var options: GlobalOptions
+        @Argument var name: String
+        @Flag(help: "I mean it.") var yes = false
+
+        func validate() throws {
+            if !yes {
+                throw ValidationError(
+                    "this removes the service, its releases and its repository under the home: add --yes")
+            }
+        }
+
+        func run() async throws {
+            _ = try await options.client.call("DELETE", "/services/\(name)")
+            if !options.quiet { Output.line("service \(name) is removed") }
+        }
+    }
+}
+
+struct Suspend: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Stop a service without losing anything.")
+    @OptionGroup var options: GlobalOptions
+    @Argument var name: String
+
+    func run() async throws {
+        _ = try await options.client.call("POST", "/services/\(name)/suspend", ["environment": options.env])
+        if !options.quiet { Output.line("\(name) is suspended; start it again with: kinto resume \(name)") }
+    }
+}
+
+struct Resume: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Start a suspended service again, without a build.")
+    @OptionGroup var options: GlobalOptions
+    @Argument var name: String
+
+    func run() async throws {
+        let release =
+            try await options.client.call("POST", "/services/\(name)/resume", ["environment": options.env])
+            as? [String: Any] ?? [:]
+        try await Following(options: options, service: name).follow(release)
+    }
+}
+
+struct Config: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Server-side variables and secrets: kinto config NAME list | set K=V… | unset K…",
+        discussion:
+            "EXAMPLES:\n  kinto config hello set DATABASE_URL=postgres://… LOG_LEVEL=debug\n  kinto config hello unset LOG_LEVEL"
+    )
+    @OptionGroup var options: GlobalOptions
+    @Argument var name: String
+    @Argument var action = "list"
+    @Argument var variables: [String] = []
+    @Flag(help: "Show the values.") var reveal = false
+
+    func validate() throws {
+        guard ["list", "set", "unset"].contains(action) else {
+            throw ValidationError("'\(action)' is not list, set or unset")
+        }
+        if action != "list", variables.isEmpty { throw ValidationError("name at least one variable") }
+        if action == "set", let bad = variables.first(where: { !$0.contains("=") }) {
+            throw ValidationError("'\(bad)' is not K=V")
+        }
+    }
+
+    func run() async throws {
+        if action == "list" {
+            let answer =
+                try await options.client.call("GET", "/services/\(name)/config?env=\(options.env)")
+                as? [String: Any] ?? [:]
+            let list = answer["variables"] as? [[String: Any]] ?? []
+            if options.json {
+                return Output.json(list.map { reveal ? $0 : $0.merging(["value": "********"]) { $1 } })
+            }
+            for variable in list {
+                Output.line(
+                    "\(variable["name"] as? String ?? "")=\(reveal ? Output.safe(variable["value"] as? String ?? "") : "********")"
+                )
+            }
+            return
+        }
+        var body: [String: Any] = ["environment": options.env]
+        if action == "set" {
+            body["set"] = Dictionary(
+                variables.map { pair -> (String, String) in
+                    let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+                    return (String(parts[0]), parts.count > 1 ? String(parts[1]) : "")
+                }, uniquingKeysWith: { $1 })
+        } else {
+            body["unset"] = variables
+        }
+        let answer =
+            try await options.client.call("PATCH", "/services/\(name)/config", body) as? [String: Any] ?? [:]
+        if let release = answer["release"] as? [String: Any] {
+            try await Following(options: options, service: name).follow(release)
+        } else if !options.quiet {
+            Output.line("set; nothing is live yet, so nothing was started")
+        }
+    }
+}
+
+struct Deliveries: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Webhook deliveries and what became of them.")
+    @OptionGroup var options: GlobalOptions
+    @Argument var name: String?
+
+    func run() async throws {
+        let list = try await options.client.call("GET", "/deliveries" + (name.map { "?service=\($0)" } ?? ""))
+        if options.json { return Output.json(list) }
+        Output.table(
+            [["AT", "SERVICE", "EVENT", "REF", "STATUS", "VERDICT"]]
+                + (list as? [[String: Any]] ?? []).map { d in
+                    [d["at"], d["service"], d["event"], d["ref"], d["status"], d["verdict"]].map {
+                        Output.safe("\($0 ?? "")")
+                    }
+                })
+    }
+}
+
+struct Token: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "API tokens.", subcommands: [Create.self])
+
+    struct Create: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Make a token; it is shown once.")
+        @OptionGroup var options: GlobalOptions
+        @Argument var name = "token"
+
+        func run() async throws {
+            let answer =
+                try await options.client.call("POST", "/tokens", ["name": name]) as? [String: Any] ?? [:]
+            options.json ? Output.json(answer) : Output.line(answer["token"] as? String ?? "")
+        }
+    }
+}
+
+struct Check: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Check kinto.json, as a push does.")
+    @Argument var directory = "."
+    @Option(help: "The environment.") var env = "production"
+
+    func run() throws {
+        let path = "\(directory)/kinto.json"
+        let procfile = FileManager.default.contents(atPath: "\(directory)/Procfile").map { Array($0) }
+        guard
+            let bytes = FileManager.default.contents(atPath: path).map({ Array($0) })
+                ?? procfile.map({ _ in Array("{}".utf8) })
+        else {
+            Output.trouble("\(path) is not there; the smallest one is { \"start\": \"./server\" }")
+            throw ExitCode(2)
+        }
+        switch Manifest.parse(bytes, environment: env, procfile: procfile) {
+        case .success(let manifest):
+            Output.line("kinto.json is valid: starts '\(manifest.start)'")
+            for notice in manifest.unsupported { Output.line(" !     \(notice)") }
+        case .failure(let errors):
+            Output.error(errors.rendered + "\n")
+            throw ExitCode(2)
+        }
+    }
+}

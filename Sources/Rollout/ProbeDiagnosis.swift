@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import KintoCore
+internal import Wire
+
+/// Says in the user's words why an instance did not become live.
+struct ProbeDiagnosis: Sendable {
+    let plan: RolloutPlan
+    let instance: Instance
+
+    private var logsHint: Failure.Hint {
+        .init(
+            "read what it printed",
+            command: "kinto logs \(plan.target.service) --console --release \(plan.number)")
+    }
+
+    /// The deadline passed; `last` is what the last try found.
+    func deadline(_ last: Probe.Finding) -> Failure {
+        let expected = "127.0.0.1:\(instance.port)"
+        let limit = plan.manifest.probe.deadline
+        switch last {
+        case .notListening, .healthy:
+            let others = Listeners.of(instance.supervisor)
+            let sameport = others.filter { $0.port == instance.port }
+            if let wrong = sameport.first {
+                return failure(
+                    "wrong-address",
+                    "\(instance.name) listens on \(wrong.description), which 127.0.0.1 does not reach: listen on $HOST (127.0.0.1)",
+                    evidence: others.map { "listens on \($0.description)" })
+            }
+            if let wrong = others.first {
+                return failure(
+                    "wrong-port",
+                    "\(instance.name) listens on \(wrong.description), expected \(expected): read PORT, or pass it on in 'start' as $PORT",
+                    evidence: others.map { "listens on \($0.description)" })
+            }
+            return failure(
+                "not-listening", "\(instance.name) did not listen on \(expected) within \(limit)",
+                evidence: console())
+        case .foreign:
+            let owner = Listeners.owner(of: instance.port)
+            return failure(
+                "foreign-listener",
+                "port \(instance.port) is held by a process outside of the release\(owner.map { ": \($0.name) (pid \($0.pid))" } ?? "")"
+            )
+        case .refused:
+            return failure(
+                "probe-refused", "\(instance.name) refuses connections on \(expected)", evidence: console())
+        case .silent:
+            return failure(
+                "probe-timeout",
+                "\(instance.name) accepts connections on \(expected) but does not answer GET \(plan.manifest.probe.path ?? "/") within \(plan.manifest.probe.timeout)",
+                evidence: console())
+        case .status(let status, let text):
+            var result = failure(
+                "probe-status",
+                "GET \(plan.manifest.probe.path ?? "/") of \(instance.name) answered \(status) until the deadline of \(limit)",
+                evidence: [text] + console())
+            if (300..<400).contains(status) {
+                result.hints.append(
+                    .init(
+                        "a redirect is not followed: probe a path that answers directly (probe.path), or allow the status (probe.status)"
+                    ))
+            }
+            return result
+        case .malformed:
+            return failure(
+                "probe-malformed", "\(instance.name) does not speak HTTP on \(expected)", evidence: console())
+        }
+    }
+
+    /// The command ended before it was live.
+    func ended(_ state: SupervisorState) -> Failure {
+        let ran = max(0, state.changedAt.milliseconds - state.startedAt.milliseconds)
+        let lines = console()
+        switch state.ending {
+        case .exited(code: 127):
+            return failure(
+                "start-not-found",
+                "the start command uses a program that is not there: \(plan.manifest.start)", evidence: lines)
+        case .exited(code: 126):
+            return failure(
+                "start-not-executable",
+                "the start command names a file that is not executable: \(plan.manifest.start)",
+                evidence: lines)
+        case .exited(code: 0) where state.leftBehind > 0:
+            return failure(
+                "daemonized",
+                "\(instance.name) put itself into the background: run it in the foreground, kinto keeps it running",
+                evidence: lines)
+        case .exited(let code):
+            return failure(
+                "exited", "\(instance.name) exited with code \(code) after \(ran) ms, before it was live",
+                evidence: lines)
+        case .signaled(let signal):
+            return failure(
+                "killed",
+                "\(instance.name) was ended by signal \(signal) after \(ran) ms, before it was live",
+                evidence: lines)
+        case .unstartable(let code, let operation):
+            return failure(
+                "unstartable", "\(instance.name) could not be started: \(SystemError(operation, code: code))")
+        case nil: return failure("exited", "\(instance.name) ended before it was live", evidence: lines)
+        }
+    }
+
+    func lost() -> Failure {
+        failure("supervisor-lost", "the supervisor of \(instance.name) was killed", evidence: console())
+    }
+
+    private func failure(_ code: String, _ message: String, evidence: [String] = []) -> Failure {
+        Failure(stage: .probe, code: code, message, evidence: evidence, hints: [logsHint])
+    }
+
+    /// The last lines of the console log, without their times.
+    private func console() -> [String] {
+        guard let bytes = try? Files.read("\(plan.releaseDirectory)/console.\(instance.name).log") else {
+            return []
+        }
+        return bytes.suffix(32 << 10).split(separator: 0x0A).suffix(20).map {
+            String(decoding: $0.dropFirst(25), as: UTF8.self)
+        }
+    }
+}

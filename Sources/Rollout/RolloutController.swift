@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Foundation
+public import KintoCore
+public import Wire
+
+/// What a rollout came to.
+public struct RolloutOutcome: Sendable {
+    public var instances: [Instance]
+}
+
+/// Moves a target to a release: start the new one, prove it, swap, drain and stop the old one. On trouble before the
+/// swap only the new one is stopped; after it there is only the way forward.
+public struct RolloutController: Sendable {
+    let supervisors: SupervisorClient
+    let routes: Routes
+    let ports: PortAllocator
+
+    public init(supervisors: SupervisorClient, routes: Routes, ports: PortAllocator) {
+        self.supervisors = supervisors
+        self.routes = routes
+        self.ports = ports
+    }
+
+    /// - Throws: `Failure`, or `CancellationError` when the task was cancelled before the swap; in both cases nothing
+    ///   of the new release runs and the old one serves as before.
+    public func roll(_ plan: RolloutPlan, journal: any RolloutJournal) async throws -> RolloutOutcome {
+        var started: [(Instance, SupervisorHandle)] = []
+        let before: [ProxyReply.Counters]
+        do {
+            try await journal.enter(.start)
+            for index in 1...max(1, plan.manifest.rollout.instances) {
+                try Task.checkCancellation()
+                started.append(try await start("web.\(index)", plan, journal))
+            }
+            try await journal.enter(.probe)
+            for (instance, handle) in started { try await prove(instance, handle, plan) }
+            await journal.log(
+                .step(
+                    "Healthy: \(started.map { "\($0.0.name) on 127.0.0.1:\($0.0.port)" }.joined(separator: ", "))"
+                ))
+            before = (try? await routes.counters()) ?? []
+            try Task.checkCancellation()
+            try await journal.swapping()
+            try await routes.set(route(plan, started.map(\.0.port)))
+        } catch {
+            await withUncancelledTask { [started] in
+                for (instance, handle) in started {
+                    await handle.stop()
+                    ports.release(instance.port)
+                }
+            }
+            throw error
+        }
+        let instances = started.map(\.0)
+        return try await withUncancelledTask {
+            try await journal.swapped()
+            try await retire(plan, before: before, journal)
+            return RolloutOutcome(instances: instances)
+        }
+    }
+
+    /// Takes the target's upstream away, drains and stops what serves it.
+    public func stop(
+        _ target: Target, upstream: String, instances: [Instance], manifest: Manifest, hosts: [String]
+    ) async throws {
+        try await routes.set(
+            RoutingTable.Route(identifier: target.description, hosts: hosts, port: manifest.port))
+        _ = try? await routes.drain(upstream, manifest.rollout.drain)
+        await stop(instances, grace: manifest.rollout.stop.grace)
+    }
+
+    public func stop(_ instances: [Instance], grace: TimeSpan) async {
+        for instance in instances {
+            await SupervisorHandle(instance, grace: grace).stop()
+            ports.release(instance.port)
+        }
+    }
+
+    public func route(_ plan: RolloutPlan, _ ports: [UInt16]) -> RoutingTable.Route {
+        RoutingTable.Route(
+            identifier: plan.target.description, hosts: plan.hosts, port: plan.manifest.port,
+            upstream: .init(identifier: "\(plan.target)/\(plan.number)", ports: ports))
+    }
+
+    // MARK: Steps
+
+    private func start(_ name: String, _ plan: RolloutPlan, _ journal: any RolloutJournal) async throws -> (
+        Instance, SupervisorHandle
+    ) {
+        let port = try ports.take()
+        let identifier = UUID().uuidString
+        let statePath = "\(plan.releaseDirectory)/\(name).state"
+        let spec = SupervisorSpec(
+            identifier: identifier, mode: .service, command: RolloutController.execForm(plan.manifest.start),
+            workingDirectory: plan.directory,
+            environment: plan.environment + [
+                "PORT=\(port)", "HOST=127.0.0.1", "KINTO_INSTANCE=\(name)", "KINTO_INSTANCE_ID=\(identifier)",
+            ], logPath: "\(plan.releaseDirectory)/console.\(name).log", logStyle: .console,
+            logLimit: 10 << 20,
+            secrets: plan.secrets, statePath: statePath, stopSignal: plan.manifest.rollout.stop.signal,
+            stopGrace: plan.manifest.rollout.stop.grace.milliseconds)
+        await journal.log(.step("Starting \(name) on 127.0.0.1:\(port): \(plan.manifest.start)"))
+        var instance: Instance?
+        do {
+            let made = Made()
+            let handle = try await supervisors.start(spec) { supervisor in
+                let record = Instance(
+                    identifier: identifier, name: name, port: port, supervisor: supervisor,
+                    statePath: statePath, startedAt: .now)
+                try await journal.starting(record)
+                await made.set(record)
+            }
+            instance = await made.value
+            guard let instance else {
+                throw Failure(code: "supervisor-lost", "the supervisor was not recorded")
+            }
+            return (instance, handle)
+        } catch {
+            ports.release(port)
+            throw error
+        }
+    }
+
+    /// What the shell itself does, and exec cannot.
+    private static let shellWords: Set<Substring> = [
+        "!", ".", ":", "[", "case", "cd", "command", "eval", "exec", "exit", "export", "for", "if", "read",
+        "return", "set",
+        "shift", "source", "trap", "ulimit", "umask", "unset", "until", "wait", "while",
+    ]
+
+    /// A command that is one program gets the shell's place, so that signals and the pid are its own.
+    static func execForm(_ command: String) -> String {
+        let first = command.prefix { $0 != " " }
+        let isOneProgram =
+            !command.contains { ";&|<>()`\n{}".contains($0) } && !first.contains("=")
+            && !shellWords.contains(first)
+        return isOneProgram ? "exec \(command)" : command
+    }
+
+    private actor Made {
+        var value: Instance?
+        func set(_ value: Instance) { self.value = value }
+    }
+
+    /// Waits until the instance is live; an end of the command is noticed at once.
+    private func prove(_ instance: Instance, _ handle: SupervisorHandle, _ plan: RolloutPlan) async throws {
+        let diagnosis = ProbeDiagnosis(plan: plan, instance: instance)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                for await observation in handle.observations() {
+                    switch observation {
+                    case .state(let state) where state.phase == .waiting || state.phase == .ended:
+                        throw diagnosis.ended(state)
+                    case .state: continue
+                    case .lost: throw diagnosis.lost()
+                    }
+                }
+                // The stream ends early only with the task.
+                try Task.checkCancellation()
+                throw diagnosis.lost()
+            }
+            group.addTask { try await probe(instance, plan, diagnosis) }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+    }
+
+    private func probe(_ instance: Instance, _ plan: RolloutPlan, _ diagnosis: ProbeDiagnosis) async throws {
+        let settings = plan.manifest.probe
+        let probe = Probe(settings: settings, port: instance.port, supervisor: instance.supervisor)
+        let clock = ContinuousClock()
+        let deadline = clock.now + settings.deadline.duration
+        var pause = Duration.milliseconds(1)
+        var healthySince: ContinuousClock.Instant?
+        while true {
+            let finding = try await Blocking.run { probe.attempt() }
+            try Task.checkCancellation()
+            if finding == .healthy {
+                let since = healthySince ?? clock.now
+                healthySince = since
+                if since.duration(to: clock.now) >= settings.stable.duration { return }
+            } else {
+                healthySince = nil
+            }
+            guard clock.now < deadline else { throw diagnosis.deadline(finding) }
+            // The probe's own schedule: fast at first, then at the interval.
+            try await clock.sleep(for: min(pause, settings.interval.duration))
+            pause = min(pause * 2, settings.interval.duration)
+        }
+    }
+
+    private func retire(_ plan: RolloutPlan, before: [ProxyReply.Counters], _ journal: any RolloutJournal)
+        async throws
+    {
+        var receipt = Release.SwapReceipt(requests: 0, failed: 0, delayed: 0)
+        if let previous = plan.previous {
+            let old = before.first { $0.upstream == previous.upstream }
+            if let (counters, cut) = try? await routes.drain(
+                previous.upstream, previous.manifest.rollout.drain)
+            {
+                receipt.requests += old?.inFlight ?? 0
+                receipt.requests += counters.requests - min(counters.requests, old?.requests ?? 0)
+                receipt.failed += counters.failed - min(counters.failed, old?.failed ?? 0)
+                if cut > 0 {
+                    await journal.log(
+                        .trouble("\(cut) requests were cut after \(previous.manifest.rollout.drain)"))
+                }
+            }
+            if let new = try? await routes.counters().first(where: {
+                $0.upstream == "\(plan.target)/\(plan.number)"
+            }) {
+                receipt.requests += new.requests
+                receipt.failed += new.failed
+            }
+            await stop(previous.instances, grace: previous.manifest.rollout.stop.grace)
+            await journal.log(.step("Release \(previous.number) drained and stopped"))
+        }
+        try await journal.drained(receipt)
+    }
+}
+
+/// Runs to its end even if the caller's task is cancelled.
+func withUncancelledTask<T: Sendable>(_ body: @escaping @Sendable () async throws -> T) async throws -> T {
+    try await Task { try await body() }.value
+}
+
+func withUncancelledTask(_ body: @escaping @Sendable () async -> Void) async {
+    await Task { await body() }.value
+}

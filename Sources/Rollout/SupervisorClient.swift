@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CLinux
+internal import Glibc
+internal import KintoCore
+public import Wire
+
+/// Starts supervisors behind their gate, and takes over those that run already.
+public struct SupervisorClient: Sendable {
+    /// Path of `kinto-runtime`.
+    let runtime: String
+
+    public init(runtime: String) { self.runtime = runtime }
+
+    /// Starts a supervisor, lets `record` make it durable, and only then opens the gate: what could not be recorded
+    /// never runs.
+    public func start(
+        _ spec: SupervisorSpec, record: @Sendable (ProcessIdentity) async throws -> Void
+    ) async throws -> SupervisorHandle {
+        var ends: [Int32] = [-1, -1]
+        try check("pipe") { kinto_pipe(&ends) }
+        let (reading, gate) = (Descriptor(owning: ends[0]), Descriptor(owning: ends[1]))
+        unlink(spec.statePath)
+        let pid = try Spawn(
+            path: runtime, arguments: ["kinto-runtime", "supervise"], environment: ["LC_ALL=C"],
+            standardInput: reading,
+            newSession: true
+        ).start()
+        do {
+            guard let identity = ProcessIdentity(running: pid) else {
+                throw Failure(code: "supervisor-lost", "the supervisor ended before it began")
+            }
+            try await record(identity)
+            // A specification larger than the pipe blocks until it is read.
+            try await Blocking.run {
+                try Frame.write(spec.fields, to: gate)
+                try gate.writeAll([SupervisorSpec.gate])
+            }
+            return SupervisorHandle(
+                supervisor: identity, statePath: spec.statePath, identifier: spec.identifier,
+                grace: spec.stopGrace,
+                isChild: true)
+        } catch {
+            // The pipe closes with `gate`: the supervisor ends without having started anything.
+            kill(pid, SIGKILL)
+            var status: Int32 = 0
+            waitpid(pid, &status, 0)
+            throw error
+        }
+    }
+}
+
+extension SupervisorClient {
+    /// Runs a job to its end; cancelling stops its whole tree first.
+    public func run(_ spec: SupervisorSpec) async throws -> SupervisorState {
+        let handle = try await start(spec) { _ in }
+        return try await withTaskCancellationHandler {
+            var last: SupervisorState?
+            for await observation in handle.observations() {
+                if case .state(let state) = observation { last = state }
+            }
+            // An abort ends the stream early: the tree is gone when this returns.
+            await handle.stop(grace: Task.isCancelled ? 2_000 : 0)
+            try Task.checkCancellation()
+            guard var state = try last ?? SupervisorState.read(spec.statePath) else {
+                throw Failure(
+                    code: "supervisor-lost", "the supervisor of '\(spec.command)' ended without a trace")
+            }
+            if state.phase != .ended { state.ending = nil }
+            return state
+        } onCancel: {
+            handle.supervisor.send(SIGTERM)
+        }
+    }
+}
