@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+# `make help` lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := build
+PREFIX ?= /usr/local
+DESTDIR ?=
+SWIFT ?= swift
+PACKAGES := libgit2-dev libcurl4-openssl-dev libsqlite3-dev pkg-config git python3 openssh-server
+
+.PHONY: deps build test lint format bench demo install clean help
+
+deps: ## install the missing Debian packages
+	@missing=(); for package in $(PACKAGES); do \
+	    dpkg-query -W -f='$${Status}\n' "$$package" 2>/dev/null | grep -q '^install ok installed$$' \
+	        || missing+=("$$package"); \
+	done; \
+	if (( $${#missing[@]} )); then \
+	    echo "installing $${missing[*]}"; \
+	    sudo=(); (( $$(id -u) == 0 )) || sudo=(sudo); \
+	    "$${sudo[@]}" apt-get update -q \
+	        && "$${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+	            apt-get install -q -y --no-install-recommends "$${missing[@]}"; \
+	fi
+
+build: deps ## debug build of everything
+	$(SWIFT) build
+
+test: deps ## build and run all tests
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build
+
+lint: ## format and architecture checks
+	$(SWIFT) format lint --strict --recursive Sources Tests Package.swift
+	scripts/check-arrows
+
+format: ## rewrite the sources in the project's format
+	$(SWIFT) format --in-place --recursive Sources Tests Package.swift
+
+release: deps
+	$(SWIFT) build -c release --product kinto
+	$(SWIFT) build -c release --product kinto-runtime
+
+load: deps
+	$(SWIFT) build -c release --product kinto-load
+
+.PHONY: release load
+
+bench: release load ## the demo without waiting: two deploys under load, measured
+	ONCE=1 scripts/demo
+
+demo: release load ## two deploys under load, then look around until Ctrl-C (ONCE=1: leave at once)
+	scripts/demo
+
+install: release ## into PREFIX (/usr/local)
+	install -d "$(DESTDIR)$(PREFIX)/bin"
+	install -m 0755 .build/release/kinto .build/release/kinto-runtime "$(DESTDIR)$(PREFIX)/bin/"
+
+clean: ## remove what was built
+	$(SWIFT) package clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 12

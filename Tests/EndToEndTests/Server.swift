@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import HTTPClient
+import Testing
+import Wire
+
+/// A real kinto in a temporary home with free ports, a work tree to push from, and the way to talk to it.
+final class Server: Sendable {
+    let root: String
+    let home: String
+    let work: String
+    let listen: UInt16
+    let proxy: UInt16
+    let bin: String
+
+    /// Runs `body` with a server that is gone, with all it started, afterwards.
+    static func with(_ body: (Server) async throws -> Void) async throws {
+        let server = try Server()
+        try server.serve()
+        do {
+            try await body(server)
+        } catch {
+            server.end()
+            throw error
+        }
+        server.end()
+    }
+
+    private init() throws {
+        root = "/tmp/kinto-e2e-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+        home = "\(root)/home"
+        work = "\(root)/work"
+        bin = try Server.products()
+        listen = try Server.freePort()
+        proxy = try Server.freePort()
+        try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
+    }
+
+    /// The directory that the build put the executables into: where the test bundle lies.
+    private static func products() throws -> String {
+        for argument in CommandLine.arguments + [
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
+        ] {
+            var directory = URL(fileURLWithPath: argument).deletingLastPathComponent()
+            for _ in 0..<5 {
+                if FileManager.default.isExecutableFile(atPath: directory.path + "/kinto-runtime") {
+                    return directory.path
+                }
+                directory.deleteLastPathComponent()
+            }
+        }
+        throw Trouble("the executables are not beside the tests")
+    }
+
+    private static func freePort() throws -> UInt16 {
+        let raw = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(raw) }
+        var name = sockaddr_in()
+        name.sin_family = sa_family_t(AF_INET)
+        name.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let ok = withUnsafeMutablePointer(to: &name) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(raw, $0, length) == 0 && getsockname(raw, $0, &length) == 0
+            }
+        }
+        guard ok else { throw Trouble("no free port") }
+        return UInt16(bigEndian: name.sin_port)
+    }
+
+    private static let pids = Mutexed<[String: Int32]>([:])
+    private(set) var pid: Int32 {
+        get { Server.pids.read { $0[root] ?? 0 } }
+        set { Server.pids.write { $0[root] = newValue } }
+    }
+
+    /// Starts `kinto serve` and waits until it answers.
+    func serve() throws {
+        let log = try Descriptor.open("\(root)/serve.log", O_WRONLY | O_CREAT | O_APPEND)
+        let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
+        Server.pids.write { [root, bin, home, listen, proxy] pids in
+            pids[root] = try? Spawn(
+                path: "\(bin)/kinto",
+                arguments: [
+                    "kinto", "serve", "--home", home, "--listen", "127.0.0.1:\(listen)", "--proxy-listen",
+                    "127.0.0.1:\(proxy)",
+                ],
+                environment: ["PATH=\(path)", "HOME=\(root)"], standardOutput: log, standardError: log
+            ).start()
+        }
+        for _ in 0..<200 {
+            if try kinto("status", "--json").status == 0 { return }
+            usleep(50_000)
+        }
+        throw Trouble(
+            "the server did not start: \((try? String(contentsOfFile: "\(root)/serve.log", encoding: .utf8)) ?? "")"
+        )
+    }
+
+    /// SIGTERM, and the time it took to end.
+    func stop() -> Duration {
+        let clock = ContinuousClock()
+        return clock.measure {
+            kill(pid, SIGTERM)
+            var status: Int32 = 0
+            waitpid(pid, &status, 0)
+        }
+    }
+
+    private func end() {
+        let status = try? json("status", "--json") as? [String: Any]
+        let proxyPid = (status?["proxy"] as? [String: Any])?["pid"] as? Int
+        for service in status?["services"] as? [[String: Any]] ?? [] {
+            _ = try? kinto("service", "remove", service["name"] as? String ?? "", "--yes")
+        }
+        _ = stop()
+        if let proxyPid { kill(Int32(proxyPid), SIGKILL) }
+        var status2: Int32 = 0
+        if let proxyPid { waitpid(Int32(proxyPid), &status2, WNOHANG) }
+        try? FileManager.default.removeItem(atPath: root)
+    }
+
+    // MARK: Commands
+
+    struct Result {
+        let status: Int32
+        let output: String
+    }
+
+    @discardableResult
+    func kinto(_ arguments: String...) throws -> Result {
+        try run("\(bin)/kinto", arguments + ["--home", home])
+    }
+
+    func json(_ arguments: String...) throws -> Any {
+        let process = try run("\(bin)/kinto", arguments + ["--home", home])
+        return try JSONSerialization.jsonObject(with: Data(process.output.utf8))
+    }
+
+    func releases(_ name: String) throws -> [[String: Any]] {
+        try json("releases", name, "--json") as? [[String: Any]] ?? []
+    }
+
+    func run(_ path: String, _ arguments: [String], in directory: String? = nil) throws -> Result {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: path)
+        process.arguments = arguments
+        process.currentDirectoryURL = directory.map { URL(fileURLWithPath: $0) }
+        process.environment = [
+            "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin", "HOME": root,
+            "GIT_CONFIG_GLOBAL": "/dev/null",
+            "GIT_CONFIG_NOSYSTEM": "1",
+        ]
+        let pipe = Pipe()
+        process.standardOutput = pipe
+        process.standardError = pipe
+        try process.run()
+        let data = pipe.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        return Result(status: process.terminationStatus, output: String(decoding: data, as: UTF8.self))
+    }
+
+    @discardableResult
+    func git(_ arguments: String...) throws -> Result {
+        try run(
+            "/usr/bin/git", ["-c", "user.name=t", "-c", "user.email=t@example.com", "-C", work] + arguments)
+    }
+
+    func write(_ name: String, _ text: String) throws {
+        try text.write(toFile: "\(work)/\(name)", atomically: true, encoding: .utf8)
+    }
+
+    /// Commits what is there and pushes it.
+    @discardableResult
+    func push(_ message: String, branch: String = "main") throws -> Result {
+        try git("add", "-A")
+        try git("commit", "-q", "--allow-empty", "-m", message)
+        return try git("push", "\(home)/repos/hello.git", "HEAD:\(branch)")
+    }
+
+    /// Waits for something to be so, at most 20 seconds.
+    func until(_ condition: () throws -> Bool) async throws {
+        for _ in 0..<400 {
+            if try condition() { return }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        throw Trouble("what was waited for did not come")
+    }
+
+    func get(_ path: String = "/") async throws -> HTTPClient.Response {
+        try await HTTPClient.send(
+            .init(
+                url: "http://127.0.0.1:\(proxy)\(path)", headers: ["Host: hello.localhost"], timeout: 10_000))
+    }
+
+    /// A registered service with the answering application in the work tree.
+    func setUp(
+        _ settings: String =
+            #"{"start":"python3 server.py","probe":{"path":"/"},"rollout":{"stop":{"grace":"5s"}}}"#
+    ) throws {
+        #expect(try kinto("service", "add", "hello").status == 0)
+        try git("init", "-q", "-b", "main")
+        try write("server.py", Server.application)
+        try write("kinto.json", settings)
+    }
+
+    static let application = """
+        import os, signal, sys
+        from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            def answer(self):
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                body = ("release=%s pid=%d %s" % (os.environ["KINTO_RELEASE"], os.getpid(), os.environ.get("GREETING", ""))).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+            do_GET = do_POST = answer
+            def log_message(self, *a): pass
+        signal.signal(signal.SIGTERM, lambda *a: os._exit(0))
+        ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
+        """
+}
+
+struct Trouble: Error, CustomStringConvertible {
+    let description: String
+    init(_ text: String) { description = text }
+}

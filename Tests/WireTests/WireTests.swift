@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+import Testing
+
+@testable import Wire
+
+struct WireTests {
+    @Test func fieldsSurviveTheWay() throws {
+        var fields = Fields()
+        fields.add("a", "1=2\nthree")
+        fields.add("a", "")
+        #expect(try Fields(decoding: fields.encoded()) == fields)
+        #expect(throws: WireError.self) { try Fields(decoding: Array("=x\0".utf8)) }
+        #expect(throws: WireError.self) { try Fields(decoding: Array("a=x".utf8)) }
+    }
+
+    @Test func routingTableSurvivesTheWay() throws {
+        let table = RoutingTable(
+            generation: 7,
+            routes: [
+                .init(
+                    identifier: "a/production", hosts: ["a.localhost", "x.example"], port: 3000,
+                    upstream: .init(identifier: "a/production/3", ports: [20_000, 20_001])),
+                .init(identifier: "b/production", hosts: []),
+            ])
+        #expect(try RoutingTable(table.fields) == table)
+        #expect(try ProxyRequest(ProxyRequest.apply(table).fields) == .apply(table))
+    }
+
+    @Test(arguments: [
+        (Int64(0), "1970-01-01T00:00:00.000Z"), (951_782_400_123, "2000-02-29T00:00:00.123Z"),
+        (-1, "1969-12-31T23:59:59.999Z"),
+    ])
+    func timestampsAreRFC3339(milliseconds: Int64, text: String) {
+        #expect(Timestamp(milliseconds: milliseconds).rfc3339 == text)
+    }
+}
