@@ -97,6 +97,7 @@ let package = Package(
             name: "kinto-load", dependencies: ["Wire", "CLinux"], path: "Sources/KintoLoad",
             swiftSettings: settings),
 
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: settings),
         .testTarget(
             name: "ReverseProxyTests", dependencies: ["ReverseProxy", "Wire"], swiftSettings: settings),
@@ -111,7 +112,9 @@ let package = Package(
             name: "HookReceiverTests", dependencies: ["HookReceiver", "KintoCore", "Wire"],
             swiftSettings: settings),
         .testTarget(
-            name: "RolloutTests", dependencies: ["Rollout", "KintoCore", "Wire"], swiftSettings: settings),
+            name: "RolloutTests",
+            dependencies: ["Rollout", "KintoCore", "Wire", "TestSupport", "kinto-runtime"],
+            swiftSettings: settings),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [

@@ -103,7 +103,7 @@ struct Recovery: Sendable {
         let known = Set(recorded.flatMap(\.instances).map { "KINTO_INSTANCE_ID=\($0.identifier)" })
         let mark = "KINTO_HOME_ID=\(ProcessEnvironment.homeMark(home))"
         try await Blocking.run {
-            Strays.kill { entries in
+            Strays.end { entries in
                 entries.contains(mark) && !entries.contains { known.contains($0) }
             }
         }

@@ -94,7 +94,7 @@ public struct RolloutController: Sendable {
             identifier: identifier, mode: .service, command: RolloutController.execForm(plan.manifest.start),
             workingDirectory: plan.directory,
             environment: plan.environment + [
-                "PORT=\(port)", "HOST=127.0.0.1", "KINTO_INSTANCE=\(name)", "KINTO_INSTANCE_ID=\(identifier)",
+                "PORT=\(port)", "HOST=127.0.0.1", "KINTO_INSTANCE=\(name)",
             ], logPath: "\(plan.releaseDirectory)/console.\(name).log", logStyle: .console,
             logLimit: 10 << 20,
             secrets: plan.secrets, statePath: statePath, stopSignal: plan.manifest.rollout.stop.signal,

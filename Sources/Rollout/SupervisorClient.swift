@@ -9,6 +9,9 @@ public struct SupervisorClient: Sendable {
     /// Path of `kinto-runtime`.
     let runtime: String
 
+    /// argv of a supervisor.
+    static let arguments = ["kinto-runtime", "supervise"]
+
     public init(runtime: String) { self.runtime = runtime }
 
     /// Starts a supervisor, lets `record` make it durable, and only then opens the gate: what could not be recorded
@@ -20,11 +23,14 @@ public struct SupervisorClient: Sendable {
         try check("pipe") { kinto_pipe(&ends) }
         let (reading, gate) = (Descriptor(owning: ends[0]), Descriptor(owning: ends[1]))
         unlink(spec.statePath)
+        var spec = spec
+        spec.environment.append(Strays.instanceMark(spec.identifier))
         let pid = try Spawn(
-            path: runtime, arguments: ["kinto-runtime", "supervise"], environment: ["LC_ALL=C"],
-            standardInput: reading,
+            path: runtime, arguments: SupervisorClient.arguments,
+            environment: ["LC_ALL=C"] + Strays.marks(in: spec.environment), standardInput: reading,
             newSession: true
         ).start()
+        let fields = spec.fields
         do {
             guard let identity = ProcessIdentity(running: pid) else {
                 throw Failure(code: "supervisor-lost", "the supervisor ended before it began")
@@ -32,13 +38,12 @@ public struct SupervisorClient: Sendable {
             try await record(identity)
             // A specification larger than the pipe blocks until it is read.
             try await Blocking.run {
-                try Frame.write(spec.fields, to: gate)
+                try Frame.write(fields, to: gate)
                 try gate.writeAll([SupervisorSpec.gate])
             }
             return SupervisorHandle(
                 supervisor: identity, statePath: spec.statePath, identifier: spec.identifier,
-                grace: spec.stopGrace,
-                isChild: true)
+                grace: spec.stopGrace)
         } catch {
             // The pipe closes with `gate`: the supervisor ends without having started anything.
             kill(pid, SIGKILL)

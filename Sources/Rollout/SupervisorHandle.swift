@@ -11,23 +11,18 @@ public struct SupervisorHandle: Sendable {
     let identifier: String
     /// Milliseconds.
     let grace: Int
-    /// Whether it is this process's child, which has to be waited for.
-    let isChild: Bool
-
-    init(supervisor: ProcessIdentity, statePath: String, identifier: String, grace: Int, isChild: Bool) {
+    init(supervisor: ProcessIdentity, statePath: String, identifier: String, grace: Int) {
         self.supervisor = supervisor
         self.statePath = statePath
         self.identifier = identifier
         self.grace = grace
-        self.isChild = isChild
     }
 
     /// Takes over what an earlier server recorded.
     public init(_ instance: Instance, grace: TimeSpan) {
-        // Whether it is a child is decided by the kernel: waiting for another's child just fails.
         self.init(
             supervisor: instance.supervisor, statePath: instance.statePath, identifier: instance.identifier,
-            grace: grace.milliseconds, isChild: true)
+            grace: grace.milliseconds)
     }
 
     public var isRunning: Bool { supervisor.isRunning }
@@ -40,7 +35,7 @@ public struct SupervisorHandle: Sendable {
 
     /// Runs the stop sequence and returns when nothing of the tree is left.
     public func stop(grace override: Int? = nil) async {
-        let (supervisor, identifier, isChild) = (supervisor, identifier, isChild)
+        let (supervisor, statePath, identifier) = (supervisor, statePath, identifier)
         let patience = override ?? grace
         _ = try? await Blocking.run {
             if let life = supervisor.open() {
@@ -49,36 +44,22 @@ public struct SupervisorHandle: Sendable {
                 if patience == 0 || poll(&poller, 1, Int32(clamping: patience + 5_000)) == 0 {
                     // SIGINT: no grace; the supervisor kills the tree itself, so that nothing is missed.
                     kinto_pidfd_send_signal(life.raw, SIGINT)
-                    if poll(&poller, 1, 5_000) == 0 { kinto_pidfd_send_signal(life.raw, SIGKILL) }
+                    if poll(&poller, 1, 5_000) == 0 {
+                        kinto_pidfd_send_signal(life.raw, SIGKILL)
+                        poll(&poller, 1, 5_000)
+                    }
                 }
             }
-            if isChild {
-                var status: Int32 = 0
-                waitpid(supervisor.pid, &status, 0)
+            // Ours to reap if this server started it; without waiting, for the number may be another's by now.
+            var status: Int32 = 0
+            waitpid(supervisor.pid, &status, WNOHANG)
+            // A supervisor that came to its end has seen its tree empty; one that was killed has not.
+            if let last = try? SupervisorState.read(statePath), last.identifier == identifier,
+                last.phase == .ended
+            {
+                return
             }
-            Strays.kill { $0.contains("KINTO_INSTANCE_ID=\(identifier)") }
+            Strays.end { $0.contains(Strays.instanceMark(identifier)) }
         }
-    }
-}
-
-/// Processes that are kinto's by a mark in their environment, whoever their parent is by now.
-public enum Strays {
-    /// Kills every process whose environment entries satisfy `isStray`, until there is none. Blocks.
-    public static func kill(_ isStray: ([String]) -> Bool) {
-        for _ in 0..<50 {
-            var found = false
-            for pid in ProcessTable.all() where pid != getpid() {
-                guard let identity = ProcessIdentity(running: pid), identity.isRunning,
-                    isStray(environment(pid))
-                else { continue }
-                found = identity.send(SIGKILL) || found
-            }
-            if !found { return }
-        }
-    }
-
-    private static func environment(_ pid: Int32) -> [String] {
-        guard let bytes = try? Files.read("/proc/\(pid)/environ"), !bytes.isEmpty else { return [] }
-        return bytes.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
     }
 }
