@@ -55,7 +55,7 @@ struct HookRoutes: Sendable {
                 else { return [] }
                 let command = "kinto why \(target.service) \(release.number)"
                 return Array(
-                    (LogLine.trouble("Release \(release.number) is \(done.status.rawValue). More: \(command)")
+                    (LogLine.trouble("Release \(release.number): \(done.status.rawValue). More: \(command)")
                         .text + "\n").utf8)
             }
         } catch let failure as Failure {

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A kinto of its own for the soak and the benchmarks: temporary home, free loopback ports, and nothing left."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(os.environ.get("KINTO_BIN_DIR", ROOT / ".build/release")).resolve()
+GIT = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_NAME": "Box",
+       "GIT_AUTHOR_EMAIL": "box@example.invalid", "GIT_COMMITTER_NAME": "Box",
+       "GIT_COMMITTER_EMAIL": "box@example.invalid"}
+
+
+def free_ports(count):
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+def environment():
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ}
+    return kept | GIT
+
+
+def git(directory, *arguments, check=True):
+    return subprocess.run(["git", "-C", str(directory), *arguments], env=environment(), check=check,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def processes(words):
+    """(pid, command line) of every process whose command line or environment has one of the words."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+            around = (entry / "environ").read_bytes().decode("utf-8", "replace")
+        except OSError:
+            continue
+        if any(word in line or word in around for word in words):
+            found.append((int(entry.name), line.strip()))
+    return found
+
+
+class Box:
+    """`with Box() as box:` a running `kinto serve`, gone afterwards with its proxy and services."""
+
+    def __init__(self):
+        for name in ("kinto", "kinto-runtime", "kinto-load"):
+            if not os.access(BIN / name, os.X_OK):
+                raise SystemExit(f"{BIN / name} is missing: make release load")
+        self.directory = Path(tempfile.mkdtemp(prefix="kinto-box."))
+        self.home = self.directory / "home"
+        self.control_port, self.proxy_port = free_ports(2)
+        # As every process that kinto starts for this home has it in its environment.
+        mark = hashlib.sha256(str(self.home).encode()).hexdigest()[:16]
+        self.words = [str(self.directory), f"KINTO_HOME_ID={mark}"]
+        self.server = None
+        self.loads = []
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        for load in self.loads:
+            if load.poll() is None:
+                load.terminate()
+                load.wait()
+        try:
+            if self.server.poll() is not None:
+                self.start()
+            proxy = self.status()["proxy"]["pid"]
+            for service in self.status()["services"]:
+                self.kinto("service", "remove", service["name"], "--yes")
+            self.stop()
+            os.kill(proxy, signal.SIGTERM)
+            for _ in range(200):
+                if not Path(f"/proc/{proxy}").exists():
+                    break
+                time.sleep(0.05)
+        finally:
+            if self.server.poll() is None:
+                self.server.kill()
+            self.left = processes(self.words)
+            shutil.rmtree(self.directory)
+
+    def start(self):
+        log = open(self.directory / "serve.log", "ab")
+        self.server = subprocess.Popen(
+            [BIN / "kinto", "serve", "--home", self.home, "--listen", f"127.0.0.1:{self.control_port}",
+             "--proxy-listen", f"127.0.0.1:{self.proxy_port}"],
+            env=environment(), stdout=log, stderr=log)
+        for _ in range(200):
+            if self.server.poll() is not None:
+                raise SystemExit((self.directory / "serve.log").read_text())
+            if self.kinto("status", "--json", check=False).returncode == 0:
+                return
+            time.sleep(0.05)
+        raise SystemExit("kinto serve does not answer")
+
+    def stop(self):
+        """SIGTERM; the seconds it took."""
+        began = time.monotonic()
+        self.server.terminate()
+        self.server.wait(20)
+        return time.monotonic() - began
+
+    def kinto(self, *arguments, check=True):
+        done = subprocess.run([BIN / "kinto", *arguments, "--home", self.home], env=environment(),
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if check and done.returncode != 0:
+            raise SystemExit(f"kinto {' '.join(arguments)}: exit {done.returncode}\n{done.stdout}")
+        return done
+
+    def status(self):
+        return json.loads(self.kinto("status", "--json").stdout)
+
+    def releases(self, name, count=1000):
+        return json.loads(self.kinto("releases", name, "--json", "-n", str(count)).stdout)
+
+    def load(self, report, rate=300, connections=64, host="hello.localhost"):
+        load = subprocess.Popen(
+            [BIN / "kinto-load", "--connect", f"127.0.0.1:{self.proxy_port}", "--host", host, "--rate",
+             str(rate), "--connections", str(connections), "--json", report])
+        self.loads.append(load)
+        return load
+
+    def repository(self, name):
+        return self.home / "repos" / f"{name}.git"
