@@ -7,7 +7,7 @@ DESTDIR ?=
 SWIFT ?= swift
 PACKAGES := libgit2-dev libcurl4-openssl-dev libsqlite3-dev pkg-config git python3 openssh-server
 
-.PHONY: deps build test lint format bench demo install clean help
+.PHONY: deps build test lint format bench soak demo install clean help
 
 deps: ## install the missing Debian packages
 	@missing=(); for package in $(PACKAGES); do \
@@ -45,8 +45,12 @@ load: deps
 
 .PHONY: release load
 
-bench: release load ## the demo without waiting: two deploys under load, measured
-	ONCE=1 scripts/demo
+bench: release load ## push to live beside a hand-written post-receive script, and memory
+	scripts/bench
+
+soak: release load ## 100 deploys, every tenth broken, restarts and rollbacks under load
+	scripts/soak
+	scripts/soak --broken
 
 demo: release load ## two deploys under load, then look around until Ctrl-C (ONCE=1: leave at once)
 	scripts/demo
