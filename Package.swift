@@ -118,7 +118,7 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "KintoCore", "Wire", "HTTPClient", "kinto", "kinto-runtime",
+                "KintoCore", "Wire", "HTTPClient", "TestSupport", "kinto", "kinto-runtime", "kinto-load",
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: settings),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import HTTPClient
+import TestSupport
 import Testing
 import Wire
 
@@ -30,26 +31,10 @@ final class Server: Sendable {
         root = "/tmp/kinto-e2e-\(getpid())-\(UInt32.random(in: 0 ... .max))"
         home = "\(root)/home"
         work = "\(root)/work"
-        bin = try Server.products()
+        bin = try Products.directory()
         listen = try Server.freePort()
         proxy = try Server.freePort()
         try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
-    }
-
-    /// The directory that the build put the executables into: where the test bundle lies.
-    private static func products() throws -> String {
-        for argument in CommandLine.arguments + [
-            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
-        ] {
-            var directory = URL(fileURLWithPath: argument).deletingLastPathComponent()
-            for _ in 0..<5 {
-                if FileManager.default.isExecutableFile(atPath: directory.path + "/kinto-runtime") {
-                    return directory.path
-                }
-                directory.deleteLastPathComponent()
-            }
-        }
-        throw Trouble("the executables are not beside the tests")
     }
 
     private static func freePort() throws -> UInt16 {
@@ -221,9 +206,4 @@ final class Server: Sendable {
         signal.signal(signal.SIGTERM, lambda *a: os._exit(0))
         ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
         """
-}
-
-struct Trouble: Error, CustomStringConvertible {
-    let description: String
-    init(_ text: String) { description = text }
 }
