@@ -100,7 +100,8 @@ let package = Package(
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: settings),
         .testTarget(
-            name: "ReverseProxyTests", dependencies: ["ReverseProxy", "Wire"], swiftSettings: settings),
+            name: "ReverseProxyTests", dependencies: ["ReverseProxy", "Wire", "TestSupport"],
+            swiftSettings: settings),
         .testTarget(
             name: "SupervisorTests", dependencies: ["Supervisor", "Wire", "kinto-runtime"],
             swiftSettings: settings),

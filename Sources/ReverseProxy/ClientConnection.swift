@@ -11,6 +11,9 @@ final class ClientConnection: Endpoint {
         case tunnel
         /// The last answer is on its way out.
         case closing
+        /// It is out, but the visitor may still be sending what nobody reads: closing now would reset the connection
+        /// and could take the answer away (RFC 9112, 9.6).
+        case lingering
     }
 
     private let port: UInt16?
@@ -31,6 +34,8 @@ final class ClientConnection: Endpoint {
     private var upstreamKeepsAlive = true
     /// The request as sent so far, for a second try on a fresh connection; nil when it cannot be repeated.
     private var replay: [UInt8]?
+    /// Instances that took no connection for this request.
+    private var tried: [UpstreamState.Server] = []
     private var hasAnswered = false
     private var inputEnded = false
 
@@ -47,11 +52,15 @@ final class ClientConnection: Endpoint {
         if events & (Endpoint.input | Endpoint.broken) != 0,
             events & Endpoint.broken != 0 || interest & Endpoint.input != 0
         {
+            let wasEmpty = input.isEmpty
             switch input.fill(from: fd, by: worker.scratch) {
-            case .bytes: deadline = worker.now + (state == .head ? Limits.headTime : Limits.stallTime * 2)
+            case .bytes:
+                // From its first byte, a head has so long to become whole, however slowly it comes.
+                if state == .head, wasEmpty { deadline = worker.now + Limits.headTime }
+                if state == .lingering { input.drop(input.count) }
             case .end:
                 inputEnded = true
-                if state == .head || state == .closing || state == .tunnel { return visitorLeft() }
+                if state != .exchange { return visitorLeft() }
                 // A visitor that sent all of its request may close its side and still read the answer.
                 if requestBody?.isDone != true { return visitorLeft() }
                 if events & Endpoint.broken != 0 { return visitorLeft() }
@@ -66,7 +75,6 @@ final class ClientConnection: Endpoint {
         switch state {
         case .head where input.isEmpty: close()
         case .head: refuse(408, "the request did not arrive in time")
-        case .tunnel: deadline = worker.now + Limits.stallTime
         default: visitorLeft()
         }
     }
@@ -89,7 +97,7 @@ final class ClientConnection: Endpoint {
                     upstreamWritable()
                 }
                 break loop
-            case .closing: break loop
+            case .closing, .lingering: break loop
             }
         }
         flush()
@@ -99,6 +107,7 @@ final class ClientConnection: Endpoint {
 
     /// False when more bytes are needed.
     private func takeHead() -> Bool {
+        requestBody = nil
         // Empty lines before a request are passed over (RFC 9112, 2.2).
         while input.count >= 2, input.bytes.prefix(2).elementsEqual([0x0D, 0x0A]) { input.drop(2) }
         guard !worker.stopping || !input.isEmpty else {
@@ -150,7 +159,7 @@ final class ClientConnection: Endpoint {
             return answer(
                 404, "no service answers to the host name '\(RequestRewriter.shown(host))'", retry: false)
         }
-        guard let target = found.upstream, let server = target.pick() else {
+        guard let target = found.upstream, let server = target.pick(except: []) else {
             return answer(503, "\(found.identifier) has no live release now", retry: true)
         }
         wantsUpgrade = minor == 1 && head.lists("connection", "upgrade") && !head.values("upgrade").isEmpty
@@ -158,12 +167,13 @@ final class ClientConnection: Endpoint {
         state = .exchange
         hasAnswered = false
         responseBody = nil
-        deadline = worker.now + Limits.stallTime * 2
         var sent = ByteQueue()
         RequestRewriter.write(
             head, framing: framing, host: host, address: address, upgrade: wantsUpgrade, to: &sent)
-        replay = Array(sent.bytes)
-        connect(server, fresh: false)
+        let bytes = Array(sent.bytes)
+        replay = bytes
+        tried = []
+        connect(server, sending: bytes, fresh: false)
     }
 
     private func claim(_ target: UpstreamState) {
@@ -173,7 +183,8 @@ final class ClientConnection: Endpoint {
         target.clients.insert(self)
     }
 
-    private func connect(_ server: UpstreamState.Server, fresh: Bool) {
+    /// - Parameter bytes: of the request, as much as there is so far.
+    private func connect(_ server: UpstreamState.Server, sending bytes: [UInt8], fresh: Bool) {
         var connection: UpstreamConnection?
         while !fresh, connection == nil, let idle = server.idle.popLast() {
             let age = worker.now - idle.lastUsed
@@ -184,13 +195,13 @@ final class ClientConnection: Endpoint {
             }
         }
         guard let connection = connection ?? UpstreamConnection(server: server, worker: worker) else {
-            return failRequest(502, "the service could not be reached")
+            return connectElsewhere(than: server, sending: bytes)
         }
         connection.client = self
         server.inFlight += 1
         upstream = connection
         upstreamKeepsAlive = true
-        connection.output.append(replay ?? [])
+        connection.output.append(bytes)
         if connection.isReused {
             connection.deadline = worker.now + Limits.answerTime
             upstreamWritable()
@@ -220,7 +231,7 @@ final class ClientConnection: Endpoint {
     func upstreamWritable() {
         guard let upstream, upstream.isOpen, upstream.isConnected else { return }
         guard upstream.output.flush(to: upstream.fd) else { return upstreamFailed(connecting: false) }
-        upstream.deadline = worker.now + (state == .tunnel ? Int64.max / 2 : Limits.answerTime)
+        watch(upstream)
         listen()
         if state == .exchange, requestBody?.isDone == false, !input.isEmpty,
             upstream.output.count <= Limits.buffered / 2
@@ -231,6 +242,7 @@ final class ClientConnection: Endpoint {
 
     func upstreamSpoke() {
         guard let upstream else { return }
+        watch(upstream)
         if state == .tunnel {
             output.append(upstream.input.bytes)
             upstream.input.drop(upstream.input.count)
@@ -264,8 +276,7 @@ final class ClientConnection: Endpoint {
             hasAnswered = true
             state = .tunnel
             replay = nil
-            deadline = .max
-            upstream.deadline = .max
+            watch(upstream)
             output.append(upstream.input.bytes)
             upstream.input.drop(upstream.input.count)
             upstream.output.append(input.bytes)
@@ -280,10 +291,10 @@ final class ClientConnection: Endpoint {
             }
             return flush()
         }
+        var framing = try head.framing() ?? .untilClose
         hasAnswered = true
         replay = nil
         upstreamKeepsAlive = head.minor == 1 && !head.lists("connection", "close")
-        var framing = try head.framing() ?? .untilClose
         let bodiless = isHead || status == 204 || status == 304
         let told: MessageHead.Framing
         if bodiless {
@@ -326,7 +337,7 @@ final class ClientConnection: Endpoint {
         unclaim(failed: false)
         if keepsAlive, !inputEnded {
             state = .head
-            deadline = worker.now + Limits.idleTime
+            deadline = worker.now + (input.isEmpty ? Limits.idleTime : Limits.headTime)
             if input.isEmpty { input.release() }
             advance()
         } else {
@@ -356,21 +367,37 @@ final class ClientConnection: Endpoint {
     func upstreamFailed(connecting: Bool) {
         guard let upstream, let route else { return }
         let server = upstream.server
-        let wasReused = upstream.isReused
-        let mayRepeat = connecting || wasReused && isIdempotent
-        if !hasAnswered, state == .exchange, mayRepeat, replay != nil,
-            requestBody?.isDone == true || connecting
-        {
-            let next = connecting ? route.pick(not: server) : server
-            if let next, !(connecting && next === server) {
-                releaseUpstream(reusable: false)
-                route.counters.retried += 1
-                return connect(next, fresh: true)
-            }
+        if connecting {
+            // Nothing was sent yet.
+            let bytes = Array(upstream.output.bytes)
+            releaseUpstream(reusable: false)
+            return connectElsewhere(than: server, sending: bytes)
         }
-        failRequest(
-            502,
-            connecting ? "the service does not accept connections" : "the service broke the connection off")
+        if !hasAnswered, state == .exchange, upstream.isReused, isIdempotent, requestBody?.isDone == true,
+            let replay
+        {
+            releaseUpstream(reusable: false)
+            route.counters.retried += 1
+            return connect(server, sending: replay, fresh: true)
+        }
+        failRequest(502, "the service broke the connection off")
+    }
+
+    /// The instance takes no connection: another one, if there is one that was not tried.
+    private func connectElsewhere(than server: UpstreamState.Server, sending bytes: [UInt8]) {
+        tried.append(server)
+        guard let route, let next = route.pick(except: tried) else {
+            return failRequest(502, "the service does not accept connections")
+        }
+        route.counters.retried += 1
+        connect(next, sending: bytes, fresh: true)
+    }
+
+    /// How long the instance may be silent now.
+    private func watch(_ upstream: UpstreamConnection) {
+        upstream.deadline =
+            state == .tunnel
+            ? .max : worker.now + (responseBody == nil ? Limits.answerTime : Limits.streamTime)
     }
 
     func upstreamTimedOut() {
@@ -456,9 +483,11 @@ final class ClientConnection: Endpoint {
         guard isOpen else { return }
         guard output.flush(to: fd) else { return visitorLeft() }
         if output.isEmpty, state == .closing {
-            // What the visitor still sends is not read: a reset could take the answer away, so first only our side.
+            if inputEnded || requestBody?.isDone == true && input.isEmpty { return close() }
             shutdown(fd, Int32(SHUT_WR))
-            return close()
+            input.drop(input.count)
+            state = .lingering
+            deadline = worker.now + Limits.lingerTime
         }
         listen()
     }
@@ -469,6 +498,11 @@ final class ClientConnection: Endpoint {
             state == .closing || (upstream.map { $0.output.count > Limits.buffered } ?? false)
             || (state == .exchange && requestBody?.isDone == true && input.count > Limits.read) || inputEnded
         want((pausedIn ? 0 : Endpoint.input) | (output.isEmpty ? 0 : Endpoint.output))
+        if state == .exchange || state == .tunnel {
+            // Only who is waited for can be late: a visitor that has sent all and read all may wait for hours.
+            let isSending = state == .exchange && requestBody?.isDone == false && !pausedIn
+            deadline = isSending || !output.isEmpty ? worker.now + Limits.stallTime : .max
+        }
         if let upstream, upstream.isConnected {
             upstream.want(
                 (isUpstreamPaused ? 0 : Endpoint.input) | (upstream.output.isEmpty ? 0 : Endpoint.output))

@@ -16,7 +16,12 @@ enum Limits {
     static let idleTime: Int64 = 75_000
     static let connectTime: Int64 = 5_000
     static let answerTime: Int64 = 120_000
+    /// The longest silence within an answer: event streams are quiet for long.
+    static let streamTime: Int64 = 3_600_000
+    /// The longest time without progress of a visitor that has to send or to read.
     static let stallTime: Int64 = 60_000
+    /// How long what a visitor still sends after the last answer is read and thrown away.
+    static let lingerTime: Int64 = 2_000
     /// How long an idle connection to an instance is kept: less than what application servers allow.
     static let poolTime: Int64 = 1_900
     /// A request that must not be sent twice only goes on a connection that was used so recently, or a fresh one.

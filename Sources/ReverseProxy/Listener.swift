@@ -18,6 +18,7 @@ final class Listener: Endpoint {
     override func ready(_ events: UInt32) {
         // Bounded, so that a flood of connections does not starve those that are served.
         for _ in 0..<64 {
+            guard worker.hasRoom else { return worker.pause(self) }
             var address = sockaddr_storage()
             var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
             let accepted = withUnsafeMutablePointer(to: &address) { pointer in
@@ -26,7 +27,10 @@ final class Listener: Endpoint {
                 }
             }
             guard accepted >= 0 else {
-                // Out of descriptors: what waits in the backlog is looked at with the next round.
+                // Out of descriptors or memory: it would be reported again and again while nothing can be done.
+                if errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM {
+                    worker.pause(self)
+                }
                 return
             }
             var one: Int32 = 1

@@ -22,6 +22,7 @@ public enum ProxyMain {
             limits.rlim_cur = limits.rlim_max
             setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limits)
         }
+        let descriptors = Int(clamping: limits.rlim_cur)
         do {
             let listener = try Listener.open(address: address.host, port: address.port)
             let count = max(1, min(64, value("--workers").flatMap { Int($0) } ?? 1))
@@ -29,7 +30,9 @@ public enum ProxyMain {
             let proxy = Proxy(mailboxes: mailboxes, snapshot: snapshot, listen: address.description)
             for mailbox in mailboxes {
                 Thread.start {
-                    guard let worker = try? Worker(mailbox: mailbox) else { return }
+                    // Each visitor may need one descriptor more, for the instance.
+                    let capacity = max(16, (descriptors - 64) / 2 / count)
+                    guard let worker = try? Worker(mailbox: mailbox, capacity: capacity) else { return }
                     worker.run()
                     exit(0)
                 }

@@ -57,7 +57,8 @@ final class UpstreamConnection: Endpoint {
             leavePool()
             return
         }
-        if events & (Endpoint.input | Endpoint.broken) != 0, !client.isUpstreamPaused {
+        // A broken connection is reported until it is read to its end, so that is done even while the visitor is slow.
+        if events & Endpoint.broken != 0 || events & Endpoint.input != 0 && !client.isUpstreamPaused {
             switch input.fill(from: fd, by: worker.scratch) {
             case .bytes: client.upstreamSpoke()
             case .end: client.upstreamEnded()

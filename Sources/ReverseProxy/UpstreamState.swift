@@ -24,8 +24,8 @@ final class UpstreamState {
         counters = .init(upstream: upstream.identifier)
     }
 
-    /// The one with the fewest requests on their way, but for `failed` when there is another.
-    func pick(not failed: Server? = nil) -> Server? {
-        servers.filter { $0 !== failed }.min { $0.inFlight < $1.inFlight } ?? servers.first
+    /// The one with the fewest requests on their way.
+    func pick(except tried: [Server]) -> Server? {
+        servers.filter { server in !tried.contains { $0 === server } }.min { $0.inFlight < $1.inFlight }
     }
 }

@@ -42,9 +42,18 @@ final class Worker {
     private var upstreams: [String: UpstreamState] = [:]
     var stopping = false
     private var closing: [Endpoint] = []
+    /// Not watched until the next sweep.
+    private var paused: [Endpoint] = []
+    private let capacity: Int
+    private var visitors = 0
+    /// How often something happened.
+    private(set) var rounds = 0
 
-    init(mailbox: Mailbox) throws(SystemError) {
+    /// - Parameter capacity: visitors' connections at a time; more wait in the listening sockets' backlog, so that
+    ///   there are descriptors left to reach the instances with.
+    init(mailbox: Mailbox, capacity: Int = .max) throws(SystemError) {
         self.mailbox = mailbox
+        self.capacity = capacity
         poller = Descriptor(owning: try check("epoll_create1") { kinto_epoll() })
         var event = epoll_event(events: Endpoint.input, data: epoll_data_t(fd: mailbox.wake.raw))
         try check("epoll_ctl") { epoll_ctl(poller.raw, EPOLL_CTL_ADD, mailbox.wake.raw, &event) }
@@ -54,9 +63,10 @@ final class Worker {
 
     func run() {
         var events = [epoll_event](repeating: epoll_event(), count: 256)
-        while !stopping || endpoints.values.contains(where: { $0 is ClientConnection }) {
-            let count = epoll_wait(poller.raw, &events, Int32(events.count), 1000)
+        while !stopping || visitors > 0 {
+            let count = epoll_wait(poller.raw, &events, Int32(events.count), paused.isEmpty ? 1000 : 250)
             now = Worker.monotonic()
+            rounds &+= 1
             for index in 0..<max(0, Int(count)) {
                 let fd = events[index].data.fd
                 if fd == mailbox.wake.raw {
@@ -80,7 +90,10 @@ final class Worker {
 
     // MARK: Endpoints
 
+    var hasRoom: Bool { visitors < capacity }
+
     func add(_ endpoint: Endpoint) {
+        if endpoint is ClientConnection { visitors += 1 }
         endpoints[endpoint.fd] = endpoint
         var event = epoll_event(events: endpoint.interest, data: epoll_data_t(fd: endpoint.fd))
         epoll_ctl(poller.raw, EPOLL_CTL_ADD, endpoint.fd, &event)
@@ -92,19 +105,30 @@ final class Worker {
     }
 
     func remove(_ endpoint: Endpoint) {
+        if endpoint is ClientConnection { visitors -= 1 }
         endpoints[endpoint.fd] = nil
         epoll_ctl(poller.raw, EPOLL_CTL_DEL, endpoint.fd, nil)
         closing.append(endpoint)
     }
 
+    /// Accepts nothing until the next sweep.
+    func pause(_ listener: Listener) {
+        epoll_ctl(poller.raw, EPOLL_CTL_DEL, listener.fd, nil)
+        paused.append(listener)
+    }
+
     /// Listeners are shared by the workers and closed by their owner.
     func forget(_ fd: Int32) {
+        paused.removeAll { $0.fd == fd }
         endpoints[fd] = nil
         epoll_ctl(poller.raw, EPOLL_CTL_DEL, fd, nil)
     }
 
     private func sweep() {
         lastSweep = now
+        let waiting = paused
+        paused = []
+        for listener in waiting { add(listener) }
         for endpoint in Array(endpoints.values) where endpoint.isOpen && endpoint.deadline <= now {
             endpoint.expired()
         }
