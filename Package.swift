@@ -107,7 +107,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(name: "KintoCoreTests", dependencies: ["KintoCore", "Wire"], swiftSettings: settings),
         .testTarget(
-            name: "RunnerTests", dependencies: ["Runner", "KintoCore", "Wire", "kinto"],
+            name: "RunnerTests", dependencies: ["Runner", "KintoCore", "Wire", "TestSupport", "kinto"],
             swiftSettings: settings),
         .testTarget(
             name: "HookReceiverTests", dependencies: ["HookReceiver", "KintoCore", "Wire"],

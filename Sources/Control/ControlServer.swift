@@ -30,6 +30,10 @@ public enum ControlServer {
         var logger = Logger(label: "kinto", factory: { StreamLogHandler.standardError(label: $0) })
         logger.logLevel = .notice
 
+        let listen = try ListenAddress(options.listen, option: "--listen")
+        let proxyListen = try ListenAddress(options.proxyListen, option: "--proxy-listen")
+        try listen.check()
+
         let store = try Store(path: home.database)
         let git = try GitExecutor()
         let routes = Routes(socket: home.proxySocket)
@@ -45,7 +49,7 @@ public enum ControlServer {
             checkPort: { try await PortCheck.check($0, $1, store: store, routes: routes) })
         let deployment = Deployment(
             home: home, store: store, pipeline: pipeline, rollout: rollout, environment: environment,
-            proxyPort: Int(options.proxyListen.split(separator: ":").last ?? "") ?? 80)
+            proxyPort: Int(proxyListen.port))
         let lanes = Lanes(store: store, home: home, logger: logger) { try await deployment.perform($0, $1) }
         let actions = Actions(
             options: options, home: home, store: store, lanes: lanes, git: git, rollout: rollout,
@@ -54,16 +58,13 @@ public enum ControlServer {
         try await firstToken(actions)
 
         let proxy = ProxyProcess(
-            home: home, runtime: options.runtimePath, listen: options.proxyListen, version: options.version,
+            home: home, runtime: options.runtimePath, listen: proxyListen, version: options.version,
             routes: routes)
         try await proxy.ensure()
         let recovery = Recovery(home: home, store: store, actions: actions, ports: ports, logger: logger)
         let gone = try await recovery.takeOver()
 
         let server = APIServer(actions: actions, version: options.version)
-        guard let address = TCPAddress(options.listen) else {
-            throw Failure(code: "invalid-address", "--listen wants ADDRESS:PORT, not '\(options.listen)'")
-        }
         unlink(home.socket)
         let quiet = Logger(label: "http", factory: { _ in SwiftLogNoOpLogHandler() })
         let local = Application(
@@ -72,7 +73,7 @@ public enum ControlServer {
             onServerRunning: { _ in chmod(home.socket, 0o600) }, logger: quiet)
         let remote = Application(
             router: server.router(trusted: false),
-            configuration: .init(address: .hostname(address.host, port: address.port)), logger: quiet)
+            configuration: .init(address: .hostname(listen.host, port: Int(listen.port))), logger: quiet)
         let worker = BackgroundWork { [logger] in
             await withTaskGroup(of: Void.self) { group in
                 group.addTask {
@@ -87,7 +88,8 @@ public enum ControlServer {
                 await group.waitForAll()
             }
         } stop: {
-            await lanes.stop()
+            // A drain may take longer than a stop is allowed to: what is recorded is enough for the next server.
+            await atMost(.seconds(2)) { await lanes.stop() }
         }
         var configuration = ServiceGroupConfiguration(
             services: [.init(service: local), .init(service: remote), .init(service: worker)],
@@ -125,18 +127,18 @@ public enum ControlServer {
     }
 }
 
-/// `ADDRESS:PORT`
-private struct TCPAddress {
-    let host: String
-    let port: Int
-
-    init?(_ text: String) {
-        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
-            return nil
-        }
-        host = String(text[..<colon])
-        self.port = Int(port)
+/// Returns when the work is done or the time is over; the work is not waited for any longer then.
+private func atMost(_ time: Duration, _ work: @escaping @Sendable () async -> Void) async {
+    let (over, end) = AsyncStream<Void>.makeStream()
+    Task {
+        await work()
+        end.finish()
     }
+    Task {
+        try? await Task.sleep(for: time)
+        end.finish()
+    }
+    for await _ in over {}
 }
 
 /// What runs beside the doors.

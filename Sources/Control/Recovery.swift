@@ -46,16 +46,22 @@ struct Recovery: Sendable {
         return gone
     }
 
-    /// The rule: before the swap was recorded a release begins again; after it, it is brought to its end.
+    /// The rule: before the swap began a release begins again; from then on it is brought to its end, for the proxy
+    /// may have been told already, and its instances were proven.
     private func settleInterrupted(_ open: [Release]) async throws {
         for release in open where release.status == .deploying {
             let log = ReleaseLog(path: home.releaseLog(release.target, release.number))
             log.reopen()
             let stage = release.stage?.rawValue ?? "start"
-            if release.live {
+            let isProven =
+                release.stage == .swap && !release.instances.isEmpty
+                && release.instances.allSatisfy(\.supervisor.isRunning)
+            if release.live || isProven {
                 log.append(.detail("The server was restarted at \(stage); this release is live"))
                 try await store.update(release.id, step: "finished after a restart") { release in
                     release.status = .deployed
+                    release.live = true
+                    release.liveAt = release.liveAt ?? .now
                     release.finishedAt = .now
                     release.stage = nil
                 }
@@ -87,6 +93,8 @@ struct Recovery: Sendable {
         for environment in (try? await store.environments()) ?? [] {
             for release in (try? await store.releases(environment.target, limit: 100)) ?? []
             where !release.live && release.status.isFinal && !release.instances.isEmpty {
+                _ = try? await actions.routes.drain(
+                    release.upstream, release.manifest?.rollout.drain ?? .seconds(30))
                 await actions.rollout.stop(
                     release.instances, grace: release.manifest?.rollout.stop.grace ?? .seconds(30))
                 _ = try? await store.update(release.id, step: "stopped after a restart") { $0.instances = [] }

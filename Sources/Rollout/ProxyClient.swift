@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CLinux
 internal import Glibc
-internal import KintoCore
+public import KintoCore
 public import Wire
 
 /// Speaks to the proxy: one connection for each request, with a deadline.
@@ -57,7 +57,10 @@ public actor Routes {
     public func refresh() async throws { try await change { _ in } }
 
     /// Waits for the upstream's last request.
-    func drain(_ upstream: String, _ time: TimeSpan) async throws -> (ProxyReply.Counters, cut: UInt64) {
+    /// Waits until nothing is on its way to an upstream, at most so long; what is left then is cut.
+    @discardableResult
+    public func drain(_ upstream: String, _ time: TimeSpan) async throws -> (ProxyReply.Counters, cut: UInt64)
+    {
         switch try await client.ask(
             .drain(upstream: upstream, milliseconds: time.milliseconds), patience: time.milliseconds + 10_000)
         {

@@ -8,11 +8,11 @@ public import Wire
 public struct ProxyProcess: Sendable {
     let home: Home
     let runtime: String
-    let listen: String
+    let listen: ListenAddress
     let version: String
     let routes: Routes
 
-    public init(home: Home, runtime: String, listen: String, version: String, routes: Routes) {
+    public init(home: Home, runtime: String, listen: ListenAddress, version: String, routes: Routes) {
         self.home = home
         self.runtime = runtime
         self.listen = listen
@@ -25,12 +25,13 @@ public struct ProxyProcess: Sendable {
     @discardableResult
     public func ensure() async throws -> ProcessIdentity {
         if let running = try? await routes.hello() { return running.process }
+        try listen.check()
         let log = try Descriptor.open(home.proxyLog, O_WRONLY | O_APPEND | O_CREAT)
         let pid = try Spawn(
             path: runtime,
             arguments: [
                 "kinto-runtime", "proxy", "--socket", home.proxySocket, "--snapshot", home.proxySnapshot,
-                "--listen", listen,
+                "--listen", listen.description,
                 "--version", version,
             ], environment: ["LC_ALL=C"], standardOutput: log, standardError: log, newSession: true
         ).start()

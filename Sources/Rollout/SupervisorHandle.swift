@@ -34,14 +34,16 @@ public struct SupervisorHandle: Sendable {
     public func state() -> SupervisorState? { try? SupervisorState.read(statePath) }
 
     /// Runs the stop sequence and returns when nothing of the tree is left.
+    /// - Parameter override: milliseconds after which the tree is killed, instead of its own grace.
     public func stop(grace override: Int? = nil) async {
         let (supervisor, statePath, identifier) = (supervisor, statePath, identifier)
-        let patience = override ?? grace
+        // Its own grace is the supervisor's to keep; the rest is for a supervisor that does not.
+        let patience = override ?? grace + 5_000
         _ = try? await Blocking.run {
             if let life = supervisor.open() {
                 if patience > 0 { kinto_pidfd_send_signal(life.raw, SIGTERM) }
                 var poller = pollfd(fd: life.raw, events: Int16(POLLIN), revents: 0)
-                if patience == 0 || poll(&poller, 1, Int32(clamping: patience + 5_000)) == 0 {
+                if patience == 0 || poll(&poller, 1, Int32(clamping: patience)) == 0 {
                     // SIGINT: no grace; the supervisor kills the tree itself, so that nothing is missed.
                     kinto_pidfd_send_signal(life.raw, SIGINT)
                     if poll(&poller, 1, 5_000) == 0 {

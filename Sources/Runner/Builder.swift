@@ -44,8 +44,21 @@ struct Builder: Sendable {
         if let failure = JobVerdict(name: name, command: command, timeout: timeout, silence: silence)
             .failure(state, log: home.releaseLog(release.target, release.number))
         {
-            throw failure.at(stage)
+            throw Builder.diskFull(failure, in: directory).at(stage)
         }
+    }
+
+    /// A command that fails on a full disk fails in its own words; this is the cause.
+    private static func diskFull(_ failure: Failure, in directory: String) -> Failure {
+        guard let room = Files.room(directory), room.bytes < 1 << 20 || room.files < 16 else {
+            return failure
+        }
+        return Failure(
+            code: "disk-full", "the disk is full: \(directory) has no room left; \(failure.message)",
+            evidence: failure.evidence,
+            hints: [
+                .init("make room on the file system of the home directory", command: "df -h \(directory)")
+            ])
     }
 
     private func restoreCaches(_ target: Target, _ manifest: Manifest, to directory: String) async throws {

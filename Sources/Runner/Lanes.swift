@@ -116,46 +116,60 @@ public actor Lanes {
         } catch is CancellationError {
             return
         } catch {
-            await giveUp(queued, error, logger)
+            logger.error("the release cannot be started", metadata: ["error": "\(error)"])
+            // It stays queued; a disk that is full now will not be for ever.
+            try? await Task.detached { try await Task.sleep(for: .seconds(1)) }.value
             return
         }
+        var outcome = Outcome(status: .deployed)
         do {
-            do {
-                try await perform(release, recorder)
-                try await recorder.finish(.deployed)
-                logger.notice("release deployed")
-            } catch let superseded as Pipeline.Superseded {
-                log.append(.trouble("Superseded: \(superseded.reason)"))
-                try await recorder.finish(.superseded, supersededBy: superseded.by)
-            } catch is CancellationError {
-                guard !stopped else { return }
-                log.append(.trouble("Release \(release.number) was aborted"))
-                try await recorder.finish(.aborted)
-                logger.notice("release aborted")
-            } catch {
-                let failure = Lanes.failure(error)
-                Lanes.tell(failure, release, log)
-                try await recorder.finish(.failed, failure: failure)
-                logger.notice("release failed", metadata: ["code": "\(failure.code)"])
-            }
+            try await perform(release, recorder)
+        } catch let superseded as Pipeline.Superseded {
+            log.append(.trouble("Superseded: \(superseded.reason)"))
+            outcome = Outcome(status: .superseded, supersededBy: superseded.by)
+        } catch is CancellationError {
+            // A server that stops leaves the release as it is recorded: the next one takes it up.
+            guard !stopped else { return }
+            log.append(.trouble("Release \(release.number) was aborted"))
+            outcome = Outcome(status: .aborted)
         } catch {
-            await giveUp(release, error, logger)
+            let failure = Lanes.failure(error)
+            Lanes.tell(failure, release, log)
+            outcome = Outcome(status: .failed, failure: failure)
         }
-        // A build that failed leaves its checkout; the log and the cause are what is kept.
+        // A build that failed leaves its checkout; the log and the cause are what is kept. It goes before the outcome
+        // is recorded: it may be what filled the disk.
         let workspace = home.workspace(target, release.number)
         try? await Blocking.run { try Files.removeTree(workspace) }
+        await record(outcome, recorder, logger)
         log.close()
     }
 
-    /// The record itself cannot be written (a full disk): tried once more with the least there is to write.
-    private func giveUp(_ release: Release, _ error: any Error, _ logger: Logger) async {
-        logger.error("release cannot be recorded", metadata: ["error": "\(error)"])
-        let failure = Lanes.failure(error)
-        _ = try? await store.update(release.id, step: "failed") { release in
-            release.status = .failed
-            release.failure = failure
-            release.finishedAt = .now
-            release.stage = nil
+    /// What a release came to.
+    private struct Outcome {
+        var status: Release.Status
+        var failure: Failure?
+        var supersededBy: Int?
+    }
+
+    /// Every release gets its outcome. While it cannot be written the next one waits, for it could not be either; a
+    /// server that is stopped meanwhile leaves it to the next.
+    private func record(_ outcome: Outcome, _ recorder: ReleaseRecorder, _ logger: Logger) async {
+        while !stopped {
+            do {
+                try await recorder.finish(
+                    outcome.status, failure: outcome.failure, supersededBy: outcome.supersededBy)
+                logger.notice(
+                    "release \(outcome.status.rawValue)",
+                    metadata: outcome.failure.map { ["code": "\($0.code)"] })
+                return
+            } catch let failure as Failure where failure.code == "unknown-release" {
+                // Its service was removed meanwhile.
+                return
+            } catch {
+                logger.error("the outcome cannot be recorded; trying again", metadata: ["error": "\(error)"])
+                try? await Task.detached { try await Task.sleep(for: .seconds(1)) }.value
+            }
         }
     }
 

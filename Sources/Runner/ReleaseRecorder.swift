@@ -38,11 +38,20 @@ public actor ReleaseRecorder: RolloutJournal {
         current = (.swap, .now)
     }
 
+    /// There is no way back from here, so this is tried until it is durable; a server that ends before has the
+    /// record of ``swapping()``, by which the next one goes on.
     public func swapped() async throws {
-        try await note("swapped") { release in
-            release.live = true
-            release.liveAt = .now
-            release.stage = .drain
+        while true {
+            do {
+                try await note("swapped") { release in
+                    release.live = true
+                    release.liveAt = .now
+                    release.stage = .drain
+                }
+                break
+            } catch let failure as Failure where failure.code == "store-full" {
+                try await Task.sleep(for: .seconds(1))
+            }
         }
         current = (.drain, .now)
     }

@@ -50,6 +50,16 @@ public enum Files {
         }
     }
 
+    /// Bytes and files that can still be made on the file system of a path (statvfs(3)); nil when it is not there.
+    public static func room(_ path: String) -> (bytes: UInt64, files: UInt64)? {
+        var status = statvfs()
+        guard statvfs(path, &status) == 0 else { return nil }
+        let blocks = UInt64(status.f_bavail)
+        let (bytes, overflow) = blocks.multipliedReportingOverflow(by: UInt64(status.f_frsize))
+        // Some file systems do not count files.
+        return (overflow ? .max : bytes, status.f_files == 0 ? .max : UInt64(status.f_favail))
+    }
+
     public static func isDirectory(_ path: String) -> Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR

@@ -8,24 +8,25 @@ import Testing
 struct DeployTests {
     @Test func pushesGoLiveWithNoRequestDropped() async throws {
         try await Server.with { server in
-            try server.setUp()
-            let first = try server.push("first")
+            try await server.setUp()
+            let first = try await server.push("first")
             #expect(
                 first.output.contains("Release 1 is live at http://hello.localhost:\(server.proxy)/"),
                 "\(first.output)")
             let visitors = Visitors(server)
             for number in 2...4 {
                 try server.write("note", "\(number)")
-                #expect(try server.push("change \(number)").output.contains("Release \(number) is live"))
+                #expect(
+                    try await server.push("change \(number)").output.contains("Release \(number) is live"))
                 try await server.until { visitors.saw(number) }
             }
-            let back = try server.kinto("rollback", "hello")
+            let back = try await server.kinto("rollback", "hello")
             #expect(back.status == 0, "\(back.output)")
             let tally = await visitors.end()
             #expect(tally.failures.isEmpty, "\(tally.failures.prefix(5))")
             #expect(tally.releases.isSuperset(of: [2, 3, 4]))
             #expect(String(decoding: try await server.get().body, as: UTF8.self).hasPrefix("release=5 "))
-            let releases = try server.releases("hello")
+            let releases = try await server.releases("hello")
             #expect(releases.first?["trigger"] as? String == "rollback")
             #expect(releases.first?["rollbackOf"] as? Int == 3)
             #expect(releases.filter { $0["live"] as? Bool == true }.count == 1)
@@ -34,8 +35,8 @@ struct DeployTests {
 
     @Test func brokenReleasesChangeNothingAndNameTheirCause() async throws {
         try await Server.with { server in
-            try server.setUp()
-            try server.push("first")
+            try await server.setUp()
+            try await server.push("first")
             let cases: [(settings: String, code: String)] = [
                 (#"{"start":"python3 server.py","build":{"command":"echo oops; exit 3"}}"#, "build-exit"),
                 (#"{"start":"python3 server.py","build":{"command":"nosuchprogram"}}"#, "build-not-found"),
@@ -63,8 +64,8 @@ struct DeployTests {
             let visitors = Visitors(server, count: 4)
             for (index, broken) in cases.enumerated() {
                 try server.write("kinto.json", broken.settings)
-                let output = try server.push("broken \(index)").output
-                let release = try server.releases("hello").first
+                let output = try await server.push("broken \(index)").output
+                let release = try await server.releases("hello").first
                 #expect(release?["status"] as? String == "failed", "\(output)")
                 let failure = release?["failure"] as? [String: Any]
                 #expect(failure?["code"] as? String == broken.code, "\(failure ?? [:])")
@@ -72,27 +73,31 @@ struct DeployTests {
             let tally = await visitors.end()
             #expect(tally.failures.isEmpty, "\(tally.failures.prefix(5))")
             #expect(String(decoding: try await server.get().body, as: UTF8.self) == before)
-            #expect(try server.kinto("rollback", "hello").status == 3)
-            #expect(try server.kinto("rollback", "hello", "2").status == 3)
+            #expect(try await server.kinto("rollback", "hello").status == 3)
+            #expect(try await server.kinto("rollback", "hello", "2").status == 3)
         }
     }
 
     @Test func abortStopsABuildAndAProbe() async throws {
         try await Server.with { server in
-            try server.setUp()
-            try server.push("first")
+            try await server.setUp()
+            try await server.push("first")
             for settings in [
                 #"{"start":"python3 server.py","build":{"command":"sleep 300"}}"#, #"{"start":"sleep 300"}"#,
             ] {
                 try server.write("kinto.json", settings)
-                try server.git("add", "-A")
-                try server.git("commit", "-q", "-m", "slow")
-                let push = Task { try server.git("push", "\(server.home)/repos/hello.git", "HEAD:main") }
+                try await server.git("add", "-A")
+                try await server.git("commit", "-q", "-m", "slow")
+                let push = Task {
+                    try await server.git("push", "\(server.home)/repos/hello.git", "HEAD:main")
+                }
                 let stage = settings.contains("build") ? "build" : "probe"
-                try await server.until { try server.releases("hello").first?["stage"] as? String == stage }
-                #expect(try server.kinto("abort", "hello").status == 0)
+                try await server.until {
+                    try await server.releases("hello").first?["stage"] as? String == stage
+                }
+                #expect(try await server.kinto("abort", "hello").status == 0)
                 #expect(try await push.value.output.contains("aborted"))
-                #expect(try server.releases("hello").first?["status"] as? String == "aborted")
+                #expect(try await server.releases("hello").first?["status"] as? String == "aborted")
             }
             #expect(String(decoding: try await server.get().body, as: UTF8.self).hasPrefix("release=1 "))
         }
@@ -100,19 +105,19 @@ struct DeployTests {
 
     @Test func aRestartOfTheServerTouchesNothing() async throws {
         try await Server.with { server in
-            try server.setUp()
-            try server.push("first")
+            try await server.setUp()
+            try await server.push("first")
             let before = String(decoding: try await server.get().body, as: UTF8.self)
             let visitors = Visitors(server)
             #expect(server.stop() < .seconds(5))
             // A push meanwhile is kept.
             try server.write("note", "2")
-            #expect(try server.push("while down").output.contains("the push is kept"))
+            #expect(try await server.push("while down").output.contains("the push is kept"))
             #expect(String(decoding: try await server.get().body, as: UTF8.self) == before)
-            try server.serve()
+            try await server.serve()
             try await server.until {
-                try server.releases("hello").first?["number"] as? Int == 2
-                    && server.releases("hello").first?["live"] as? Bool == true
+                let newest = try await server.releases("hello").first
+                return newest?["number"] as? Int == 2 && newest?["live"] as? Bool == true
             }
             let tally = await visitors.end()
             #expect(tally.failures.isEmpty, "\(tally.failures.prefix(5))")
@@ -122,63 +127,65 @@ struct DeployTests {
 
     @Test func configurationChangesWithoutABuild() async throws {
         try await Server.with { server in
-            try server.setUp()
-            try server.push("first")
-            let set = try server.kinto("config", "hello", "set", "GREETING=good-morning")
+            try await server.setUp()
+            try await server.push("first")
+            let set = try await server.kinto("config", "hello", "set", "GREETING=good-morning")
             #expect(set.status == 0, "\(set.output)")
             #expect(String(decoding: try await server.get().body, as: UTF8.self).hasSuffix("good-morning"))
-            let releases = try server.releases("hello")
+            let releases = try await server.releases("hello")
             #expect(releases.first?["trigger"] as? String == "config")
             #expect((releases.first?["timings"] as? [String: Any])?["build"] == nil)
-            #expect(try !server.kinto("config", "hello", "list").output.contains("good-morning"))
-            #expect(try server.kinto("config", "hello", "set", "PORT=1").status == 2)
-            #expect(try server.kinto("deploy", "hello").status == 0)
-            #expect(try server.kinto("suspend", "hello").status == 0)
+            #expect(try await !server.kinto("config", "hello", "list").output.contains("good-morning"))
+            #expect(try await server.kinto("config", "hello", "set", "PORT=1").status == 2)
+            #expect(try await server.kinto("deploy", "hello").status == 0)
+            #expect(try await server.kinto("suspend", "hello").status == 0)
             #expect(try await server.get().status == 503)
-            #expect(try server.kinto("resume", "hello").status == 0)
+            #expect(try await server.kinto("resume", "hello").status == 0)
             #expect(try await server.get().status == 200)
         }
     }
 
     @Test func otherPushesDoWhatTheContractSays() async throws {
         try await Server.with { server in
-            try server.setUp()
-            try server.push("first")
-            #expect(try server.push("on a branch", branch: "feature").output.contains("ignored 'feature'"))
-            #expect(try server.releases("hello").count == 1)
+            try await server.setUp()
+            try await server.push("first")
+            #expect(
+                try await server.push("on a branch", branch: "feature").output.contains("ignored 'feature'"))
+            #expect(try await server.releases("hello").count == 1)
             try server.write("kinto.json", #"{"start":5}"#)
-            let refused = try server.push("invalid")
+            let refused = try await server.push("invalid")
             #expect(refused.status != 0)
             #expect(refused.output.contains("kinto.json:1:10: start must be a string"), "\(refused.output)")
-            try server.git("reset", "-q", "--hard", "HEAD~2")
+            try await server.git("reset", "-q", "--hard", "HEAD~2")
             try server.write("note", "forced")
-            try server.git("add", "-A")
-            try server.git("commit", "-q", "--amend", "-m", "amended")
+            try await server.git("add", "-A")
+            try await server.git("commit", "-q", "--amend", "-m", "amended")
             #expect(
-                try server.git("push", "-f", "\(server.home)/repos/hello.git", "HEAD:main").output.contains(
-                    "Release 2 is live"))
+                try await server.git("push", "-f", "\(server.home)/repos/hello.git", "HEAD:main").output
+                    .contains(
+                        "Release 2 is live"))
             #expect(
-                try server.git("push", "\(server.home)/repos/hello.git", ":main").output.contains(
+                try await server.git("push", "\(server.home)/repos/hello.git", ":main").output.contains(
                     "was deleted; what runs stays"))
             #expect(try await server.get().status == 200)
-            #expect(try server.kinto("service", "add", "Bad/Name").status == 2)
-            #expect(try server.kinto("releases", "nosuch").status == 3)
+            #expect(try await server.kinto("service", "add", "Bad/Name").status == 2)
+            #expect(try await server.kinto("releases", "nosuch").status == 3)
         }
     }
 
     @Test func signedWebhooksDeploy() async throws {
         try await Server.with { server in
-            try server.setUp()
-            try server.push("first")
-            try server.kinto("service", "remove", "hello", "--yes")
+            try await server.setUp()
+            try await server.push("first")
+            try await server.kinto("service", "remove", "hello", "--yes")
             // The operator's own bare repository, reached as a URL.
-            try server.git("clone", "-q", "--bare", server.work, "\(server.root)/remote.git")
+            try await server.git("clone", "-q", "--bare", server.work, "\(server.root)/remote.git")
             let added =
-                try server.json(
+                try await server.json(
                     "service", "add", "hello", "--repo", "file://\(server.root)/remote.git", "--json")
                 as? [String: Any]
             let secret = (added?["webhook"] as? [String: Any])?["secret"] as? String ?? ""
-            let commit = try server.git("rev-parse", "HEAD").output.trimmingCharacters(
+            let commit = try await server.git("rev-parse", "HEAD").output.trimmingCharacters(
                 in: .whitespacesAndNewlines)
             let body = Array(
                 #"{"ref":"refs/heads/main","after":"\#(commit)","repository":{"clone_url":"http://127.0.0.1:1/evil.git"}}"#
@@ -205,9 +212,9 @@ struct DeployTests {
             #expect(wrong.body == unknown.body)
             #expect(try await deliver(secret).status == 202)
             #expect(try await deliver(secret).status == 200)
-            try await server.until { try server.releases("hello").first?["live"] as? Bool == true }
+            try await server.until { try await server.releases("hello").first?["live"] as? Bool == true }
             #expect(try await server.get().status == 200)
-            #expect(try server.releases("hello").count == 1)
+            #expect(try await server.releases("hello").count == 1)
         }
     }
 }

@@ -15,16 +15,20 @@ final class Server: Sendable {
     let bin: String
 
     /// Runs `body` with a server that is gone, with all it started, afterwards.
-    static func with(_ body: (Server) async throws -> Void) async throws {
+    /// - Parameter prepare: before it is started for the first time.
+    static func with(
+        prepare: (Server) throws -> Void = { _ in }, _ body: (Server) async throws -> Void
+    ) async throws {
         let server = try Server()
-        try server.serve()
+        try prepare(server)
+        try await server.serve()
         do {
             try await body(server)
         } catch {
-            server.end()
+            await server.end()
             throw error
         }
-        server.end()
+        await server.end()
     }
 
     private init() throws {
@@ -37,7 +41,7 @@ final class Server: Sendable {
         try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
     }
 
-    private static func freePort() throws -> UInt16 {
+    static func freePort() throws -> UInt16 {
         let raw = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(raw) }
         var name = sockaddr_in()
@@ -60,7 +64,7 @@ final class Server: Sendable {
     }
 
     /// Starts `kinto serve` and waits until it answers.
-    func serve() throws {
+    func serve() async throws {
         let log = try Descriptor.open("\(root)/serve.log", O_WRONLY | O_CREAT | O_APPEND)
         let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
         Server.pids.write { [root, bin, home, listen, proxy] pids in
@@ -74,8 +78,8 @@ final class Server: Sendable {
             ).start()
         }
         for _ in 0..<200 {
-            if try kinto("status", "--json").status == 0 { return }
-            usleep(50_000)
+            if try await kinto("status", "--json").status == 0 { return }
+            try await Task.sleep(for: .milliseconds(50))
         }
         throw Trouble(
             "the server did not start: \((try? String(contentsOfFile: "\(root)/serve.log", encoding: .utf8)) ?? "")"
@@ -92,11 +96,11 @@ final class Server: Sendable {
         }
     }
 
-    private func end() {
-        let status = try? json("status", "--json") as? [String: Any]
+    private func end() async {
+        let status = try? await json("status", "--json") as? [String: Any]
         let proxyPid = (status?["proxy"] as? [String: Any])?["pid"] as? Int
         for service in status?["services"] as? [[String: Any]] ?? [] {
-            _ = try? kinto("service", "remove", service["name"] as? String ?? "", "--yes")
+            _ = try? await kinto("service", "remove", service["name"] as? String ?? "", "--yes")
         }
         _ = stop()
         if let proxyPid { kill(Int32(proxyPid), SIGKILL) }
@@ -113,20 +117,20 @@ final class Server: Sendable {
     }
 
     @discardableResult
-    func kinto(_ arguments: String...) throws -> Result {
-        try run("\(bin)/kinto", arguments + ["--home", home])
+    func kinto(_ arguments: String...) async throws -> Result {
+        try await run("\(bin)/kinto", arguments + ["--home", home])
     }
 
-    func json(_ arguments: String...) throws -> Any {
-        let process = try run("\(bin)/kinto", arguments + ["--home", home])
+    func json(_ arguments: String...) async throws -> Any {
+        let process = try await run("\(bin)/kinto", arguments + ["--home", home])
         return try JSONSerialization.jsonObject(with: Data(process.output.utf8))
     }
 
-    func releases(_ name: String) throws -> [[String: Any]] {
-        try json("releases", name, "--json") as? [[String: Any]] ?? []
+    func releases(_ name: String) async throws -> [[String: Any]] {
+        try await json("releases", name, "--json") as? [[String: Any]] ?? []
     }
 
-    func run(_ path: String, _ arguments: [String], in directory: String? = nil) throws -> Result {
+    func run(_ path: String, _ arguments: [String], in directory: String? = nil) async throws -> Result {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: path)
         process.arguments = arguments
@@ -140,14 +144,15 @@ final class Server: Sendable {
         process.standardOutput = pipe
         process.standardError = pipe
         try process.run()
-        let data = pipe.fileHandleForReading.readDataToEndOfFile()
+        let reader = pipe.fileHandleForReading
+        let data = await onThread { reader.readDataToEndOfFile() }
         process.waitUntilExit()
         return Result(status: process.terminationStatus, output: String(decoding: data, as: UTF8.self))
     }
 
     @discardableResult
-    func git(_ arguments: String...) throws -> Result {
-        try run(
+    func git(_ arguments: String...) async throws -> Result {
+        try await run(
             "/usr/bin/git", ["-c", "user.name=t", "-c", "user.email=t@example.com", "-C", work] + arguments)
     }
 
@@ -157,16 +162,16 @@ final class Server: Sendable {
 
     /// Commits what is there and pushes it.
     @discardableResult
-    func push(_ message: String, branch: String = "main") throws -> Result {
-        try git("add", "-A")
-        try git("commit", "-q", "--allow-empty", "-m", message)
-        return try git("push", "\(home)/repos/hello.git", "HEAD:\(branch)")
+    func push(_ message: String, branch: String = "main") async throws -> Result {
+        try await git("add", "-A")
+        try await git("commit", "-q", "--allow-empty", "-m", message)
+        return try await git("push", "\(home)/repos/hello.git", "HEAD:\(branch)")
     }
 
     /// Waits for something to be so, at most 20 seconds.
-    func until(_ condition: () throws -> Bool) async throws {
+    func until(_ condition: () async throws -> Bool) async throws {
         for _ in 0..<400 {
-            if try condition() { return }
+            if try await condition() { return }
             try await Task.sleep(for: .milliseconds(50))
         }
         throw Trouble("what was waited for did not come")
@@ -182,9 +187,9 @@ final class Server: Sendable {
     func setUp(
         _ settings: String =
             #"{"start":"python3 server.py","probe":{"path":"/"},"rollout":{"stop":{"grace":"5s"}}}"#
-    ) throws {
-        #expect(try kinto("service", "add", "hello").status == 0)
-        try git("init", "-q", "-b", "main")
+    ) async throws {
+        #expect(try await kinto("service", "add", "hello").status == 0)
+        try await git("init", "-q", "-b", "main")
         try write("server.py", Server.application)
         try write("kinto.json", settings)
     }

@@ -6,7 +6,7 @@ import Testing
 /// The soak in its short form: what `make soak` shows at length.
 struct SoakTests {
     @Test(arguments: [[], ["--broken"]])
-    func nothingIsDroppedSeenTwiceOrLeftOver(options: [String]) throws {
+    func nothingIsDroppedSeenTwiceOrLeftOver(options: [String]) async throws {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
         let process = Process()
@@ -19,7 +19,8 @@ struct SoakTests {
         process.standardOutput = output
         process.standardError = output
         try process.run()
-        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        let reader = output.fileHandleForReading
+        let text = await onThread { String(decoding: reader.readDataToEndOfFile(), as: UTF8.self) }
         process.waitUntilExit()
         #expect(process.terminationStatus == 0, "\(text)")
         #expect(text.hasSuffix("soak: ok\n"), "\(text)")

@@ -55,6 +55,7 @@ enum FetchFailure {
         }
         if has(
             "status code: 404", "not found", "does not exist", "failed to resolve path", "no such file",
+            "could not find repository",
             "does not appear to be a git repository", "unsupported url")
         {
             return failure(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 import Synchronization
+import TestSupport
 import Testing
 import Wire
 
@@ -71,16 +72,6 @@ final class SilentServer: Sendable {
             let raw = accept(listener.raw, nil, nil)
             known = raw < 0 ? nil : Descriptor(owning: raw)
             return known
-        }
-    }
-}
-
-/// Waits for something outside of this process on a thread of its own: the pool has one per core, and what is
-/// waited for may need them.
-func onThread<T: Sendable>(_ body: @escaping @Sendable () -> T) async -> T {
-    await withCheckedContinuation { continuation in
-        do { _ = try WorkerThread.start(detached: true) { continuation.resume(returning: body()) } } catch {
-            continuation.resume(returning: body())
         }
     }
 }

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import HTTPClient
+import TestSupport
+import Testing
+
+/// A host that is not as it should be.
+@Suite(.serialized)
+struct BadWorldTests {
+    @Test func aSecondServerOnTheSameHomeIsRefused() async throws {
+        try await Server.with { server in
+            let second = try await server.run(
+                "\(server.bin)/kinto",
+                ["serve", "--home", server.home, "--listen", "127.0.0.1:0", "--proxy-listen", "127.0.0.1:1"])
+            #expect(second.status == 3)
+            #expect(
+                second.output.contains("another kinto server (pid \(server.pid)) uses \(server.home)"),
+                "\(second.output)")
+            #expect(try await server.kinto("status").status == 0)
+        }
+    }
+
+    @Test func homesThatCannotBeUsedAreTold() async throws {
+        try await TemporaryDirectory.with { directory in
+            try "x".write(toFile: "\(directory)/file", atomically: true, encoding: .utf8)
+            for home in ["\(directory)/file/home", "/proc/kinto", "/dev/null"] {
+                let tried = try await Server.command(
+                    ["serve", "--home", home, "--listen", "127.0.0.1:1", "--proxy-listen", "127.0.0.1:1"])
+                #expect(tried.status == 2, "\(home): \(tried.output)")
+                #expect(
+                    tried.output.contains(" !     the home directory cannot be used: "), "\(tried.output)")
+                #expect(tried.output.contains(home), "\(tried.output)")
+            }
+        }
+    }
+
+    @Test func takenAddressesAreToldWithTheirOwner() async throws {
+        try await Server.with { server in
+            // Its own ports, wanted by another server with another home.
+            for (listen, proxy) in [(server.listen, 1), (1, server.proxy)] as [(UInt16, UInt16)] {
+                let tried = try await Server.command([
+                    "serve", "--home", "\(server.root)/other", "--listen", "127.0.0.1:\(listen)",
+                    "--proxy-listen", "127.0.0.1:\(proxy == 1 ? try Server.freePort() : proxy)",
+                ])
+                #expect(tried.status == 3, "\(tried.output)")
+                let taken = listen == 1 ? proxy : listen
+                #expect(tried.output.contains("127.0.0.1:\(taken)"), "\(tried.output)")
+                #expect(tried.output.contains("kinto"), "\(tried.output)")
+            }
+            // No proxy of the refused ones is left.
+            #expect(try !server.processes().contains { $0.contains("\(server.root)/other") })
+
+            try await server.setUp(#"{"start":"python3 server.py","port":\#(server.listen)}"#)
+            let push = try await server.push("first")
+            #expect(push.output.contains("port \(server.listen) is taken by kinto"), "\(push.output)")
+            let failure = try await server.releases("hello").first?["failure"] as? [String: Any]
+            #expect(failure?["code"] as? String == "port-taken")
+        }
+    }
+
+    @Test func remoteRepositoriesThatCannotBeFetchedAreTold() async throws {
+        try await Server.with { server in
+            try await server.shell("git init -q --bare -b main \(server.root)/empty.git")
+            try await server.shell(
+                "git init -q -b other \(server.root)/plain && mkdir \(server.root)/nothing")
+            try await server.setUp()
+            try await server.git("add", "-A")
+            try await server.git("commit", "-q", "-m", "first")
+            try await server.git("clone", "-q", "--bare", server.work, "\(server.root)/good.git")
+            let cases: [(url: String, code: String, told: String)] = [
+                ("http://127.0.0.1:\(try Server.freePort())/x.git", "fetch-unreachable", "127.0.0.1"),
+                ("file://\(server.root)/missing.git", "fetch-not-found", "missing.git"),
+                ("file://\(server.root)/nothing", "fetch-not-found", "nothing"),
+                ("file://\(server.root)/empty.git", "fetch-empty", "empty"),
+            ]
+            for (index, (url, code, told)) in cases.enumerated() {
+                #expect(try await server.kinto("service", "add", "s\(index)", "--repo", url).status == 0)
+                let deploy = try await server.kinto("deploy", "s\(index)")
+                #expect(deploy.status == 1, "\(url): \(deploy.output)")
+                let failure = try await server.releases("s\(index)").first?["failure"] as? [String: Any]
+                #expect(failure?["code"] as? String == code, "\(url): \(deploy.output)")
+                #expect(deploy.output.contains(told), "\(url): \(deploy.output)")
+            }
+            // The branch goes away after a good deploy: what is live stays.
+            try await server.kinto("service", "remove", "hello", "--yes")
+            try await server.kinto("service", "add", "hello", "--repo", "file://\(server.root)/good.git")
+            #expect(try await server.kinto("deploy", "hello").status == 0)
+            try await server.shell("git -C \(server.root)/good.git branch -m main gone")
+            let deploy = try await server.kinto("deploy", "hello")
+            #expect(deploy.status == 1)
+            #expect(deploy.output.contains("main"), "\(deploy.output)")
+            let failure = try await server.releases("hello").first?["failure"] as? [String: Any]
+            #expect(failure?["code"] as? String == "fetch-branch-gone")
+            #expect(try await server.get().status == 200)
+        }
+    }
+
+    /// A real file system that is really full. Mounting one takes root.
+    @Test(.enabled(if: geteuid() == 0, "mounting a file system takes root"))
+    func aFullDiskFailsTheReleaseAndNothingElse() async throws {
+        var mounted: String?
+        defer { if let mounted { umount2(mounted, Int32(MNT_DETACH)) } }
+        try await Server.with { server in
+            try FileManager.default.createDirectory(atPath: server.home, withIntermediateDirectories: true)
+            guard mount("tmpfs", server.home, "tmpfs", 0, "size=24m") == 0 else {
+                throw Trouble("mount: \(errno)")
+            }
+            mounted = server.home
+        } _: { server in
+            try await server.setUp()
+            try await server.push("first")
+            let visitors = Visitors(server, count: 4)
+            try server.write(
+                "kinto.json",
+                #"{"start":"python3 server.py","probe":{"path":"/"},"build":{"command":"cat /dev/zero > big"}}"#
+            )
+            let full = try await server.push("too much")
+            #expect(full.output.contains("the disk is full: \(server.home)/work/"), "\(full.output)")
+            let failed = try await server.releases("hello").first
+            #expect(failed?["status"] as? String == "failed")
+            #expect((failed?["failure"] as? [String: Any])?["code"] as? String == "disk-full")
+
+            // Somebody else fills the disk: the trigger is not lost, and it goes on once there is room.
+            try server.write("kinto.json", #"{"start":"python3 server.py","probe":{"path":"/"}}"#)
+            try await server.git("add", "-A")
+            try await server.git("commit", "-q", "-m", "small")
+            try await server.shell("cat /dev/zero > \(server.home)/filler || true")
+            let push = try await server.git("push", "\(server.home)/repos/hello.git", "HEAD:main")
+            #expect(push.status != 0 || push.output.contains("failed"), "\(push.output)")
+            #expect(try await server.get().status == 200)
+            try FileManager.default.removeItem(atPath: "\(server.home)/filler")
+            try await server.until {
+                try await server.releases("hello").allSatisfy {
+                    !["queued", "deploying"].contains($0["status"] as? String)
+                }
+            }
+            let after = try await server.push("with room")
+            #expect(after.output.contains("is live"), "\(after.output)")
+            let tally = await visitors.end()
+            #expect(tally.failures.isEmpty, "\(tally.failures.prefix(3))")
+        }
+    }
+}
+
+extension Server {
+    /// A command that is to end by itself, at the latest after 20 seconds.
+    static func command(_ arguments: [String]) async throws -> Result {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: try Products.directory() + "/kinto")
+        process.arguments = arguments
+        let pipe = Pipe()
+        process.standardOutput = pipe
+        process.standardError = pipe
+        try process.run()
+        let pid = process.processIdentifier
+        let guardian = Task {
+            try await Task.sleep(for: .seconds(20))
+            kill(pid, SIGKILL)
+        }
+        let reader = pipe.fileHandleForReading
+        let data = await onThread { reader.readDataToEndOfFile() }
+        process.waitUntilExit()
+        guardian.cancel()
+        return Result(status: process.terminationStatus, output: String(decoding: data, as: UTF8.self))
+    }
+
+    /// The command lines of all processes.
+    func processes() throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap { entry in
+            Int32(entry) == nil
+                ? nil
+                : FileManager.default.contents(atPath: "/proc/\(entry)/cmdline").map {
+                    String(decoding: $0, as: UTF8.self)
+                }
+        }
+    }
+}
