@@ -105,6 +105,9 @@ let package = Package(
         .testTarget(
             name: "SupervisorTests", dependencies: ["Supervisor", "Wire", "kinto-runtime"],
             swiftSettings: settings),
+        .testTarget(
+            name: "HookClientTests", dependencies: ["Wire", "TestSupport", "kinto-runtime"],
+            swiftSettings: settings),
         .testTarget(name: "KintoCoreTests", dependencies: ["KintoCore", "Wire"], swiftSettings: settings),
         .testTarget(
             name: "RunnerTests", dependencies: ["Runner", "KintoCore", "Wire", "TestSupport", "kinto"],
