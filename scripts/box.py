@@ -74,6 +74,9 @@ class Box:
         return self
 
     def __exit__(self, *_):
+        # A second Ctrl-C does not keep anything running.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
         for load in self.loads:
             if load.poll() is None:
                 load.terminate()
@@ -101,7 +104,7 @@ class Box:
         self.server = subprocess.Popen(
             [BIN / "kinto", "serve", "--home", self.home, "--listen", f"127.0.0.1:{self.control_port}",
              "--proxy-listen", f"127.0.0.1:{self.proxy_port}"],
-            env=environment(), stdout=log, stderr=log)
+            env=environment(), stdout=log, stderr=log, start_new_session=True)
         for _ in range(200):
             if self.server.poll() is not None:
                 raise SystemExit((self.directory / "serve.log").read_text())
@@ -133,7 +136,7 @@ class Box:
     def load(self, report, rate=300, connections=64, host="hello.localhost"):
         load = subprocess.Popen(
             [BIN / "kinto-load", "--connect", f"127.0.0.1:{self.proxy_port}", "--host", host, "--rate",
-             str(rate), "--connections", str(connections), "--json", report])
+             str(rate), "--connections", str(connections), "--json", report], start_new_session=True)
         self.loads.append(load)
         return load
 

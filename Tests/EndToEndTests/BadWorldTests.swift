@@ -98,14 +98,19 @@ struct BadWorldTests {
     /// A real file system that is really full. Mounting one takes root.
     @Test(.enabled(if: geteuid() == 0, "mounting a file system takes root"))
     func aFullDiskFailsTheReleaseAndNothingElse() async throws {
-        var mounted: String?
-        defer { if let mounted { umount2(mounted, Int32(MNT_DETACH)) } }
+        var root: String?
+        defer {
+            if let root {
+                umount2("\(root)/home", Int32(MNT_DETACH))
+                try? FileManager.default.removeItem(atPath: root)
+            }
+        }
         try await Server.with { server in
             try FileManager.default.createDirectory(atPath: server.home, withIntermediateDirectories: true)
             guard mount("tmpfs", server.home, "tmpfs", 0, "size=24m") == 0 else {
                 throw Trouble("mount: \(errno)")
             }
-            mounted = server.home
+            root = server.root
         } _: { server in
             try await server.setUp()
             try await server.push("first")
