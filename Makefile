@@ -32,6 +32,7 @@ test: deps ## build and run all tests
 lint: ## format and architecture checks
 	$(SWIFT) format lint --strict --recursive Sources Tests Package.swift
 	scripts/check-arrows
+	scripts/check-docs
 
 format: ## rewrite the sources in the project's format
 	$(SWIFT) format --in-place --recursive Sources Tests Package.swift

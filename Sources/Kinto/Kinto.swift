@@ -45,7 +45,7 @@ struct Kinto: AsyncParsableCommand {
             Output.trouble(failure.message)
             for line in failure.evidence { Output.error("       \(line)\n") }
             for hint in failure.hints { Output.error("       \(hint.line)\n") }
-            let refused = ["home-in-use", "proxy-start", "address-taken", "address-refused"]
+            let refused = ["home-in-use", "proxy-start", "address-taken", "address-unusable"]
             Glibc.exit(refused.contains(failure.code) ? 3 : 2)
         } catch let code as ExitCode {
             Glibc.exit(code.rawValue)

@@ -28,7 +28,7 @@ public struct ListenAddress: Sendable, CustomStringConvertible {
     public var description: String { "\(host):\(port)" }
 
     /// Finds out before anything is started whether it can be had.
-    /// - Throws: `Failure` of code `address-taken` with the owner's name, or `address-refused` with the system's reason.
+    /// - Throws: `Failure` of code `address-taken` with the owner's name, or `address-unusable` with the system's reason.
     public func check() throws(Failure) {
         let raw = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         defer { close(raw) }
@@ -48,7 +48,7 @@ public struct ListenAddress: Sendable, CustomStringConvertible {
         let hint = Failure.Hint("choose another one", command: "kinto serve \(option) \(host):PORT")
         guard reason == EADDRINUSE else {
             throw Failure(
-                code: "address-refused",
+                code: "address-unusable",
                 "kinto cannot listen on \(self): \(String(cString: strerror(reason)))",
                 hints: [hint])
         }
