@@ -2,14 +2,31 @@
 internal import ArgumentParser
 internal import Foundation
 internal import Glibc
+internal import KintoCore
+
+/// How long a command waits for its deploy.
+struct WaitOptions: ParsableArguments {
+    @Option(help: "Stop waiting after so long (10m) with exit code 6; the deploy goes on.")
+    var waitTimeout: String?
+
+    var limit: TimeSpan? { waitTimeout.flatMap { TimeSpan($0) } }
+
+    func validate() throws {
+        if let waitTimeout, TimeSpan(waitTimeout) == nil {
+            throw ValidationError("--wait-timeout wants a time like 30s or 10m, not '\(waitTimeout)'")
+        }
+    }
+}
 
 /// Follows a release to its end and turns that into the exit code.
 struct Following {
     let options: GlobalOptions
     let service: String
 
-    /// - Parameter release: its JSON.
-    func follow(_ release: [String: Any]) async throws {
+    /// - Parameters:
+    ///   - release: its JSON.
+    ///   - limit: how long to wait; the deploy goes on after it.
+    func follow(_ release: [String: Any], for limit: TimeSpan?) async throws {
         guard let number = release["number"] as? Int else { return }
         let service = service
         signal(SIGINT, SIG_IGN)
@@ -20,6 +37,15 @@ struct Following {
             exit(130)
         }
         interrupt.activate()
+        if let limit {
+            Task {
+                try await Task.sleep(for: limit.duration)
+                Output.error(
+                    " !     release \(number) still runs after \(limit); follow it with: kinto logs \(service) --release \(number) -f\n"
+                )
+                exit(6)
+            }
+        }
         let path = "/services/\(service)/releases/\(number)"
         if !options.quiet, !options.json {
             try await options.client.stream("\(path)/log?env=\(options.env)&follow=1&times=0")

@@ -10,6 +10,7 @@ struct Deploy: AsyncParsableCommand {
     @Argument var name: String
     @Option(help: "A commit of the branch.") var ref: String?
     @Flag(help: "Do not wait.") var detach = false
+    @OptionGroup var waiting: WaitOptions
     @Flag(help: "Build without caches.") var noCache = false
 
     func run() async throws {
@@ -21,7 +22,7 @@ struct Deploy: AsyncParsableCommand {
             options.json
                 ? Output.json(release) : Output.line("release \(release["number"] as? Int ?? 0) is queued")
         } else {
-            try await Following(options: options, service: name).follow(release)
+            try await Following(options: options, service: name).follow(release, for: waiting.limit)
         }
     }
 }
@@ -103,6 +104,7 @@ struct Rollback: AsyncParsableCommand {
     @Argument var number: Int?
     @Flag(help: "With today's configuration.") var currentConfig = false
     @Flag(help: "Do not wait.") var detach = false
+    @OptionGroup var waiting: WaitOptions
 
     func run() async throws {
         var body: [String: Any] = ["environment": options.env, "currentConfig": currentConfig]
@@ -119,7 +121,7 @@ struct Rollback: AsyncParsableCommand {
             options.json
                 ? Output.json(release) : Output.line("release \(release["number"] as? Int ?? 0) is queued")
         } else {
-            try await Following(options: options, service: name).follow(release)
+            try await Following(options: options, service: name).follow(release, for: waiting.limit)
         }
     }
 }

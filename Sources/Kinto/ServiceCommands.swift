@@ -98,13 +98,14 @@ struct Resume: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Start a suspended service again, without a build.")
     @OptionGroup var options: GlobalOptions
+    @OptionGroup var waiting: WaitOptions
     @Argument var name: String
 
     func run() async throws {
         let release =
             try await options.client.call("POST", "/services/\(name)/resume", ["environment": options.env])
             as? [String: Any] ?? [:]
-        try await Following(options: options, service: name).follow(release)
+        try await Following(options: options, service: name).follow(release, for: waiting.limit)
     }
 }
 
@@ -115,6 +116,7 @@ struct Config: AsyncParsableCommand {
             "EXAMPLES:\n  kinto config hello set DATABASE_URL=postgres://… LOG_LEVEL=debug\n  kinto config hello unset LOG_LEVEL"
     )
     @OptionGroup var options: GlobalOptions
+    @OptionGroup var waiting: WaitOptions
     @Argument var name: String
     @Argument var action = "list"
     @Argument var variables: [String] = []
@@ -159,7 +161,7 @@ struct Config: AsyncParsableCommand {
         let answer =
             try await options.client.call("PATCH", "/services/\(name)/config", body) as? [String: Any] ?? [:]
         if let release = answer["release"] as? [String: Any] {
-            try await Following(options: options, service: name).follow(release)
+            try await Following(options: options, service: name).follow(release, for: waiting.limit)
         } else if !options.quiet {
             Output.line("set; nothing is live yet, so nothing was started")
         }

@@ -10,6 +10,7 @@ final class UpstreamState {
     /// The clients whose requests are on their way.
     var clients: Set<ClientConnection> = []
     var drained: [() -> Void] = []
+    private var turn = 0
 
     final class Server {
         let port: UInt16
@@ -24,8 +25,15 @@ final class UpstreamState {
         counters = .init(upstream: upstream.identifier)
     }
 
-    /// The one with the fewest requests on their way.
+    /// The one with the fewest requests on their way; of several, each in its turn.
     func pick(except tried: [Server]) -> Server? {
-        servers.filter { server in !tried.contains { $0 === server } }.min { $0.inFlight < $1.inFlight }
+        if servers.count == 1 { return tried.isEmpty ? servers[0] : nil }
+        turn = (turn + 1) % max(1, servers.count)
+        var best: Server?
+        for server in servers[turn...] + servers[..<turn]
+        where !tried.contains(where: { $0 === server }) && server.inFlight < best?.inFlight ?? .max {
+            best = server
+        }
+        return best
     }
 }
