@@ -42,6 +42,28 @@ import Wire
         #expect(try GitRepository(opening: mirror).resolve("main") == third)
     }
 
+    @Test func overHTTPABranchIsFetchedAndAPasswordIsWanted() async throws {
+        for index in 0..<200 { try fixture.write("work/f\(index)", "content \(index)") }
+        let second = try fixture.commitAll("Second")
+        let open = try HTTPGitServer(root: fixture.root)
+        let address = "http://127.0.0.1:\(open.port)/work/.git"
+        #expect(try await fetcher.fetch(try spec(address), deadline: .seconds(20)) == second)
+        let out = "\(fixture.root)/out"
+        #expect(try TreeExtractor(repository: mirror).extract(second, to: out).files == 201)
+
+        let closed = try HTTPGitServer(root: fixture.root, password: "me:s3cret")
+        var wanted = try spec("http://127.0.0.1:\(closed.port)/work/.git")
+        let refused = await failure { _ = try await fetcher.fetch(wanted, deadline: .seconds(20)) }
+        #expect(refused?.code == "fetch-auth")
+        wanted.username = "me"
+        wanted.token = "wrong"
+        let wrong = await failure { _ = try await fetcher.fetch(wanted, deadline: .seconds(20)) }
+        #expect(wrong?.code == "fetch-auth")
+        #expect(!"\(wrong.map { "\($0)\($0.evidence)\($0.hints)" } ?? "")".contains("wrong"))
+        wanted.token = "s3cret"
+        #expect(try await fetcher.fetch(wanted, deadline: .seconds(20)) == second)
+    }
+
     @Test func fetchesSeveralReferencesAndReportsTheFirst() async throws {
         try fixture.git("branch", "old", in: fixture.work)
         try fixture.git("tag", "-a", "-m", "one", "v1", in: fixture.work)
