@@ -33,7 +33,7 @@ public struct RolloutController: Sendable {
                 started.append(try await start("web.\(index)", plan, journal))
             }
             try await journal.enter(.probe)
-            for (instance, handle) in started { try await prove(instance, handle, plan) }
+            for (instance, handle) in started { try await prove(instance, handle, plan, journal) }
             await journal.log(
                 .step(
                     "Healthy: \(started.map { "\($0.0.name) on 127.0.0.1:\($0.0.port)" }.joined(separator: ", "))"
@@ -143,7 +143,9 @@ public struct RolloutController: Sendable {
     }
 
     /// Waits until the instance is live; an end of the command is noticed at once.
-    private func prove(_ instance: Instance, _ handle: SupervisorHandle, _ plan: RolloutPlan) async throws {
+    private func prove(
+        _ instance: Instance, _ handle: SupervisorHandle, _ plan: RolloutPlan, _ journal: any RolloutJournal
+    ) async throws {
         let diagnosis = ProbeDiagnosis(plan: plan, instance: instance)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
@@ -159,19 +161,23 @@ public struct RolloutController: Sendable {
                 try Task.checkCancellation()
                 throw diagnosis.lost()
             }
-            group.addTask { try await probe(instance, plan, diagnosis) }
+            group.addTask { try await probe(instance, plan, diagnosis, journal) }
             defer { group.cancelAll() }
             try await group.next()
         }
     }
 
-    private func probe(_ instance: Instance, _ plan: RolloutPlan, _ diagnosis: ProbeDiagnosis) async throws {
+    private func probe(
+        _ instance: Instance, _ plan: RolloutPlan, _ diagnosis: ProbeDiagnosis, _ journal: any RolloutJournal
+    ) async throws {
         let settings = plan.manifest.probe
         let probe = Probe(settings: settings, port: instance.port, supervisor: instance.supervisor)
         let clock = ContinuousClock()
         let began = clock.now
         let deadline = began + settings.deadline.duration
         var healthySince: ContinuousClock.Instant?
+        // A mistake that is plain to see is told early; the deadline decides.
+        var warnAt: ContinuousClock.Instant? = began + .seconds(3)
         while true {
             let finding = try await Blocking.run { probe.attempt() }
             try Task.checkCancellation()
@@ -183,6 +189,14 @@ public struct RolloutController: Sendable {
                 healthySince = nil
             }
             guard clock.now < deadline else { throw diagnosis.deadline(finding) }
+            if let time = warnAt, clock.now >= time {
+                warnAt = nil
+                let likely = diagnosis.deadline(finding)
+                if ["wrong-port", "wrong-address", "probe-status"].contains(likely.code) {
+                    await journal.log(
+                        .trouble("\(likely.message); waiting until \(settings.deadline) are over"))
+                }
+            }
             // Linux tells nobody that a socket begins to listen. Asking after every sixteenth of the time that has
             // passed finds it at most that much late, and a slow start is not asked thousands of times.
             let pause = max(.milliseconds(1), began.duration(to: clock.now) / 16)
