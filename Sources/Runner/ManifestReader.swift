@@ -9,34 +9,36 @@ public enum ManifestReader {
         _ commit: CommitID, repository: GitRepository, environment: String
     ) throws -> Result<Manifest, Failure> {
         let hint = Failure.Hint("see what is wrong before pushing", command: "kinto check")
-        func refused(_ code: String, _ message: String) -> Result<Manifest, Failure> {
+        func refused(_ code: String, _ message: String) -> Result<[UInt8]?, Failure> {
             .failure(Failure(stage: .fetch, code: code, message, hints: [hint]))
         }
-        let procfile: [UInt8]?
-        if case .found(let bytes) = try repository.readFile(
-            commit, path: "Procfile", limit: Manifest.sizeLimit)
-        {
-            procfile = bytes
-        } else {
-            procfile = nil
+        /// The file's bytes, nil when it is missing, or why it cannot be used.
+        func contents(_ name: String) throws -> Result<[UInt8]?, Failure> {
+            switch try repository.readFile(commit, path: name, limit: Manifest.sizeLimit) {
+            case .found(let bytes): return .success(bytes)
+            case .missing: return .success(nil)
+            case .directory: return refused("manifest-not-a-file", "\(name) is a directory, not a file")
+            case .symlink:
+                return refused("manifest-not-a-file", "\(name) is a symbolic link: commit the file itself")
+            case .submodule: return refused("manifest-not-a-file", "\(name) is a submodule, not a file")
+            case .tooLarge(let size):
+                return refused(
+                    "manifest-too-large", "\(name) has \(size) bytes; at most \(Manifest.sizeLimit) are read")
+            }
         }
-        let bytes: [UInt8]
-        switch try repository.readFile(commit, path: "kinto.json", limit: Manifest.sizeLimit) {
-        case .found(let content): bytes = content
-        case .missing where procfile != nil: bytes = Array("{}".utf8)
-        case .missing:
+        let (settings, procfile): ([UInt8]?, [UInt8]?)
+        do {
+            settings = try contents("kinto.json").get()
+            // Beside a kinto.json, what is called Procfile may be anything.
+            let found = try contents("Procfile")
+            procfile = settings == nil ? try found.get() : try? found.get()
+        } catch let failure as Failure { return .failure(failure) }
+        guard let bytes = settings ?? procfile.map({ _ in Array("{}".utf8) }) else {
             return .failure(
                 Failure(
                     stage: .fetch, code: "manifest-missing",
                     "the commit has neither kinto.json nor a Procfile",
                     hints: [.init("add a kinto.json: the smallest one is { \"start\": \"./server\" }")]))
-        case .directory: return refused("manifest-not-a-file", "kinto.json is a directory, not a file")
-        case .symlink:
-            return refused("manifest-not-a-file", "kinto.json is a symbolic link: commit the file itself")
-        case .submodule: return refused("manifest-not-a-file", "kinto.json is a submodule, not a file")
-        case .tooLarge(let size):
-            return refused(
-                "manifest-too-large", "kinto.json has \(size) bytes; at most \(Manifest.sizeLimit) are read")
         }
         return Manifest.parse(bytes, environment: environment, procfile: procfile).mapError { errors in
             Failure(

@@ -84,7 +84,8 @@ struct FeatureTests {
             #expect((failure?["evidence"] as? [String])?.contains("no such table") == true)
             #expect(String(decoding: try await server.get().body, as: UTF8.self).hasPrefix("release=1 "))
             let why = try await server.kinto("why", "hello")
-            #expect(why.output.contains("Release 2 failed at store: the release command failed"), "\(why.output)")
+            #expect(
+                why.output.contains("Release 2 failed at store: the release command failed"), "\(why.output)")
         }
     }
 
@@ -139,7 +140,8 @@ struct FeatureTests {
                 try await server.git("commit", "-q", "-m", "\(number)")
                 let commit = try await server.git("rev-parse", "HEAD").output.prefix(40)
                 let push = Task {
-                    try await server.git("push", "\(server.home)/repos/hello.git", "\(commit):refs/heads/main")
+                    try await server.git(
+                        "push", "\(server.home)/repos/hello.git", "\(commit):refs/heads/main")
                 }
                 try await server.until { try await server.releases("hello").count == number }
                 return push

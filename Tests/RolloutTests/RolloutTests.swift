@@ -46,7 +46,7 @@ struct RolloutTests {
         other.executableURL = URL(fileURLWithPath: "/bin/sleep")
         other.arguments = ["10"]
         try other.run()
-        defer { other.terminate() }
+        defer { kill(other.processIdentifier, SIGKILL) }
         let identity = try #require(ProcessIdentity(running: other.processIdentifier))
         #expect(Listeners.of(identity, port: port).isEmpty)
     }
