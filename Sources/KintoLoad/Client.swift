@@ -44,7 +44,7 @@ final class Client: Sendable {
     private func run() {
         var tally = Tally()
         var connection: Connection? = nil
-        let keepsAlive = index.isMultiple(of: 2)
+        let keepsAlive = options.isPlain || index.isMultiple(of: 2)
         var number = index
         while true {
             // The product stays far below the range: at most 100 000 a second over a few days.
@@ -52,7 +52,7 @@ final class Client: Sendable {
             guard waits(until: due) else { break }
             let identifier = "\(getpid())-\(start)-\(number)"
             // By this client's own count, so that kept and fresh connections get the same share.
-            let isPost = (number / options.connections + index).isMultiple(of: 5)
+            let isPost = !options.isPlain && (number / options.connections + index).isMultiple(of: 5)
             if isPost { tally.posts += 1 }
             do throws(RequestFailure) {
                 let current =
@@ -109,7 +109,7 @@ final class Client: Sendable {
 
     private func request(identifier: String, isPost: Bool, closes: Bool) -> [UInt8] {
         var head =
-            "\(isPost ? "POST" : "GET") / HTTP/1.1\r\nHost: \(options.host)\r\nX-Load-Id: \(identifier)\r\n"
+            "\(isPost ? "POST" : "GET") \(options.path) HTTP/1.1\r\nHost: \(options.host)\r\nX-Load-Id: \(identifier)\r\n"
         if closes { head += "Connection: close\r\n" }
         if isPost { head += "Content-Type: application/octet-stream\r\nContent-Length: 512\r\n" }
         return Array((head + "\r\n").utf8) + (isPost ? [UInt8](repeating: UInt8(ascii: "x"), count: 512) : [])

@@ -5,9 +5,11 @@ internal import Glibc
 struct Options: Sendable {
     static let usage = """
         usage: kinto-load --connect 127.0.0.1:PORT --host NAME [--rate 300] [--connections 64]
-                          [--seconds N] [--json -|FILE]
+                          [--seconds N] [--json -|FILE] [--path /] [--plain]
 
         Sends requests at a fixed rate until SIGTERM, SIGINT or N seconds, and prints one JSON object.
+        --plain: only GET, only over kept connections; else every fifth request is a POST and every other
+        connection is a fresh one for each request.
         Exit code 0: no request failed and no release number went down on a connection. Loopback only.
 
         """
@@ -21,6 +23,9 @@ struct Options: Sendable {
     var connections = 64
     /// 0: until a signal.
     var seconds = 0
+    var path = "/"
+    /// Only GET, only kept connections.
+    var isPlain = false
     /// Where the report goes; `-` is standard output.
     var report = "-"
 
@@ -28,7 +33,13 @@ struct Options: Sendable {
     init(_ arguments: [String]) throws(UsageError) {
         var rest = arguments[...]
         while let option = rest.popFirst() {
-            guard ["--connect", "--host", "--rate", "--connections", "--seconds", "--json"].contains(option)
+            if option == "--plain" {
+                isPlain = true
+                continue
+            }
+            guard
+                ["--path", "--connect", "--host", "--rate", "--connections", "--seconds", "--json"].contains(
+                    option)
             else {
                 throw UsageError("unknown option \(option)")
             }
@@ -36,6 +47,7 @@ struct Options: Sendable {
             switch option {
             case "--connect": (address, port) = try Self.loopback(value)
             case "--host": host = value
+            case "--path": path = value
             case "--rate": rate = try Self.number(option, value, 1...100_000)
             case "--connections": connections = try Self.number(option, value, 1...2048)
             case "--seconds": seconds = try Self.number(option, value, 1...86_400)
@@ -44,6 +56,9 @@ struct Options: Sendable {
         }
         guard port != 0 else { throw UsageError("--connect is missing") }
         let allowed = Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:".utf8)
+        guard path.hasPrefix("/"), path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+            throw UsageError("--path is a path")
+        }
         guard !host.isEmpty, host.utf8.allSatisfy(allowed.contains) else {
             throw UsageError("--host needs a host name")
         }

@@ -4,7 +4,7 @@ import HTTPClient
 import Testing
 
 /// What follows a bad push: the same process goes on answering, and the next good push goes live.
-@Suite(.serialized)
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct BadInputRecoveryTests {
     @Test func aRefusedPushIsFollowedByAGoodOne() async throws {
         try await Server.with { server in

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// What people push by mistake: each is told with its place and the way on, and what is live stays as it is.
-@Suite(.serialized)
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct BadInputTests {
     /// kinto.json is read before the ref moves: the push is refused.
     @Test func settingsThatCannotBeReadAreRefusedBeforeTheRefMoves() async throws {

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// A host that gets better again: what was refused works then, without a restart.
-@Suite(.serialized)
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct BadWorldRecoveryTests {
     @Test func aStablePortHeldByAnotherProgramFailsUntilItIsFree() async throws {
         try await Server.with { server in

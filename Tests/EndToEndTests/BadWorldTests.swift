@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// A host that is not as it should be.
-@Suite(.serialized)
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct BadWorldTests {
     @Test func homesThatCannotBeUsedAreTold() async throws {
         try await TemporaryDirectory.with { directory in

@@ -4,7 +4,7 @@ import Foundation
 import HTTPClient
 import Testing
 
-@Suite(.serialized)
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct DeployTests {
     @Test func pushesGoLiveWithNoRequestDropped() async throws {
         try await Server.with { server in

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// What a kinto.json and the commands promise, each once from end to end.
-@Suite(.serialized)
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct FeatureTests {
     @Test func cachesAreKeptBetweenBuildsAndCheckoutsAreClean() async throws {
         try await Server.with { server in

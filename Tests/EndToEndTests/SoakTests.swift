@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 /// The soak in its short form: what `make soak` shows at length.
+@Suite(.timeLimit(.minutes(5)))
 struct SoakTests {
     @Test(arguments: [[], ["--broken"]])
     func nothingIsDroppedSeenTwiceOrLeftOver(options: [String]) async throws {

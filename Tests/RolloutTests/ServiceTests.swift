@@ -8,6 +8,7 @@ import Wire
 @testable import Rollout
 
 /// Services as they live under their supervisors.
+@Suite(.timeLimit(.minutes(5)))
 struct ServiceTests {
     private let client: SupervisorClient
 
@@ -43,10 +44,10 @@ struct ServiceTests {
             for await observation in handle.observations() {
                 guard case .state(let state) = observation else { break }
                 seen.append(state)
-                if state.restarts == 2 { break }
+                if state.restarts >= 2 { break }
             }
             #expect(seen.contains { $0.phase == .waiting && $0.ending == .exited(code: 3) })
-            #expect(seen.last?.restarts == 2)
+            #expect(seen.last?.restarts ?? 0 >= 2)
             let log = String(decoding: try Files.read("\(directory)/console.log"), as: UTF8.self)
             #expect(log.contains("exited with code 3"))
             #expect(log.contains("starting again in 100 ms"))

@@ -8,6 +8,7 @@ import Wire
 @testable import Rollout
 
 /// Real supervisors with real commands.
+@Suite(.timeLimit(.minutes(5)))
 struct SupervisorClientTests {
     private let client: SupervisorClient
 
