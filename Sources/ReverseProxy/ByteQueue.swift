@@ -11,6 +11,11 @@ struct ByteQueue {
     var bytes: ArraySlice<UInt8> { storage[start...] }
 
     mutating func append(_ bytes: some Collection<UInt8>) { storage.append(contentsOf: bytes) }
+    mutating func append(_ bytes: [UInt8], _ range: Range<Int>) {
+        bytes.withUnsafeBufferPointer {
+            storage.append(contentsOf: UnsafeBufferPointer(rebasing: $0[range]))
+        }
+    }
     mutating func append(_ text: StaticString) {
         text.withUTF8Buffer { storage.append(contentsOf: $0) }
     }

@@ -37,6 +37,11 @@ final class ClientConnection: Endpoint {
     /// Instances that took no connection for this request.
     private var tried: [UpstreamState.Server] = []
     private var hasAnswered = false
+    // The last route that was looked up, the table it is from, and the place among the upstream's clients.
+    private var lastHost: ArraySlice<UInt8> = []
+    private var lastRoute: Router.Route?
+    private var lastTable = -1
+    var slot = -1
     private var inputEnded = false
 
     init(fd: Int32, port: UInt16?, address: [UInt8], worker: Worker) {
@@ -77,6 +82,19 @@ final class ClientConnection: Endpoint {
         case .head: refuse(408, "the request did not arrive in time")
         default: visitorLeft()
         }
+    }
+
+    /// Nothing for a while: the memory goes back.
+    override func rest() {
+        guard state == .head, input.isEmpty, worker.now > deadline - Limits.idleTime + Limits.restTime else {
+            return
+        }
+        input.release()
+        output.release()
+        replay = nil
+        lastHost = []
+        lastRoute = nil
+        lastTable = -1
     }
 
     func closeIfIdle() { if state == .head, input.isEmpty { close() } }
@@ -140,68 +158,97 @@ final class ClientConnection: Endpoint {
     private func begin(_ head: MessageHead) throws(MessageHead.Refusal) {
         let method = head.bytes[head.first]
         minor = head.minor
-        keepsAlive = minor == 1 && !head.lists("connection", "close")
-        isHead = method.elementsEqual("HEAD".utf8)
-        isIdempotent = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"].contains(
-            String(decoding: method, as: UTF8.self))
-        if method.elementsEqual("CONNECT".utf8) || method.elementsEqual("TRACE".utf8) {
+        keepsAlive = minor == 1 && !head.connection.contains(.close)
+        func isMethod(_ word: StaticString) -> Bool {
+            method.count == word.utf8CodeUnitCount
+                && method.elementsEqual(
+                    UnsafeBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount))
+        }
+        isHead = isMethod("HEAD")
+        isIdempotent =
+            isMethod("GET") || isHead || isMethod("PUT") || isMethod("DELETE") || isMethod("OPTIONS")
+        if isMethod("CONNECT") || isMethod("TRACE") {
             throw MessageHead.Refusal(status: 405, reason: "the method is not allowed")
         }
         let host = try RequestRewriter.host(head)
         let framing = try head.framing() ?? .none
-        guard head.values("via").count < Limits.vias else {
+        guard head.vias < Limits.vias else {
             throw MessageHead.Refusal(status: 508, reason: "a loop of proxies")
         }
         requestBody = BodyFraming(framing, output: framing == .chunked ? .chunks : .plain)
 
-        let found = port.map { worker.router.route(port: $0) } ?? worker.router.route(host: host)
-        guard let found else {
+        guard let found = find(host) else {
             return answer(
                 404, "no service answers to the host name '\(RequestRewriter.shown(host))'", retry: false)
         }
         guard let target = found.upstream, let server = target.pick(except: []) else {
             return answer(503, "\(found.identifier) has no live release now", retry: true)
         }
-        wantsUpgrade = minor == 1 && head.lists("connection", "upgrade") && !head.values("upgrade").isEmpty
+        wantsUpgrade = minor == 1 && head.connection.contains(.upgrade) && head.hasUpgrade
         claim(target)
         state = .exchange
         hasAnswered = false
         responseBody = nil
-        var sent = ByteQueue()
-        RequestRewriter.write(
-            head, framing: framing, host: host, address: address, upgrade: wantsUpgrade, to: &sent)
-        let bytes = Array(sent.bytes)
-        replay = bytes
         tried = []
-        connect(server, sending: bytes, fresh: false)
+        let connection = take(server)
+        if let connection {
+            let before = connection.output.count
+            RequestRewriter.write(
+                head, framing: framing, host: host, address: address, upgrade: wantsUpgrade,
+                to: &connection.output)
+            // Only a kept connection can turn out to be stale.
+            replay =
+                connection.isReused && isIdempotent
+                ? Array(connection.output.bytes.dropFirst(before)) : nil
+            return send(on: connection)
+        }
+        var bytes = ByteQueue()
+        RequestRewriter.write(
+            head, framing: framing, host: host, address: address, upgrade: wantsUpgrade, to: &bytes)
+        connectElsewhere(than: server, sending: Array(bytes.bytes))
+    }
+
+    /// By the port it came in on or by its host name; the last answer is kept as long as the table is.
+    private func find(_ host: ArraySlice<UInt8>) -> Router.Route? {
+        if let port { return worker.router.route(port: port) }
+        if lastTable == worker.tables, lastHost == host { return lastRoute }
+        lastTable = worker.tables
+        lastHost = host
+        lastRoute = worker.router.route(host: host)
+        return lastRoute
     }
 
     private func claim(_ target: UpstreamState) {
         route = target
         target.counters.requests += 1
         target.counters.inFlight += 1
-        target.clients.insert(self)
+        target.add(self)
+    }
+
+    /// A kept connection that may be used for this request, else a new one; nil when there is none to be had.
+    private func take(_ server: UpstreamState.Server) -> UpstreamConnection? {
+        while let idle = server.idle.popLast() {
+            let age = worker.now - idle.lastUsed
+            if idle.isOpen, age < Limits.poolTime, isIdempotent || age < Limits.recentTime { return idle }
+            idle.close()
+        }
+        return UpstreamConnection(server: server, worker: worker)
     }
 
     /// - Parameter bytes: of the request, as much as there is so far.
-    private func connect(_ server: UpstreamState.Server, sending bytes: [UInt8], fresh: Bool) {
-        var connection: UpstreamConnection?
-        while !fresh, connection == nil, let idle = server.idle.popLast() {
-            let age = worker.now - idle.lastUsed
-            if idle.isOpen, age < Limits.poolTime, isIdempotent || age < Limits.recentTime {
-                connection = idle
-            } else {
-                idle.close()
-            }
-        }
-        guard let connection = connection ?? UpstreamConnection(server: server, worker: worker) else {
+    private func connect(_ server: UpstreamState.Server, sending bytes: [UInt8]) {
+        guard let connection = UpstreamConnection(server: server, worker: worker) else {
             return connectElsewhere(than: server, sending: bytes)
         }
+        connection.output.append(bytes)
+        send(on: connection)
+    }
+
+    private func send(on connection: UpstreamConnection) {
         connection.client = self
-        server.inFlight += 1
+        connection.server.inFlight += 1
         upstream = connection
         upstreamKeepsAlive = true
-        connection.output.append(bytes)
         if connection.isReused {
             connection.deadline = worker.now + Limits.answerTime
             upstreamWritable()
@@ -294,7 +341,7 @@ final class ClientConnection: Endpoint {
         var framing = try head.framing() ?? .untilClose
         hasAnswered = true
         replay = nil
-        upstreamKeepsAlive = head.minor == 1 && !head.lists("connection", "close")
+        upstreamKeepsAlive = head.minor == 1 && !head.connection.contains(.close)
         let bodiless = isHead || status == 204 || status == 304
         let told: MessageHead.Framing
         if bodiless {
@@ -338,7 +385,6 @@ final class ClientConnection: Endpoint {
         if keepsAlive, !inputEnded {
             state = .head
             deadline = worker.now + (input.isEmpty ? Limits.idleTime : Limits.headTime)
-            if input.isEmpty { input.release() }
             advance()
         } else {
             state = .closing
@@ -378,7 +424,7 @@ final class ClientConnection: Endpoint {
         {
             releaseUpstream(reusable: false)
             route.counters.retried += 1
-            return connect(server, sending: replay, fresh: true)
+            return connect(server, sending: replay)
         }
         failRequest(502, "the service broke the connection off")
     }
@@ -390,7 +436,7 @@ final class ClientConnection: Endpoint {
             return failRequest(502, "the service does not accept connections")
         }
         route.counters.retried += 1
-        connect(next, sending: bytes, fresh: true)
+        connect(next, sending: bytes)
     }
 
     /// How long the instance may be silent now.
@@ -416,8 +462,6 @@ final class ClientConnection: Endpoint {
             connection.isReused = true
             connection.lastUsed = worker.now
             connection.deadline = worker.now + Limits.poolTime
-            connection.input.release()
-            connection.output.release()
             connection.want(Endpoint.input)
             connection.server.idle.append(connection)
         } else {
@@ -428,7 +472,7 @@ final class ClientConnection: Endpoint {
     private func unclaim(failed: Bool) {
         guard let target = route else { return }
         route = nil
-        target.clients.remove(self)
+        target.remove(self)
         target.counters.inFlight -= 1
         if failed { target.counters.failed += 1 }
         if target.counters.inFlight == 0 {

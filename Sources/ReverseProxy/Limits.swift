@@ -14,6 +14,8 @@ enum Limits {
     static let replay = 64 << 10
     static let headTime: Int64 = 10_000
     static let idleTime: Int64 = 75_000
+    /// After so long a quiet connection gives its buffers back.
+    static let restTime: Int64 = 1_000
     static let connectTime: Int64 = 5_000
     static let answerTime: Int64 = 120_000
     /// The longest silence within an answer: event streams are quiet for long.

@@ -5,10 +5,10 @@
 enum RequestRewriter {
     /// The one Host that the request is for.
     static func host(_ head: MessageHead) throws(MessageHead.Refusal) -> ArraySlice<UInt8> {
-        let hosts = head.values("host")
+        let hosts = head.hosts
         guard hosts.count <= 1 else { throw MessageHead.Refusal(status: 400, reason: "more than one Host") }
         let target = head.bytes[head.second]
-        var host = hosts.first ?? []
+        var host = hosts.first.map { head.bytes[$0] } ?? []
         if hosts.isEmpty, head.minor == 1 { throw MessageHead.Refusal(status: 400, reason: "no Host") }
         if let authority = authority(target) {
             guard hosts.isEmpty || authority.map(MessageHead.lower) == host.map(MessageHead.lower) else {
@@ -20,7 +20,7 @@ enum RequestRewriter {
         }
         guard
             host.allSatisfy({
-                MessageHead.isToken($0) && $0 != UInt8(ascii: "'") || [0x3A, 0x5B, 0x5D].contains($0)
+                MessageHead.isToken($0) && $0 != UInt8(ascii: "'") || $0 == 0x3A || $0 == 0x5B || $0 == 0x5D
             })
         else {
             throw MessageHead.Refusal(status: 400, reason: "malformed Host")
@@ -55,13 +55,7 @@ enum RequestRewriter {
         out.append(" HTTP/1.1\r\nHost: ")
         out.append(host)
         out.append("\r\n")
-        let named = HopByHop.named(head)
-        for field in head.fields where !HopByHop.isDropped(head, field, named) && !isOurs(head, field) {
-            out.append(head.bytes[field.name])
-            out.append(": ")
-            out.append(head.bytes[field.value])
-            out.append("\r\n")
-        }
+        HopByHop.copyFields(head, to: &out) { $0.isOrigin }
         switch framing {
         case .length(let count):
             out.append("Content-Length: ")
@@ -70,7 +64,7 @@ enum RequestRewriter {
         case .chunked: out.append("Transfer-Encoding: chunked\r\n")
         case .none, .untilClose: break
         }
-        if head.lists("te", "trailers") { out.append("TE: trailers\r\n") }
+        if head.wantsTrailers { out.append("TE: trailers\r\n") }
         if upgrade {
             out.append("Connection: upgrade\r\nUpgrade: ")
             for (index, value) in head.values("upgrade").enumerated() {
@@ -91,18 +85,13 @@ enum RequestRewriter {
         out.append(";host=\"")
         out.append(host)
         out.append("\";proto=http\r\nVia: ")
-        for value in head.values("via") {
-            out.append(value)
-            out.append(", ")
+        if head.vias > 0 {
+            for value in head.values("via") {
+                out.append(value)
+                out.append(", ")
+            }
         }
         out.append("1.1 kinto\r\n\r\n")
-    }
-
-    /// Fields that only the proxy writes: what visitors claim of themselves is not passed on.
-    private static func isOurs(_ head: MessageHead, _ field: MessageHead.Field) -> Bool {
-        head.isNamed(field, "host") || head.isNamed(field, "via") || head.isNamed(field, "forwarded")
-            || head.isNamed(field, "x-forwarded-for") || head.isNamed(field, "x-forwarded-proto")
-            || head.isNamed(field, "x-forwarded-host")
     }
 
     /// A host name fit for a message.
@@ -115,24 +104,41 @@ enum RequestRewriter {
 
 /// Fields that concern one connection only (RFC 9110, 7.6.1), and those that the proxy writes anew from what it parsed.
 enum HopByHop {
+    /// Writes the fields that go on. Neighbours that stand as they would be written are copied in one piece.
+    static func copyFields(
+        _ head: MessageHead, to out: inout ByteQueue, except isDropped: (FieldName) -> Bool
+    ) {
+        let named = head.connection.contains(.others) ? named(head) : []
+        var run = 0..<0
+        for field in head.fields {
+            if field.kind.isHopByHop || field.kind != .other && isDropped(field.kind)
+                || !named.isEmpty && named.contains(head.bytes[field.name].map(MessageHead.lower))
+            {
+                continue
+            }
+            if let line = field.line {
+                if line.lowerBound == run.upperBound {
+                    run = run.lowerBound..<line.upperBound
+                } else {
+                    out.append(head.bytes, run)
+                    run = line
+                }
+            } else {
+                out.append(head.bytes, run)
+                run = 0..<0
+                out.append(head.bytes, field.name)
+                out.append(": ")
+                out.append(head.bytes, field.value)
+                out.append("\r\n")
+            }
+        }
+        out.append(head.bytes, run)
+    }
+
     /// The names that the Connection field lists, lower case.
-    static func named(_ head: MessageHead) -> [[UInt8]] {
+    private static func named(_ head: MessageHead) -> [[UInt8]] {
         head.values("connection").flatMap { value in
             value.split(separator: UInt8(ascii: ",")).map { MessageHead.trim($0).map(MessageHead.lower) }
         }
-    }
-
-    static func isDropped(_ head: MessageHead, _ field: MessageHead.Field, _ named: [[UInt8]]) -> Bool {
-        if head.isNamed(field, "connection") || head.isNamed(field, "keep-alive")
-            || head.isNamed(field, "proxy-connection")
-            || head.isNamed(field, "te") || head.isNamed(field, "upgrade")
-            || head.isNamed(field, "transfer-encoding")
-            || head.isNamed(field, "content-length") || head.isNamed(field, "proxy-authenticate")
-            || head.isNamed(field, "proxy-authorization")
-        {
-            return true
-        }
-        guard !named.isEmpty else { return false }
-        return named.contains(head.bytes[field.name].map(MessageHead.lower))
     }
 }

@@ -11,13 +11,7 @@ enum ResponseRewriter {
         out.append(" ")
         out.append(head.bytes[head.third])
         out.append("\r\n")
-        let named = HopByHop.named(head)
-        for field in head.fields where !HopByHop.isDropped(head, field, named) {
-            out.append(head.bytes[field.name])
-            out.append(": ")
-            out.append(head.bytes[field.value])
-            out.append("\r\n")
-        }
+        HopByHop.copyFields(head, to: &out) { _ in false }
         switch framing {
         case .length(let count):
             out.append("Content-Length: ")

@@ -6,7 +6,8 @@ internal import Wire
 /// A connection to an instance: serves one request at a time, idles in its server's pool between.
 final class UpstreamConnection: Endpoint {
     let server: UpstreamState.Server
-    weak var client: ClientConnection?
+    /// Whose request is on its way; set back by that client before either of the two is closed for good.
+    var client: ClientConnection?
     var input = ByteQueue()
     var output = ByteQueue()
     /// Whether it has carried an answer before.

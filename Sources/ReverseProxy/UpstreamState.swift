@@ -8,7 +8,7 @@ final class UpstreamState {
     let servers: [Server]
     var counters: ProxyReply.Counters
     /// The clients whose requests are on their way.
-    var clients: Set<ClientConnection> = []
+    private(set) var clients: [ClientConnection] = []
     var drained: [() -> Void] = []
     private var turn = 0
 
@@ -23,6 +23,19 @@ final class UpstreamState {
         identifier = upstream.identifier
         servers = upstream.ports.map(Server.init)
         counters = .init(upstream: upstream.identifier)
+    }
+
+    func add(_ client: ClientConnection) {
+        client.slot = clients.count
+        clients.append(client)
+    }
+
+    func remove(_ client: ClientConnection) {
+        guard clients.indices.contains(client.slot), clients[client.slot] === client else { return }
+        clients.swapAt(client.slot, clients.count - 1)
+        clients[client.slot].slot = client.slot
+        clients.removeLast()
+        client.slot = -1
     }
 
     /// The one with the fewest requests on their way; of several, each in its turn.

@@ -35,10 +35,13 @@ final class Worker {
     /// Every read of this worker goes through it.
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.read, alignment: 16)
     private let poller: Descriptor
-    private var endpoints: [Int32: Endpoint] = [:]
+    /// By descriptor.
+    private var endpoints: [Endpoint?] = []
     private(set) var now: Int64 = 0
     private var lastSweep: Int64 = 0
     private(set) var router = Router()
+    /// How many tables were put in force.
+    private(set) var tables = 0
     private var upstreams: [String: UpstreamState] = [:]
     var stopping = false
     private var closing: [Endpoint] = []
@@ -72,7 +75,7 @@ final class Worker {
                 if fd == mailbox.wake.raw {
                     for message in mailbox.take() { message(self) }
                 } else {
-                    endpoints[fd]?.ready(events[index].events)
+                    endpoint(fd)?.ready(events[index].events)
                 }
             }
             // Numbers are given back only after the round, so that no event of it reaches a new owner.
@@ -94,7 +97,9 @@ final class Worker {
 
     func add(_ endpoint: Endpoint) {
         if endpoint is ClientConnection { visitors += 1 }
-        endpoints[endpoint.fd] = endpoint
+        let index = Int(endpoint.fd)
+        while endpoints.count <= index { endpoints.append(nil) }
+        endpoints[index] = endpoint
         var event = epoll_event(events: endpoint.interest, data: epoll_data_t(fd: endpoint.fd))
         epoll_ctl(poller.raw, EPOLL_CTL_ADD, endpoint.fd, &event)
     }
@@ -106,7 +111,7 @@ final class Worker {
 
     func remove(_ endpoint: Endpoint) {
         if endpoint is ClientConnection { visitors -= 1 }
-        endpoints[endpoint.fd] = nil
+        if endpoints.indices.contains(Int(endpoint.fd)) { endpoints[Int(endpoint.fd)] = nil }
         epoll_ctl(poller.raw, EPOLL_CTL_DEL, endpoint.fd, nil)
         closing.append(endpoint)
     }
@@ -120,7 +125,7 @@ final class Worker {
     /// Listeners are shared by the workers and closed by their owner.
     func forget(_ fd: Int32) {
         paused.removeAll { $0.fd == fd }
-        endpoints[fd] = nil
+        if endpoints.indices.contains(Int(fd)) { endpoints[Int(fd)] = nil }
         epoll_ctl(poller.raw, EPOLL_CTL_DEL, fd, nil)
     }
 
@@ -129,9 +134,13 @@ final class Worker {
         let waiting = paused
         paused = []
         for listener in waiting { add(listener) }
-        for endpoint in Array(endpoints.values) where endpoint.isOpen && endpoint.deadline <= now {
-            endpoint.expired()
+        for case let endpoint? in endpoints where endpoint.isOpen {
+            if endpoint.deadline <= now { endpoint.expired() } else { endpoint.rest() }
         }
+    }
+
+    private func endpoint(_ fd: Int32) -> Endpoint? {
+        endpoints.indices.contains(Int(fd)) ? endpoints[Int(fd)] : nil
     }
 
     // MARK: Routing
@@ -140,6 +149,7 @@ final class Worker {
     /// - Returns: the upstreams that left.
     func apply(_ table: RoutingTable) -> [ProxyReply.Counters] {
         var present: Set<String> = []
+        tables += 1
         router = Router(table) { upstream in
             present.insert(upstream.identifier)
             if let known = upstreams[upstream.identifier], known.servers.map(\.port) == upstream.ports {
@@ -183,6 +193,6 @@ final class Worker {
     /// Ends kept-alive connections that do nothing, when the proxy stops.
     func stop() {
         stopping = true
-        for case let client as ClientConnection in Array(endpoints.values) { client.closeIfIdle() }
+        for case let client as ClientConnection in endpoints { client.closeIfIdle() }
     }
 }
