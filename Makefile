@@ -7,7 +7,7 @@ DESTDIR ?=
 SWIFT ?= swift
 PACKAGES := libgit2-dev libcurl4-openssl-dev libsqlite3-dev pkg-config git python3 openssh-server
 
-.PHONY: deps build test lint format bench soak demo install clean help
+.PHONY: deps build test lint format bench bench-proxy soak demo install clean help
 
 deps: ## install the missing Debian packages
 	@missing=(); for package in $(PACKAGES); do \
@@ -49,6 +49,10 @@ load: deps
 bench: release load ## push to live beside a hand-written post-receive script, and memory
 	scripts/bench
 
+bench-proxy: PACKAGES += nginx haproxy caddy wrk util-linux
+bench-proxy: release load ## the proxy beside nginx, HAProxy and Caddy from Debian's packages
+	scripts/bench-proxy
+
 soak: release load ## 100 deploys, every tenth broken, restarts and rollbacks under load
 	scripts/soak
 	scripts/soak --broken
@@ -64,4 +68,4 @@ clean: ## remove what was built
 	$(SWIFT) package clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
