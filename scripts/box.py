@@ -84,7 +84,7 @@ class Box:
         try:
             if self.server.poll() is not None:
                 self.start()
-            proxy = self.status()["proxy"]["pid"]
+            proxy = self.status()["proxy"]["supervisor"]
             for service in self.status()["services"]:
                 self.kinto("service", "remove", service["name"], "--yes")
             self.stop()

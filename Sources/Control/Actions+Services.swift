@@ -99,6 +99,7 @@ extension Actions {
     struct StatusJSON: Encodable {
         struct Proxy: Encodable {
             let pid: Int32?
+            let supervisor: Int32?
             let listen: String
         }
         struct Service: Encodable {
@@ -113,6 +114,12 @@ extension Actions {
         let version, home, listen: String
         let proxy: Proxy
         let services: [Service]
+    }
+
+    /// The process that starts the proxy again when it dies; ending it ends the proxy.
+    private func proxySupervisor() -> Int32? {
+        let state = try? SupervisorState.read(home.proxyState)
+        return state.flatMap { $0.supervisor.isRunning ? $0.supervisor.pid : nil }
     }
 
     func status(version: String, only: String?) async throws -> StatusJSON {
@@ -141,7 +148,9 @@ extension Actions {
         }
         return StatusJSON(
             version: version, home: home.path, listen: options.listen,
-            proxy: .init(pid: hello?.process.pid, listen: hello?.listen ?? options.proxyListen),
+            proxy: .init(
+                pid: hello?.process.pid, supervisor: proxySupervisor(),
+                listen: hello?.listen ?? options.proxyListen),
             services: services)
     }
 }

@@ -58,7 +58,7 @@ public enum ControlServer {
         try await firstToken(actions)
 
         let proxy = ProxyProcess(
-            home: home, runtime: options.runtimePath, listen: proxyListen, version: options.version,
+            home: home, supervisors: supervisors, listen: proxyListen, version: options.version,
             routes: routes)
         try await proxy.ensure()
         let recovery = Recovery(home: home, store: store, actions: actions, ports: ports, logger: logger)

@@ -22,6 +22,8 @@ public struct Home: Sendable, Hashable {
     public var spool: String { "\(path)/spool" }
     public var proxySocket: String { "\(path)/proxy/proxy.sock" }
     public var proxySnapshot: String { "\(path)/proxy/routes" }
+    /// The state of the proxy's supervisor.
+    public var proxyState: String { "\(path)/proxy/proxy.state" }
     public var proxyLog: String { "\(path)/proxy/proxy.log" }
     public var artifacts: String { "\(path)/artifacts" }
     public var repositories: String { "\(path)/repos" }

@@ -4,46 +4,83 @@ internal import Glibc
 public import KintoCore
 public import Wire
 
-/// Sees to it that a proxy runs: takes over the one that does, starts one if none does, and again if it dies.
+/// Sees to it that a proxy runs: takes over the one that does, or starts one under a supervisor of its own, which starts
+/// it again when it dies, whether or not there is a control server then.
 public struct ProxyProcess: Sendable {
     let home: Home
-    let runtime: String
+    let supervisors: SupervisorClient
     let listen: ListenAddress
     let version: String
     let routes: Routes
 
-    public init(home: Home, runtime: String, listen: ListenAddress, version: String, routes: Routes) {
+    public init(
+        home: Home, supervisors: SupervisorClient, listen: ListenAddress, version: String, routes: Routes
+    ) {
         self.home = home
-        self.runtime = runtime
+        self.supervisors = supervisors
         self.listen = listen
         self.version = version
         self.routes = routes
     }
 
+    /// The supervisor, if it runs. Ending it (SIGTERM) ends the proxy for good.
+    public var supervisor: ProcessIdentity? {
+        let state = try? SupervisorState.read(home.proxyState)
+        return state.flatMap { $0.supervisor.isRunning ? $0.supervisor : nil }
+    }
+
     /// Returns when a proxy answers.
-    /// - Throws: `Failure` of code `proxy-start` with what it said.
+    /// - Throws: `Failure` of code `proxy-start` with what it said, or of those of `ListenAddress.check`.
     @discardableResult
     public func ensure() async throws -> ProcessIdentity {
         if let running = try? await routes.hello() { return running.process }
-        try listen.check()
-        let log = try Descriptor.open(home.proxyLog, O_WRONLY | O_APPEND | O_CREAT)
-        let pid = try Spawn(
-            path: runtime,
-            arguments: [
-                "kinto-runtime", "proxy", "--socket", home.proxySocket, "--snapshot", home.proxySnapshot,
-                "--listen", listen.description,
-                "--version", version,
-            ], environment: ["LC_ALL=C"], standardOutput: log, standardError: log, newSession: true
-        ).start()
-        guard let identity = ProcessIdentity(running: pid) else {
-            throw Failure(code: "proxy-start", "the proxy ended at once")
+        let parent: ProcessIdentity
+        if let supervisor {
+            parent = supervisor
+        } else {
+            try listen.check()
+            parent = try await supervisors.start(spec) { _ in }.supervisor
         }
-        // Its socket appears in the directory when it serves: waited for, not polled.
+        guard try await answers(while: parent) else {
+            await SupervisorHandle(supervisor: parent, statePath: home.proxyState, identifier: "", grace: 0)
+                .stop(grace: 0)
+            let said =
+                (try? Files.read(home.proxyLog)).map { String(decoding: $0.suffix(400), as: UTF8.self) } ?? ""
+            throw Failure(
+                code: "proxy-start", "the proxy could not be started on \(listen)",
+                evidence: said.split(separator: "\n").suffix(2).map(String.init),
+                hints: [
+                    .init("give it another address", command: "kinto serve --proxy-listen 127.0.0.1:PORT")
+                ])
+        }
+        return try await routes.hello().process
+    }
+
+    private var spec: SupervisorSpec {
+        let words = [
+            supervisors.runtime, "proxy", "--socket", home.proxySocket, "--snapshot", home.proxySnapshot,
+            "--listen", listen.description, "--version", version,
+        ]
+        return SupervisorSpec(
+            identifier: "proxy-\(listen)", mode: .service,
+            command: "exec " + words.map(ProxyProcess.quoted).joined(separator: " "), workingDirectory: "/",
+            environment: ["LC_ALL=C", "PATH=/usr/bin:/bin"], logPath: home.proxyLog, logStyle: .console,
+            logLimit: 1 << 20, secrets: [], statePath: home.proxyState, stopSignal: SIGTERM, stopGrace: 2_000,
+            backOffLimit: 200)
+    }
+
+    /// One word for the shell.
+    private static func quoted(_ word: String) -> String {
+        "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+    }
+
+    /// Its socket appears in the directory when it serves: waited for, not polled. False when it does not come.
+    private func answers(while parent: ProcessIdentity) async throws -> Bool {
         let socket = home.proxySocket
-        let started = try await Blocking.run { () -> Bool in
+        return try await Blocking.run { () -> Bool in
             let watch = Descriptor(owning: try check("inotify_init") { kinto_inotify() })
             inotify_add_watch(watch.raw, Files.parent(of: socket), UInt32(IN_CREATE))
-            guard let life = identity.open() else { return false }
+            guard let life = parent.open() else { return false }
             for _ in 0..<500 {
                 if (try? UnixSocket.connect(socket)) != nil { return true }
                 var polls = [
@@ -57,20 +94,6 @@ public struct ProxyProcess: Sendable {
             }
             return false
         }
-        guard started else {
-            var status: Int32 = 0
-            waitpid(pid, &status, WNOHANG)
-            let said =
-                (try? Files.read(home.proxyLog)).map { String(decoding: $0.suffix(400), as: UTF8.self) } ?? ""
-            throw Failure(
-                code: "proxy-start", "the proxy could not be started on \(listen)",
-                evidence: said.split(separator: "\n").suffix(2).map(String.init),
-                hints: [
-                    .init("give it another address", command: "kinto serve --proxy-listen 127.0.0.1:PORT")
-                ])
-        }
-        _ = try await routes.hello()
-        return identity
     }
 
     /// Watches the proxy until the task is cancelled; a dead one is replaced.

@@ -183,7 +183,7 @@ struct Supervisor {
         if ran >= 60_000 { backOff = 100 }
         log.note("\(Supervisor.words(ending)) after \(ran) ms; starting again in \(backOff) ms")
         restartAt = Monotonic.now + Int64(backOff)
-        backOff = backOff == 100 ? 1000 : min(backOff * 2, 60_000)
+        backOff = min(backOff == 100 ? 1000 : backOff * 2, max(100, spec.backOffLimit))
         state.process = nil
         write(.waiting)
     }

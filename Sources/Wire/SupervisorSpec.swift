@@ -46,11 +46,14 @@ public struct SupervisorSpec: Sendable, Equatable {
     public var timeout: Int
     /// Job: longest time without output, milliseconds; 0: no limit.
     public var silence: Int
+    /// Service: the longest pause before it is started again, milliseconds.
+    public var backOffLimit: Int
 
     public init(
         identifier: String, mode: Mode, command: String, workingDirectory: String, environment: [String],
         logPath: String, logStyle: LogStyle, logLimit: Int, secrets: [String] = [], statePath: String,
-        stopSignal: Int32 = 15, stopGrace: Int = 30_000, timeout: Int = 0, silence: Int = 0
+        stopSignal: Int32 = 15, stopGrace: Int = 30_000, timeout: Int = 0, silence: Int = 0,
+        backOffLimit: Int = 60_000
     ) {
         self.identifier = identifier
         self.mode = mode
@@ -66,6 +69,7 @@ public struct SupervisorSpec: Sendable, Equatable {
         self.stopGrace = stopGrace
         self.timeout = timeout
         self.silence = silence
+        self.backOffLimit = backOffLimit
     }
 
     /// The byte that opens the gate.
@@ -87,6 +91,7 @@ public struct SupervisorSpec: Sendable, Equatable {
         f.add("stopGrace", stopGrace)
         f.add("timeout", timeout)
         f.add("silence", silence)
+        f.add("backOffLimit", backOffLimit)
         return f
     }
 
@@ -99,6 +104,7 @@ public struct SupervisorSpec: Sendable, Equatable {
             logPath: try f.required("logPath"), logStyle: style, logLimit: try f.requiredInteger("logLimit"),
             secrets: f.all("secret"), statePath: try f.required("statePath"),
             stopSignal: try f.requiredInteger("stopSignal"), stopGrace: try f.requiredInteger("stopGrace"),
-            timeout: try f.requiredInteger("timeout"), silence: try f.requiredInteger("silence"))
+            timeout: try f.requiredInteger("timeout"), silence: try f.requiredInteger("silence"),
+            backOffLimit: try f.requiredInteger("backOffLimit"))
     }
 }

@@ -111,6 +111,30 @@ struct FeatureTests {
         }
     }
 
+    /// With the server away as well: the proxy has its routes from its own snapshot, and a supervisor of its own.
+    @Test func aKilledProxyComesBackByItself() async throws {
+        try await Server.with { server in
+            try await server.setUp()
+            try await server.push("first")
+            func proxy() async throws -> Int? {
+                let status = try await server.json("status", "--json") as? [String: Any]
+                return (status?["proxy"] as? [String: Any])?["pid"] as? Int
+            }
+            let first = try #require(try await proxy())
+            kill(Int32(first), SIGKILL)
+            try await server.until { (try? await server.get().status) == 200 }
+            let second = try #require(try await proxy())
+            #expect(second != first)
+            _ = server.stop()
+            kill(Int32(second), SIGKILL)
+            try await server.until { (try? await server.get().status) == 200 }
+            try await server.serve()
+            #expect(try await proxy() != second)
+            #expect(try await server.push("next").output.contains("Release 2 is live"))
+            #expect(String(decoding: try await server.get().body, as: UTF8.self).hasPrefix("release=2 "))
+        }
+    }
+
     @Test func waitingEndsWhenItWasToldTo() async throws {
         try await Server.with { server in
             try await server.setUp(#"{"start":"python3 server.py","build":{"command":"sleep 2"}}"#)

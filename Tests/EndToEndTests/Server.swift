@@ -98,14 +98,17 @@ final class Server: Sendable {
 
     private func end() async {
         let status = try? await json("status", "--json") as? [String: Any]
-        let proxyPid = (status?["proxy"] as? [String: Any])?["pid"] as? Int
+        let supervisor = (status?["proxy"] as? [String: Any])?["supervisor"] as? Int
         for service in status?["services"] as? [[String: Any]] ?? [] {
             _ = try? await kinto("service", "remove", service["name"] as? String ?? "", "--yes")
         }
         _ = stop()
-        if let proxyPid { kill(Int32(proxyPid), SIGKILL) }
-        var status2: Int32 = 0
-        if let proxyPid { waitpid(Int32(proxyPid), &status2, WNOHANG) }
+        if let supervisor {
+            kill(Int32(supervisor), SIGTERM)
+            for _ in 0..<500 where kill(Int32(supervisor), 0) == 0 {
+                try? await Task.sleep(for: .milliseconds(10))
+            }
+        }
         try? FileManager.default.removeItem(atPath: root)
     }
 
