@@ -93,13 +93,18 @@ struct BodyFraming {
             guard block.count >= 2, block[block.count - 2] == 0x0D else { throw Malformed() }
             let isLast = block.count == 2 || block.suffix(4).elementsEqual([0x0D, 0x0A, 0x0D, 0x0A])
             if isLast {
-                let fields = block.dropLast(2)
+                if block.count == 2 {
+                    end(&out, trailers: [])
+                    state = .done
+                    return
+                }
                 guard
-                    fields.isEmpty
-                        || (try? MessageHead(
-                            Array("HTTP/1.1 200 \r\n".utf8) + fields + [0x0D, 0x0A], request: false)) != nil
+                    let head = try? MessageHead(Array("HTTP/1.1 200 \r\n".utf8) + block, request: false)
                 else { throw Malformed() }
-                end(&out, trailers: fields)
+                // Without what frames or routes a message (RFC 9110, 6.5.1): some servers add trailers to the head.
+                var fields = ByteQueue()
+                HopByHop.copyFields(head, to: &fields) { $0.isOrigin }
+                end(&out, trailers: fields.bytes)
                 state = .done
                 return
             }

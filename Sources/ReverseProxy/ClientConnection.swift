@@ -37,12 +37,16 @@ final class ClientConnection: Endpoint {
     /// Instances that took no connection for this request.
     private var tried: [UpstreamState.Server] = []
     private var hasAnswered = false
+    /// Whether the visitor takes the end of the connection for the end of the answer.
+    private var endsByClosing = false
     // The last route that was looked up, the table it is from, and the place among the upstream's clients.
     private var lastHost: ArraySlice<UInt8> = []
     private var lastRoute: Router.Route?
     private var lastTable = -1
     var slot = -1
     private var inputEnded = false
+    /// Requests wait until the visitor has read answers.
+    private var isHeldBack = false
 
     init(fd: Int32, port: UInt16?, address: [UInt8], worker: Worker) {
         self.port = port
@@ -61,14 +65,12 @@ final class ClientConnection: Endpoint {
             switch input.fill(from: fd, by: worker.scratch) {
             case .bytes:
                 // From its first byte, a head has so long to become whole, however slowly it comes.
-                if state == .head, wasEmpty { deadline = worker.now + Limits.headTime }
+                if state == .head, wasEmpty, output.isEmpty { deadline = worker.now + Limits.headTime }
                 if state == .lingering { input.drop(input.count) }
             case .end:
+                // A visitor may close its side and still read the answers to what it sent.
                 inputEnded = true
-                if state != .exchange { return visitorLeft() }
-                // A visitor that sent all of its request may close its side and still read the answer.
-                if requestBody?.isDone != true { return visitorLeft() }
-                if events & Endpoint.broken != 0 { return visitorLeft() }
+                if state == .lingering || events & Endpoint.broken != 0 { return visitorLeft() }
             case .failed: return visitorLeft()
             case .wouldBlock: break
             }
@@ -78,9 +80,12 @@ final class ClientConnection: Endpoint {
 
     override func expired() {
         switch state {
-        case .head where input.isEmpty: close()
+        case .head where input.isEmpty || !output.isEmpty: close()
         case .head: refuse(408, "the request did not arrive in time")
-        default: visitorLeft()
+        default:
+            releaseUpstream(reusable: false)
+            unclaim(failed: false)
+            if state == .lingering { close() } else { cut() }
         }
     }
 
@@ -97,17 +102,31 @@ final class ClientConnection: Endpoint {
         lastTable = -1
     }
 
-    func closeIfIdle() { if state == .head, input.isEmpty { close() } }
+    func closeIfIdle() {
+        // A request may be there, unread.
+        if state == .head, input.isEmpty { ready(Endpoint.input) }
+        guard isOpen, state == .head, input.isEmpty else { return }
+        closeWhenSent()
+        flush()
+    }
 
     /// Reads what is there, moves it on, and waits for the right things.
     private func advance() {
+        repeat {
+            isHeldBack = false
+            takeInput()
+            flush()
+        } while isOpen && isHeldBack && output.count <= Limits.buffered
+    }
+
+    private func takeInput() {
         loop: while isOpen {
             switch state {
             case .head:
                 guard takeHead() else { break loop }
             case .exchange:
                 pumpRequest()
-                guard isOpen, state == .head, !input.isEmpty else { break loop }
+                guard isOpen, state == .head else { break loop }
             case .tunnel:
                 if let upstream {
                     upstream.output.append(input.bytes)
@@ -118,25 +137,29 @@ final class ClientConnection: Endpoint {
             case .closing, .lingering: break loop
             }
         }
-        flush()
     }
 
     // MARK: The request
 
     /// False when more bytes are needed.
     private func takeHead() -> Bool {
-        requestBody = nil
+        isHeldBack = output.count > Limits.buffered
+        guard !isHeldBack else { return false }
         // Empty lines before a request are passed over (RFC 9112, 2.2).
         while input.count >= 2, input.bytes.prefix(2).elementsEqual([0x0D, 0x0A]) { input.drop(2) }
-        guard !worker.stopping || !input.isEmpty else {
-            close()
+        guard !worker.stopping && !inputEnded || !input.isEmpty else {
+            closeWhenSent()
             return false
         }
+        requestBody = nil
+        isHead = false
         guard let end = MessageHead.end(in: input.bytes) else {
             if input.count > Limits.head {
                 refuse(431, "the head of the request is too large")
             } else if input.count > 1, input.bytes.starts(with: [0x16, 0x03]) {
                 refuse(400, "this is TLS; the proxy speaks HTTP here")
+            } else if inputEnded {
+                closeWhenSent()
             }
             return false
         }
@@ -184,10 +207,14 @@ final class ClientConnection: Endpoint {
         guard let target = found.upstream, let server = target.pick(except: []) else {
             return answer(503, "\(found.identifier) has no live release now", retry: true)
         }
-        wantsUpgrade = minor == 1 && head.connection.contains(.upgrade) && head.hasUpgrade
+        // Not to HTTP/2: through a tunnel of it requests would come in that the proxy has not written.
+        wantsUpgrade =
+            minor == 1 && head.connection.contains(.upgrade) && head.hasUpgrade
+            && !head.lists("upgrade", "h2c")
         claim(target)
         state = .exchange
         hasAnswered = false
+        endsByClosing = false
         responseBody = nil
         tried = []
         let connection = take(server)
@@ -229,7 +256,13 @@ final class ClientConnection: Endpoint {
     private func take(_ server: UpstreamState.Server) -> UpstreamConnection? {
         while let idle = server.idle.popLast() {
             let age = worker.now - idle.lastUsed
-            if idle.isOpen, age < Limits.poolTime, isIdempotent || age < Limits.recentTime { return idle }
+            let isRecent = age < Limits.recentTime
+            // What may be repeated need not ask the kernel each time whether the other end is still there.
+            if isIdempotent && isRecent ? idle.isOpen : idle.isQuiet, age < Limits.poolTime,
+                isIdempotent || isRecent
+            {
+                return idle
+            }
             idle.close()
         }
         return UpstreamConnection(server: server, worker: worker)
@@ -262,7 +295,7 @@ final class ClientConnection: Endpoint {
             do { try body.move(&input, to: &upstream.output) } catch {
                 releaseUpstream(reusable: false)
                 unclaim(failed: false)
-                return refuse(400, "malformed request body")
+                return hasAnswered ? cut() : refuse(400, "malformed request body")
             }
             requestBody = body
             if let kept = replay {
@@ -270,6 +303,8 @@ final class ClientConnection: Endpoint {
                 replay = kept.count + added.count <= Limits.replay ? kept + added : nil
             }
         }
+        // The rest of the request will not come.
+        if inputEnded, !body.isDone, input.isEmpty { return visitorLeft() }
         upstreamWritable()
     }
 
@@ -277,7 +312,11 @@ final class ClientConnection: Endpoint {
 
     func upstreamWritable() {
         guard let upstream, upstream.isOpen, upstream.isConnected else { return }
-        guard upstream.output.flush(to: upstream.fd) else { return upstreamFailed(connecting: false) }
+        if !upstream.flush() {
+            // It takes no more, but may have answered before: that is read to its end, which the next event reports.
+            return listen()
+        }
+        if state == .tunnel, inputEnded, upstream.output.isEmpty { shutdown(upstream.fd, Int32(SHUT_WR)) }
         watch(upstream)
         listen()
         if state == .exchange, requestBody?.isDone == false, !input.isEmpty,
@@ -357,6 +396,7 @@ final class ClientConnection: Endpoint {
         // An answer before the end of the request: the rest of the request is not waited for.
         if requestBody?.isDone == false { keepsAlive = false }
         responseBody = BodyFraming(framing, output: chunksOut && !bodiless ? .chunks : .plain)
+        endsByClosing = !bodiless && !chunksOut && (told == .chunked || told == .untilClose)
         ResponseRewriter.write(
             head, framing: told == .chunked && minor == 0 ? .untilClose : told,
             keepsAlive: keepsAlive && !worker.stopping,
@@ -379,16 +419,15 @@ final class ClientConnection: Endpoint {
 
     /// The answer is complete.
     private func finishExchange() {
-        let reusable = upstreamKeepsAlive && requestBody?.isDone == true && upstream?.input.isEmpty == true
+        let reusable = upstreamKeepsAlive && requestBody?.isDone == true && upstream?.isInStep == true
         releaseUpstream(reusable: reusable)
         unclaim(failed: false)
-        if keepsAlive, !inputEnded {
+        if keepsAlive {
             state = .head
-            deadline = worker.now + (input.isEmpty ? Limits.idleTime : Limits.headTime)
+            awaitHead()
             advance()
         } else {
-            state = .closing
-            deadline = worker.now + 5_000
+            closeWhenSent()
             flush()
         }
     }
@@ -397,11 +436,12 @@ final class ClientConnection: Endpoint {
         if state == .tunnel {
             releaseUpstream(reusable: false)
             unclaim(failed: false)
-            state = .closing
-            deadline = worker.now + 5_000
+            // The visitor may be sending.
+            requestBody = nil
+            closeWhenSent()
             return flush()
         }
-        if var body = responseBody, body.endsWithConnection {
+        if var body = responseBody, body.endsWithConnection, upstream?.isBroken == false {
             body.finish(to: &output)
             responseBody = body
             return finishExchange()
@@ -457,7 +497,7 @@ final class ClientConnection: Endpoint {
         connection.client = nil
         connection.server.inFlight -= 1
         if reusable, connection.isOpen, connection.server.idle.count < Limits.poolSize, let route,
-            worker.router.holds(route)
+            worker.router.holds(route), route.servers.contains(where: { $0 === connection.server })
         {
             connection.isReused = true
             connection.lastUsed = worker.now
@@ -489,16 +529,21 @@ final class ClientConnection: Endpoint {
         unclaim(failed: true)
         if hasAnswered {
             // Part of the answer is out: only the end of the connection can say that the rest is missing.
-            close()
+            cut()
         } else {
             refuse(status, reason)
         }
     }
 
     /// Cut at the end of a drain.
-    func abandon() {
-        releaseUpstream(reusable: false)
-        unclaim(failed: true)
+    func abandon() { failRequest(504, "the release was replaced and stopped before it answered") }
+
+    /// Ends the connection within an answer; with a reset where the plain end would make the answer look whole.
+    private func cut() {
+        if isOpen, endsByClosing {
+            var linger = linger(l_onoff: 1, l_linger: 0)
+            setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<linger>.size))
+        }
         close()
     }
 
@@ -513,19 +558,35 @@ final class ClientConnection: Endpoint {
         guard keepsAlive, requestBody?.isDone == true else { return refuse(status, reason, retry: retry) }
         ResponseRewriter.own(status, reason, keepsAlive: true, retry: retry, bodiless: isHead, to: &output)
         state = .head
-        deadline = worker.now + Limits.idleTime
+        awaitHead()
     }
 
     private func refuse(_ status: Int, _ reason: String, retry: Bool = false) {
         ResponseRewriter.own(status, reason, keepsAlive: false, retry: retry, bodiless: isHead, to: &output)
-        state = .closing
-        deadline = worker.now + 5_000
+        closeWhenSent()
         flush()
+    }
+
+    private func closeWhenSent() {
+        state = .closing
+        deadline = worker.now + Limits.stallTime
+    }
+
+    /// How long the next request may take; a visitor that still reads the last answer is not hurried.
+    private func awaitHead() {
+        let time =
+            !output.isEmpty ? Limits.stallTime : input.isEmpty ? Limits.idleTime : Limits.headTime
+        deadline = worker.now + time
     }
 
     private func flush() {
         guard isOpen else { return }
+        let waiting = output.count
         guard output.flush(to: fd) else { return visitorLeft() }
+        if output.count < waiting {
+            if state == .head { awaitHead() }
+            if state == .closing { deadline = worker.now + Limits.stallTime }
+        }
         if output.isEmpty, state == .closing {
             if inputEnded || requestBody?.isDone == true && input.isEmpty { return close() }
             shutdown(fd, Int32(SHUT_WR))
@@ -541,11 +602,13 @@ final class ClientConnection: Endpoint {
         let pausedIn =
             state == .closing || (upstream.map { $0.output.count > Limits.buffered } ?? false)
             || (state == .exchange && requestBody?.isDone == true && input.count > Limits.read) || inputEnded
+            || (state == .head && output.count > Limits.buffered)
         want((pausedIn ? 0 : Endpoint.input) | (output.isEmpty ? 0 : Endpoint.output))
         if state == .exchange || state == .tunnel {
             // Only who is waited for can be late: a visitor that has sent all and read all may wait for hours.
             let isSending = state == .exchange && requestBody?.isDone == false && !pausedIn
-            deadline = isSending || !output.isEmpty ? worker.now + Limits.stallTime : .max
+            let isEnding = state == .tunnel && inputEnded
+            deadline = isSending || isEnding || !output.isEmpty ? worker.now + Limits.stallTime : .max
         }
         if let upstream, upstream.isConnected {
             upstream.want(

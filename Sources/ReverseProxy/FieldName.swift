@@ -23,13 +23,14 @@ enum FieldName: UInt8 {
             self = same("connection", .connection)
             if self == .other { self = same("keep-alive", .keepAlive) }
         case 14: self = same("content-length", .contentLength)
-        case 15: self = same("x-forwarded-for", .forwardedFor)
+        // With `_` for `-` they are the same names to servers that make variables of fields.
+        case 15: self = FieldName.same(name, "x-forwarded-for", orUnderscore: true) ? .forwardedFor : .other
         case 16:
-            self = same("x-forwarded-host", .forwardedHost)
+            self = FieldName.same(name, "x-forwarded-host", orUnderscore: true) ? .forwardedHost : .other
             if self == .other { self = same("proxy-connection", .proxyConnection) }
         case 17:
             self = same("transfer-encoding", .transferEncoding)
-            if self == .other { self = same("x-forwarded-proto", .forwardedProto) }
+            if FieldName.same(name, "x-forwarded-proto", orUnderscore: true) { self = .forwardedProto }
         case 18: self = same("proxy-authenticate", .proxyAuthenticate)
         case 19: self = same("proxy-authorization", .proxyAuthorization)
         default: self = .other
@@ -37,10 +38,16 @@ enum FieldName: UInt8 {
     }
 
     /// ASCII comparison without regard to case; `word` in lower case.
-    static func same(_ bytes: UnsafeBufferPointer<UInt8>, _ word: StaticString) -> Bool {
+    static func same(
+        _ bytes: UnsafeBufferPointer<UInt8>, _ word: StaticString, orUnderscore: Bool = false
+    ) -> Bool {
         guard bytes.count == word.utf8CodeUnitCount else { return false }
         let wanted = word.utf8Start
-        for index in 0..<bytes.count where MessageHead.lower(bytes[index]) != wanted[index] { return false }
+        for index in 0..<bytes.count where MessageHead.lower(bytes[index]) != wanted[index] {
+            guard orUnderscore, bytes[index] == UInt8(ascii: "_"), wanted[index] == UInt8(ascii: "-") else {
+                return false
+            }
+        }
         return true
     }
 

@@ -61,6 +61,7 @@ struct MessageHead {
     private(set) var hosts: [Range<Int>] = []
     private var lengths: [Range<Int>] = []
     private var codings: [Range<Int>] = []
+    /// How many proxies the Via fields list.
     private(set) var vias = 0
     private(set) var connection: ConnectionOptions = []
     private(set) var wantsTrailers = false
@@ -84,7 +85,7 @@ struct MessageHead {
         case .host: hosts.append(field.value)
         case .contentLength: lengths.append(field.value)
         case .transferEncoding: codings.append(field.value)
-        case .via: vias += 1
+        case .via: vias += bytes[field.value].split(separator: UInt8(ascii: ",")).count
         case .upgrade: hasUpgrade = hasUpgrade || !field.value.isEmpty
         case .te: wantsTrailers = wantsTrailers || lists("te", "trailers")
         case .connection:

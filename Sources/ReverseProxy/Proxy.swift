@@ -77,11 +77,7 @@ final class Proxy: Sendable {
 
     /// Takes no more connections, lets requests end, and ends the process.
     func shutdown(milliseconds: Int) {
-        let sockets = current.withLock { Array($0.listeners.values) }
-        everywhere { worker in
-            for socket in sockets { worker.forget(socket.raw) }
-            worker.stop()
-        }
+        everywhere { $0.stop() }
         signal(SIGALRM, SIG_DFL)
         alarm(UInt32(max(1, min(milliseconds / 1000, 3600))))
     }
@@ -145,12 +141,13 @@ final class Latch: Sendable {
     func wait(milliseconds: Int) {
         guard let end = ends.read else { return }
         var seen = 0
-        let deadline = Worker.monotonic() + Int64(milliseconds)
+        let deadline = Worker.monotonic() + Int64(max(0, min(milliseconds, Int(Int32.max))))
         while seen < left {
             var poller = pollfd(fd: end.raw, events: Int16(POLLIN), revents: 0)
-            guard poll(&poller, 1, Int32(clamping: max(0, deadline - Worker.monotonic()))) != 0 else {
-                return
-            }
+            let ready = poll(&poller, 1, Int32(clamping: max(0, deadline - Worker.monotonic())))
+            if ready == 0 { return }
+            // Interrupted, when the process was stopped and goes on.
+            guard ready > 0 else { continue }
             var byte: UInt8 = 0
             if read(end.raw, &byte, 1) == 1 { seen += 1 }
         }

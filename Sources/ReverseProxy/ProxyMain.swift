@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Glibc
+internal import Synchronization
 internal import Wire
 
 /// `kinto-runtime proxy`: boots from its snapshot, serves, and takes orders over its socket.
@@ -28,12 +29,19 @@ public enum ProxyMain {
             let count = max(1, min(64, value("--workers").flatMap { Int($0) } ?? 1))
             let mailboxes = try (0..<count).map { _ in try Worker.Mailbox() }
             let proxy = Proxy(mailboxes: mailboxes, snapshot: snapshot, listen: address.description)
-            for mailbox in mailboxes {
+            let busy = Mutex(Set(0..<count))
+            for (number, mailbox) in mailboxes.enumerated() {
                 Thread.start {
                     // Each visitor may need one descriptor more, for the instance.
                     let capacity = max(16, (descriptors - 64) / 2 / count)
                     guard let worker = try? Worker(mailbox: mailbox, capacity: capacity) else { return }
-                    worker.run()
+                    // The process ends when the last of them is done: the others may still have visitors.
+                    worker.run {
+                        busy.withLock { busy in
+                            busy.remove(number)
+                            return busy.isEmpty
+                        }
+                    }
                     exit(0)
                 }
             }

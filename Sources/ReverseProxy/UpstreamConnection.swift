@@ -14,6 +14,17 @@ final class UpstreamConnection: Endpoint {
     var isReused = false
     var lastUsed: Int64 = 0
     private(set) var isConnected = false
+    /// Whether it took no more: what follows may lack its end.
+    private(set) var isBroken = false
+    /// Whether nothing is left over of a request that was answered.
+    var isInStep: Bool { input.isEmpty && output.isEmpty && !isBroken }
+    /// Whether it may carry a request: it has not ended, and nothing came that was not asked for.
+    var isQuiet: Bool {
+        guard isOpen else { return false }
+        var byte: UInt8 = 0
+        return recv(fd, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) < 0
+            && errno == EAGAIN
+    }
 
     init?(server: UpstreamState.Server, worker: Worker) {
         self.server = server
@@ -39,6 +50,15 @@ final class UpstreamConnection: Endpoint {
         super.init(fd: fd, interest: Endpoint.output, worker: worker)
         worker.add(self)
         deadline = worker.now + Limits.connectTime
+    }
+
+    /// As much as the socket takes. False, and nothing waits any more, when it takes no more ever.
+    func flush() -> Bool {
+        if !isBroken, output.flush(to: fd) { return true }
+        isBroken = true
+        output = ByteQueue()
+        want(Endpoint.input)
+        return false
     }
 
     override func ready(_ events: UInt32) {
@@ -71,7 +91,10 @@ final class UpstreamConnection: Endpoint {
     }
 
     override func expired() {
-        if let client {
+        if let client, !isConnected {
+            close()
+            client.upstreamFailed(connecting: true)
+        } else if let client {
             client.upstreamTimedOut()
         } else {
             leavePool()

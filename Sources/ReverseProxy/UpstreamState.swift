@@ -5,7 +5,7 @@ internal import Wire
 /// to its worker's thread.
 final class UpstreamState {
     let identifier: String
-    let servers: [Server]
+    private(set) var servers: [Server]
     var counters: ProxyReply.Counters
     /// The clients whose requests are on their way.
     private(set) var clients: [ClientConnection] = []
@@ -17,6 +17,11 @@ final class UpstreamState {
         var inFlight = 0
         var idle: [UpstreamConnection] = []
         init(port: UInt16) { self.port = port }
+
+        func closeIdle() {
+            for connection in idle { connection.close() }
+            idle = []
+        }
     }
 
     init(_ upstream: RoutingTable.Upstream) {
@@ -36,6 +41,14 @@ final class UpstreamState {
         clients[client.slot].slot = client.slot
         clients.removeLast()
         client.slot = -1
+    }
+
+    /// Takes other instances, keeping those that stay; requests on their way to the others end there.
+    func change(to ports: [UInt16]) {
+        guard ports != servers.map(\.port) else { return }
+        let old = servers
+        servers = ports.map { port in old.first { $0.port == port } ?? Server(port: port) }
+        for server in old where !ports.contains(server.port) { server.closeIdle() }
     }
 
     /// The one with the fewest requests on their way; of several, each in its turn.

@@ -64,9 +64,10 @@ final class Worker {
 
     deinit { scratch.deallocate() }
 
-    func run() {
+    /// Serves until it was stopped, its last visitor has left, and `isOver` says so.
+    func run(until isOver: () -> Bool = { true }) {
         var events = [epoll_event](repeating: epoll_event(), count: 256)
-        while !stopping || visitors > 0 {
+        while !stopping || visitors > 0 || !isOver() {
             let count = epoll_wait(poller.raw, &events, Int32(events.count), paused.isEmpty ? 1000 : 250)
             now = Worker.monotonic()
             rounds &+= 1
@@ -148,24 +149,18 @@ final class Worker {
     /// Puts a table in force: the next request is routed by it.
     /// - Returns: the upstreams that left.
     func apply(_ table: RoutingTable) -> [ProxyReply.Counters] {
-        var present: Set<String> = []
         tables += 1
+        let before = router
         router = Router(table) { upstream in
-            present.insert(upstream.identifier)
-            if let known = upstreams[upstream.identifier], known.servers.map(\.port) == upstream.ports {
-                return known
-            }
-            let new = UpstreamState(upstream)
-            if let old = upstreams[upstream.identifier] { new.counters = old.counters }
-            upstreams[upstream.identifier] = new
-            return new
+            // The same object for as long as there are requests: it counts them.
+            let state = upstreams[upstream.identifier] ?? UpstreamState(upstream)
+            upstreams[upstream.identifier] = state
+            state.change(to: upstream.ports)
+            return state
         }
         var left: [ProxyReply.Counters] = []
-        for (identifier, state) in upstreams where !present.contains(identifier) {
-            for server in state.servers {
-                for connection in server.idle { connection.close() }
-                server.idle = []
-            }
+        for state in upstreams.values where before.holds(state) && !router.holds(state) {
+            for server in state.servers { server.closeIdle() }
             left.append(state.counters)
         }
         return left
@@ -190,9 +185,15 @@ final class Worker {
 
     func counters() -> [ProxyReply.Counters] { upstreams.values.map(\.counters) }
 
-    /// Ends kept-alive connections that do nothing, when the proxy stops.
+    /// Takes no more visitors, ends kept-alive connections that do nothing, and lets `run` return when the rest ended.
     func stop() {
         stopping = true
+        for case let listener as Listener in endpoints {
+            // Who has come is let in; who comes now is refused, not left to wait.
+            listener.ready(Endpoint.input)
+            shutdown(listener.fd, Int32(SHUT_RDWR))
+            forget(listener.fd)
+        }
         for case let client as ClientConnection in endpoints { client.closeIfIdle() }
     }
 }

@@ -107,9 +107,9 @@ struct ForwardingTests {
         let origin = try Origin { peer in
             seen.put(try peer.readHead())
             seen.put(try peer.read(until: "0\r\nX-Sum: 9\r\n\r\n"))
-            try peer.send(
+            let answer =
                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-End\r\n\r\n3\r\nabc\r\n2;q=1\r\nde\r\n0\r\nX-End: 1\r\n\r\n"
-            )
+            for byte in Array(answer.utf8) { try peer.send([byte]) }
             _ = try peer.readToEnd()
         }
         try ProxyHarness.with { proxy in
@@ -196,6 +196,19 @@ struct ForwardingTests {
             try visitor.send("GET / HTTP/1.0\r\nHost: a\r\n\r\n")
             let all = try visitor.readToEnd()
             #expect(all == "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello")
+        }
+    }
+
+    @Test(arguments: ["", "Connection: keep-alive\r\n"])
+    func aConnectionOfHTTP10EndsWithItsAnswer(fields: String) throws {
+        let origin = try Origin.saying("hello")
+        try ProxyHarness.with { proxy in
+            proxy.route("a/production/1", origin)
+            let visitor = try proxy.visitor()
+            try visitor.send("GET / HTTP/1.0\r\nHost: a\r\n\(fields)\r\n")
+            #expect(
+                try visitor.readToEnd()
+                    == "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
         }
     }
 

@@ -16,8 +16,13 @@ final class Peer {
         setsockopt(fd, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4)
     }
 
-    convenience init(connecting port: UInt16) throws {
+    /// - Parameter buffers: bytes that the kernel may keep for it each way; nil: as many as it likes.
+    convenience init(connecting port: UInt16, buffers: Int32? = nil) throws {
         let fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        if var buffers {
+            setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffers, socklen_t(MemoryLayout<Int32>.size))
+            setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffers, socklen_t(MemoryLayout<Int32>.size))
+        }
         var name = Peer.loopback(port)
         let code = withUnsafePointer(to: &name) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {

@@ -13,6 +13,8 @@ final class ProxyHarness: Sendable {
     private let listener: Descriptor
     private let directory: String
     private let generation = Mutex<UInt64>(0)
+    /// When the worker has ended.
+    let ended = Slot<Bool>()
 
     static func with(_ body: (ProxyHarness) throws -> Void) throws {
         let harness = try ProxyHarness()
@@ -27,9 +29,10 @@ final class ProxyHarness: Sendable {
         port = try ProxyHarness.port(of: listener.raw)
         let mailbox = try Worker.Mailbox()
         proxy = Proxy(mailboxes: [mailbox], snapshot: "\(directory)/routes", listen: "")
-        ReverseProxy.Thread.start {
+        ReverseProxy.Thread.start { [ended] in
             guard let worker = try? Worker(mailbox: mailbox) else { return }
             worker.run()
+            ended.put(true)
         }
         proxy.open(listener, port: nil)
     }
@@ -75,7 +78,30 @@ final class ProxyHarness: Sendable {
                 ]))
     }
 
-    func visitor() throws -> Peer { try Peer(connecting: port) }
+    func visitor(buffers: Int32? = nil) throws -> Peer {
+        try Peer(connecting: port, buffers: buffers)
+    }
+
+    /// Gives connections accepted from now on little memory in the kernel, so that what waits, waits in the proxy.
+    func shrinkBuffers() {
+        var size: Int32 = 8 << 10
+        for option in [SO_SNDBUF, SO_RCVBUF] {
+            setsockopt(listener.raw, SOL_SOCKET, option, &size, socklen_t(MemoryLayout<Int32>.size))
+        }
+    }
+
+    /// Runs `body` while the worker stands still; what happened meanwhile reaches it as one round of events.
+    func standingStill(_ body: () throws -> Void) throws {
+        let standing = Slot<Bool>()
+        let go = Slot<Bool>()
+        proxy.mailboxes[0].post { _ in
+            standing.put(true)
+            _ = try? go.take()
+        }
+        defer { go.put(true) }
+        _ = try standing.take()
+        try body()
+    }
 
     /// Counters of an upstream.
     func counters(_ name: String) -> ProxyReply.Counters? {
