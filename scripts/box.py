@@ -70,7 +70,11 @@ class Box:
         self.loads = []
 
     def __enter__(self):
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            shutil.rmtree(self.directory)
+            raise
         return self
 
     def __exit__(self, *_):

@@ -105,6 +105,8 @@ public struct SupervisorSpec: Sendable, Equatable {
             secrets: f.all("secret"), statePath: try f.required("statePath"),
             stopSignal: try f.requiredInteger("stopSignal"), stopGrace: try f.requiredInteger("stopGrace"),
             timeout: try f.requiredInteger("timeout"), silence: try f.requiredInteger("silence"),
-            backOffLimit: try f.requiredInteger("backOffLimit"))
+
+            // Not in what an older server writes that was not started again after an upgrade.
+            backOffLimit: f.integer("backOffLimit") ?? 60_000)
     }
 }
