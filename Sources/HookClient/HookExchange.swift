@@ -4,11 +4,8 @@ internal import Wire
 
 /// One HTTP/1.1 request to the control server over its unix socket, and the answer as it comes.
 struct HookExchange {
-    /// The connection ended too early.
-    struct Broken: Error {
-        /// Whether the answer had begun: then the server has the trigger.
-        let answered: Bool
-    }
+    /// The connection ended too early, or what came is no answer.
+    struct Broken: Error {}
 
     let status: Int
     private let connection: Descriptor
@@ -19,7 +16,9 @@ struct HookExchange {
         connection = try UnixSocket.connect(socket)
         // The answer's head comes when the trigger is durable: soon, or not at all.
         var patience = timeval(tv_sec: 10, tv_usec: 0)
-        setsockopt(connection.raw, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+        let size = socklen_t(MemoryLayout<timeval>.size)
+        setsockopt(connection.raw, SOL_SOCKET, SO_RCVTIMEO, &patience, size)
+        setsockopt(connection.raw, SOL_SOCKET, SO_SNDTIMEO, &patience, size)
         let head =
             "POST \(path) HTTP/1.1\r\nHost: kinto\r\nConnection: close\r\nContent-Type: application/octet-stream\r\nContent-Length: \(body.count)\r\n\r\n"
         try connection.writeAll(Array(head.utf8) + body)
@@ -28,14 +27,14 @@ struct HookExchange {
         var end: Int?
         while end == nil {
             let more = try HookExchange.some(connection)
-            guard !more.isEmpty, bytes.count < 64 << 10 else { throw Broken(answered: false) }
+            guard !more.isEmpty, bytes.count < 64 << 10 else { throw Broken() }
             bytes += more
             end = HookExchange.headEnd(bytes)
         }
-        guard let end else { throw Broken(answered: false) }
+        guard let end else { throw Broken() }
         let lines = String(decoding: bytes[..<end], as: UTF8.self).split(separator: "\r\n")
         let words = (lines.first ?? "").split(separator: " ")
-        guard words.count > 1, let status = Int(words[1]) else { throw Broken(answered: false) }
+        guard words.count > 1, let status = Int(words[1]) else { throw Broken() }
         self.status = status
         chunked = lines.contains {
             $0.lowercased().hasPrefix("transfer-encoding:") && $0.lowercased().hasSuffix("chunked")
@@ -43,7 +42,7 @@ struct HookExchange {
         rest = Array(bytes[end...])
         // From here on the stream may be quiet for as long as a build takes.
         patience = timeval(tv_sec: 0, tv_usec: 0)
-        setsockopt(connection.raw, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+        setsockopt(connection.raw, SOL_SOCKET, SO_RCVTIMEO, &patience, size)
     }
 
     /// Hands on the body as it arrives.
@@ -62,7 +61,7 @@ struct HookExchange {
                 guard let count = Int(String(decoding: size, as: UTF8.self), radix: 16), count >= 0,
                     count < 1 << 30
                 else {
-                    throw Broken(answered: true)
+                    throw Broken()
                 }
                 if count == 0 { return }
                 guard buffer.count >= newline + 1 + count + 2 else { break }
@@ -70,7 +69,7 @@ struct HookExchange {
                 buffer.removeSubrange(..<(newline + 1 + count + 2))
             }
             let more = try HookExchange.some(connection)
-            guard !more.isEmpty else { throw Broken(answered: true) }
+            guard !more.isEmpty else { throw Broken() }
             buffer += more
         }
     }

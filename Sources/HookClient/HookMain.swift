@@ -15,33 +15,61 @@ public enum HookMain {
             return 2
         }
         signal(SIGPIPE, SIG_IGN)
+        // A Ctrl-C of who pushes reaches this process too, and the ref has moved already: it waits until the push
+        // is recorded.
+        block(true)
+        defer { block(false) }
         let request: Fields
         do { request = try HookRequest.read(pre: kind == "pre-receive") } catch {
             say(" !     kinto could not read the push: \(error)\n", to: 2)
+            if kind == "post-receive" {
+                say(" !     nothing is deployed; do it with: kinto deploy \(service)\n", to: 2)
+            }
             return 0
         }
-        let path = "/hook/\(service)/\(kind)"
+        var trouble = notRunning
         do {
-            let exchange = try HookExchange(socket: "\(home)/kinto.sock", path: path, body: request.encoded())
-            let refused = exchange.status == 422
-            try exchange.copyBody { say($0, to: refused ? 2 : 1) }
-            if refused { return 1 }
-            guard exchange.status != 200 else { return 0 }
-        } catch let error as HookExchange.Broken where error.answered {
-            say(" !     the connection to the kinto server ended; the deploy goes on\n", to: 1)
-            say("       follow it with: kinto logs \(service) -f\n", to: 1)
-            return 0
+            let exchange = try HookExchange(
+                socket: "\(home)/kinto.sock", path: "/hook/\(service)/\(kind)", body: request.encoded())
+            if exchange.status == 200 { block(false) }
+            var whole = true
+            do { try exchange.copyBody { say($0, to: exchange.status == 422 ? 2 : 1) } } catch {
+                whole = false
+            }
+            switch exchange.status {
+            case 422: return 1
+            case 200:
+                if !whole {
+                    say(" !     the connection to the kinto server ended; the deploy goes on\n", to: 1)
+                    say("       follow it with: kinto logs \(service) -f\n", to: 1)
+                }
+                return 0
+            default: trouble = "could not take the push (status \(exchange.status))"
+            }
+        } catch let error
+            where error is HookExchange.Broken || (error as? SystemError)?.operation != "connect"
+        {
+            trouble = "does not answer"
         } catch {}
         if kind == "pre-receive" {
-            say(" !     the kinto server is not running: kinto.json is checked when it is back\n", to: 2)
+            say(" !     the kinto server \(trouble): kinto.json is checked when it is back\n", to: 2)
             return 0
         }
-        spool(request, home: home, service: service)
+        spool(request, trouble, home: home, service: service)
         return 0
     }
 
+    private static let notRunning = "is not running"
+
+    private static func block(_ blocked: Bool) {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] { sigaddset(&set, signal) }
+        sigprocmask(blocked ? SIG_BLOCK : SIG_UNBLOCK, &set, nil)
+    }
+
     /// Leaves the trigger where the server takes it up when it starts.
-    private static func spool(_ request: Fields, home: String, service: String) {
+    private static func spool(_ request: Fields, _ trouble: String, home: String, service: String) {
         var kept = request
         kept.add("service", service)
         kept.add("spooledAt", Timestamp.now.milliseconds)
@@ -50,11 +78,12 @@ public enum HookMain {
             let name = "\(Timestamp.now.milliseconds)-\(getpid())-\(request["id"] ?? "0").trigger"
             try Files.replace("\(home)/spool/\(name)", with: kept.encoded())
             say(
-                " !     the kinto server is not running: the push is kept and is deployed when it starts\n",
-                to: 1)
+                " !     the kinto server \(trouble): the push is kept and is deployed when it starts\n", to: 1
+            )
             say("       start it with: kinto serve --home \(home)\n", to: 1)
+            if trouble != notRunning { say("       or, if it runs: kinto deploy \(service)\n", to: 1) }
         } catch {
-            say(" !     the kinto server is not running, and the push could NOT be kept: \(error)\n", to: 1)
+            say(" !     the kinto server \(trouble), and the push could NOT be kept: \(error)\n", to: 1)
             say(" !     when it runs again: kinto deploy \(service)\n", to: 1)
         }
     }

@@ -11,41 +11,63 @@ struct LineWriter {
     private let rotates: Bool
     private var file: Descriptor?
     private var written = 0
+    /// Whether the last bytes in the file are not a whole line: a write failed half-way.
+    private var torn = false
     private var lost = 0
     private var leftOut = 0
-    private var ring: [[UInt8]] = []
-    private var ringBytes = 0
+    /// A job's latest lines over the limit.
+    private var tail: [UInt8] = []
 
-    private static let ringLimit = 64 << 10
+    /// Longer batches are written in parts, in bytes.
+    private static let batchLimit = 128 << 10
+    private static let tailLimit = 64 << 10
+    private static let newline = UInt8(ascii: "\n")
 
     init(_ spec: SupervisorSpec) {
         path = spec.logPath
-        prefix = spec.logStyle == .detail ? Array("       ".utf8) : []
-        limit = max(64 << 10, spec.logLimit)
+        prefix = [UInt8(ascii: " ")] + (spec.logStyle == .detail ? Array("       ".utf8) : [])
+        limit = min(max(64 << 10, spec.logLimit), 1 << 40)
         rotates = spec.mode == .service
         open()
     }
 
     private mutating func open() {
         file = try? Descriptor.open(path, O_WRONLY | O_APPEND | O_CREAT, mode: 0o600)
-        guard let file else { return }
+        guard rotates, let file else { return }
         var status = stat()
-        written = fstat(file.raw, &status) == 0 && rotates ? Int(status.st_size) : 0
+        written = fstat(file.raw, &status) == 0 ? Int(status.st_size) : 0
     }
 
-    /// Lines without their ends, already clean.
-    mutating func write(_ lines: [[UInt8]]) {
-        let time = Timestamp.now.rfc3339Bytes
+    /// Lines that are clean already.
+    mutating func write(_ lines: Lines) {
+        guard !lines.isEmpty else { return }
+        let head = Timestamp.now.rfc3339Bytes + prefix
         var batch: [UInt8] = []
-        for line in lines {
-            let entry = time + [UInt8(ascii: " ")] + prefix + line + [UInt8(ascii: "\n")]
-            if !rotates, written + batch.count + entry.count > limit {
-                keep(entry)
-            } else {
-                batch += entry
+        var start = 0
+        for end in lines.ends {
+            let line = lines.bytes[start..<end]
+            start = end
+            let full = written + batch.count + head.count + line.count + 1 > limit
+            if !rotates, full || !tail.isEmpty {
+                LineWriter.add(head, line, to: &tail)
+                // Not at every line: what is removed at the beginning moves all the rest.
+                if tail.count > 2 * LineWriter.tailLimit { trim() }
+                continue
             }
+            if full || batch.count >= LineWriter.batchLimit {
+                put(batch)
+                batch.removeAll(keepingCapacity: true)
+            }
+            if full { rotate() }
+            LineWriter.add(head, line, to: &batch)
         }
         put(batch)
+    }
+
+    private static func add(_ head: [UInt8], _ line: ArraySlice<UInt8>, to bytes: inout [UInt8]) {
+        bytes += head
+        bytes += line
+        bytes.append(newline)
     }
 
     /// A line of kinto's own.
@@ -55,39 +77,66 @@ struct LineWriter {
 
     /// A job's end: what was kept of the output over the limit.
     mutating func finish() {
-        if leftOut > 0 { note("output over \(limit >> 20) MiB: \(leftOut) lines left out here") }
-        for entry in ring { put(entry) }
-        ring = []
+        trim()
+        if leftOut > 0 {
+            let size = limit < 1 << 20 ? "\(limit >> 10) KiB" : "\(limit >> 20) MiB"
+            note("output over \(size): \(leftOut) lines left out here")
+        }
+        put(tail)
+        tail = []
     }
 
-    private mutating func keep(_ entry: [UInt8]) {
-        ring.append(entry)
-        ringBytes += entry.count
-        while ringBytes > LineWriter.ringLimit, ring.count > 1 {
-            ringBytes -= ring.removeFirst().count
-            leftOut += 1
-        }
+    /// Whole lines, of which each is shorter than the limit.
+    private mutating func trim() {
+        guard tail.count > LineWriter.tailLimit,
+            let cut = tail[(tail.count - LineWriter.tailLimit - 1)...].firstIndex(of: LineWriter.newline)
+        else { return }
+        for byte in tail[...cut] where byte == LineWriter.newline { leftOut += 1 }
+        tail.removeSubrange(...cut)
+    }
+
+    private mutating func rotate() {
+        guard written > 0, let file, LineWriter.status(file)?.regular == true else { return }
+        // Where it cannot be renamed it grows on: losing lines would be worse.
+        if rename(path, path + ".1") == 0 { open() } else { written = 0 }
     }
 
     private mutating func put(_ bytes: [UInt8]) {
         guard !bytes.isEmpty else { return }
+        // A file that was removed is not written to where nobody can read it.
+        if let open = file, LineWriter.status(open)?.linked == false { file = nil }
         if file == nil { open() }
-        if rotates, written + bytes.count > limit, written > 0 {
-            rename(path, path + ".1")
-            open()
-        }
-        guard let file else {
-            lost += 1
-            return
-        }
-        do {
-            if lost > 0 {
-                let marker = "\(Timestamp.now.rfc3339)  !     \(lost) writes to this log failed before here\n"
-                try file.writeAll(Array(marker.utf8))
-                lost = 0
+        if lost > 0 {
+            let words = "  !     \(lost) writes to this log failed before here\n"
+            let marker = (torn ? [LineWriter.newline] : []) + Timestamp.now.rfc3339Bytes + Array(words.utf8)
+            guard append(marker) else {
+                lost += 1
+                return
             }
-            try file.writeAll(bytes)
-            written += bytes.count
-        } catch { lost += 1 }
+            lost = 0
+        }
+        if !append(bytes) { lost += 1 }
+    }
+
+    private mutating func append(_ bytes: [UInt8]) -> Bool {
+        guard let file else { return false }
+        var done = 0
+        while done < bytes.count {
+            let count = bytes.withUnsafeBytes {
+                Glibc.write(file.raw, $0.baseAddress?.advanced(by: done), $0.count - done)
+            }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { break }
+            done += count
+        }
+        written += done
+        if done > 0 { torn = bytes[done - 1] != LineWriter.newline }
+        return done == bytes.count
+    }
+
+    private static func status(_ file: Descriptor) -> (regular: Bool, linked: Bool)? {
+        var status = stat()
+        guard fstat(file.raw, &status) == 0 else { return nil }
+        return (status.st_mode & S_IFMT == S_IFREG, status.st_nlink > 0)
     }
 }

@@ -20,6 +20,8 @@ struct Supervisor {
     /// Monotonic milliseconds: when the grace is over, when to start again, when the job ran too long.
     private var killAt: Int64?
     private var restartAt: Int64?
+    /// Until when a start waits for the end of what the last one left behind.
+    private var restartLatest: Int64 = 0
     private var backOff = 100
     private var stopping = false
 
@@ -29,13 +31,25 @@ struct Supervisor {
         let raw = kinto_signalfd([SIGTERM, SIGINT, SIGCHLD, SIGHUP, SIGPIPE], 5)
         guard raw >= 0 else { return nil }
         signals = Descriptor(owning: raw)
-        self.spec = spec
+        self.spec = Supervisor.bounded(spec)
         log = LineWriter(spec)
         redactor = Redactor(spec.secrets)
         let now = Timestamp.now
         state = SupervisorState(
             identifier: spec.identifier, phase: .running, supervisor: own, process: nil, startedAt: now,
             changedAt: now)
+    }
+
+    /// With numbers that can be calculated with: no time is negative or longer than 34 years.
+    private static func bounded(_ spec: SupervisorSpec) -> SupervisorSpec {
+        func time(_ milliseconds: Int) -> Int { min(max(0, milliseconds), 1 << 40) }
+        var spec = spec
+        spec.stopGrace = time(spec.stopGrace)
+        spec.timeout = time(spec.timeout)
+        spec.silence = time(spec.silence)
+        spec.backOffLimit = time(spec.backOffLimit)
+        if !(1...64).contains(spec.stopSignal) { spec.stopSignal = SIGTERM }
+        return spec
     }
 
     mutating func run() {
@@ -111,15 +125,18 @@ struct Supervisor {
 
     private mutating func reap() {
         var status: Int32 = 0
+        var ending: SupervisorState.Ending?
+        // All of them first: what has ended is not left behind.
         while true {
             let pid = waitpid(-1, &status, WNOHANG)
             guard pid > 0 else { break }
             if pid == main {
                 main = nil
                 let signal = status & 0x7F
-                ended(signal == 0 ? .exited(code: (status >> 8) & 0xFF) : .signaled(signal))
+                ending = signal == 0 ? .exited(code: (status >> 8) & 0xFF) : .signaled(signal)
             }
         }
+        if let ending { ended(ending) }
         if stopping, main == nil, ProcessTable.descendants(of: getpid()).isEmpty { finish() }
     }
 
@@ -127,7 +144,8 @@ struct Supervisor {
         guard let output else { return }
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
         // Bounded, so that a flood does not keep signals waiting.
-        for _ in 0..<16 {
+        let latest = Monotonic.now + 20
+        repeat {
             let count = read(output.raw, &buffer, buffer.count)
             if count > 0 {
                 lastOutput = Monotonic.now
@@ -138,21 +156,25 @@ struct Supervisor {
                 if count == 0 { self.output = nil }
                 break
             }
-        }
+        } while lastOutput < latest
     }
 
     private mutating func checkTimes() {
         let now = Monotonic.now
         if (!splitter.isEmpty || redactor.isHolding), now >= lastBytes + 200 { flush() }
         if let time = killAt, now >= time {
-            signalTree(SIGKILL)
-            // New processes may have been born meanwhile: again until none is left.
+            killTree()
             killAt = now + 20
             reap()
         }
         if let time = restartAt, now >= time {
-            state.restarts += 1
-            start()
+            if now < restartLatest, !ProcessTable.descendants(of: getpid()).isEmpty {
+                killTree()
+                restartAt = now + 20
+            } else {
+                state.restarts += 1
+                start()
+            }
         }
         guard spec.mode == .job, !stopping, main != nil else { return }
         if spec.timeout > 0, now >= startedAt + Int64(spec.timeout) {
@@ -166,7 +188,7 @@ struct Supervisor {
 
     /// The command's first process ended, or could not begin.
     private mutating func ended(_ ending: SupervisorState.Ending) {
-        if state.ending == nil || !stopping { state.ending = ending }
+        state.ending = ending
         let leftovers = ProcessTable.descendants(of: getpid())
         if stopping {
             if leftovers.isEmpty { finish() }
@@ -177,12 +199,14 @@ struct Supervisor {
             stop(.itself, grace: 500)
             return
         }
-        for pid in leftovers { kill(pid, SIGKILL) }
+        killTree()
         drainOutput()
         let ran = Monotonic.now - startedAt
         if ran >= 60_000 { backOff = 100 }
         log.note("\(Supervisor.words(ending)) after \(ran) ms; starting again in \(backOff) ms")
-        restartAt = Monotonic.now + Int64(backOff)
+        let next = Monotonic.now + Int64(backOff)
+        restartAt = next
+        restartLatest = next + 5000
         backOff = min(backOff == 100 ? 1000 : backOff * 2, max(100, spec.backOffLimit))
         state.process = nil
         write(.waiting)
@@ -203,7 +227,7 @@ struct Supervisor {
             return
         }
         if grace == 0 {
-            signalTree(SIGKILL)
+            killTree()
             killAt = Monotonic.now + 20
         } else {
             signalTree(cause == .itself ? SIGTERM : spec.stopSignal)
@@ -215,6 +239,17 @@ struct Supervisor {
     private func signalTree(_ signal: Int32) {
         // Children of ours or of theirs: their numbers cannot be given away before we reap them or they do.
         for pid in ProcessTable.descendants(of: getpid()) { kill(pid, signal) }
+    }
+
+    /// SIGKILL to every process of the tree, also to those that are born meanwhile: until a look finds none that is
+    /// new. One that escapes even so is met by the next call.
+    private func killTree() {
+        var killed: Set<Int32> = []
+        for _ in 0..<100 {
+            let found = ProcessTable.descendants(of: getpid()).filter { killed.insert($0).inserted }
+            if found.isEmpty { return }
+            for pid in found { kill(pid, SIGKILL) }
+        }
     }
 
     private mutating func finish() {

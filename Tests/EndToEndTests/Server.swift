@@ -37,7 +37,9 @@ final class Server: Sendable {
         work = "\(root)/work"
         bin = try Products.directory()
         listen = try Server.freePort()
-        proxy = try Server.freePort()
+        var other = try Server.freePort()
+        while other == listen { other = try Server.freePort() }
+        proxy = other
         try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
     }
 

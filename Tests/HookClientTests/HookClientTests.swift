@@ -9,24 +9,7 @@ struct HookClientTests {
     private func hook(
         _ kind: String, input: [UInt8], home: String, environment: [String: String] = [:]
     ) async throws -> (status: Int32, output: String) {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: try Products.directory() + "/kinto-runtime")
-        process.arguments = ["hook", kind, "--home", home, "--service", "hello"]
-        process.environment = environment
-        let output = Pipe()
-        // A file, for the program may leave before it has read all.
-        let path = "/tmp/kinto-hook-\(getpid())-\(UInt32.random(in: 0 ... .max))"
-        try Files.replace(path, with: input, durable: false)
-        process.standardInput = FileHandle(forReadingAtPath: path)
-        unlink(path)
-        process.standardOutput = output
-        process.standardError = output
-        try process.run()
-        let reader = output.fileHandleForReading
-        let text = await onThread { String(decoding: reader.readDataToEndOfFile(), as: UTF8.self) }
-        await onThread { process.waitUntilExit() }
-        #expect(process.terminationReason == .exit)
-        return (process.terminationStatus, text)
+        try await HookProcess(kind, input: input, home: home, environment: environment).ended()
     }
 
     private let update = Array(
@@ -84,5 +67,25 @@ struct HookClientTests {
                 #expect(status == 0)
             }
         }
+    }
+
+    @Test func aPushThatIsTooLargeIsTold() async throws {
+        try await TemporaryDirectory.with { home in
+            let (status, output) = try await hook(
+                "post-receive", input: Array(repeating: 0x61, count: 17 << 20), home: home)
+            #expect(status == 0)
+            #expect(output.contains(" !     kinto could not read the push"))
+            #expect(output.contains("kinto deploy hello"))
+        }
+    }
+
+    @Test(arguments: [
+        [], ["pre-receive"], ["update", "--home", "/", "--service", "x"], ["post-receive", "--home"],
+        ["post-receive", "--home", "/", "--service"],
+    ])
+    func whatItIsNotMeantForIsRefused(arguments: [String]) async throws {
+        let (status, output) = try await HookProcess(arguments: arguments, input: []).ended()
+        #expect(status == 2 << 8)
+        #expect(output.contains("usage: kinto-runtime hook"))
     }
 }
