@@ -8,6 +8,8 @@ final class ClientConnection: Endpoint {
     private enum State {
         case head
         case exchange
+        /// No instance takes the request now.
+        case held
         case tunnel
         /// The last answer is on its way out.
         case closing
@@ -37,6 +39,11 @@ final class ClientConnection: Endpoint {
     /// Instances that took no connection for this request.
     private var tried: [UpstreamState.Server] = []
     private var hasAnswered = false
+    /// How often it was sent again though the connection was not an old one.
+    private var repeats = 0
+    /// All of the request so far while it is held, and until when it may be, once it was.
+    private var pending: [UInt8] = []
+    private var heldUntil: Int64?
     /// Whether the visitor takes the end of the connection for the end of the answer.
     private var endsByClosing = false
     // The last route that was looked up, the table it is from, and the place among the upstream's clients.
@@ -82,6 +89,11 @@ final class ClientConnection: Endpoint {
         switch state {
         case .head where input.isEmpty || !output.isEmpty: close()
         case .head: refuse(408, "the request did not arrive in time")
+        case .held:
+            worker.letGo(self)
+            endHold()
+            answer(503, "no instance took the request in time", retry: true)
+            advance()
         default:
             releaseUpstream(reusable: false)
             unclaim(failed: false)
@@ -134,7 +146,7 @@ final class ClientConnection: Endpoint {
                     upstreamWritable()
                 }
                 break loop
-            case .closing, .lingering: break loop
+            case .held, .closing, .lingering: break loop
             }
         }
     }
@@ -204,34 +216,38 @@ final class ClientConnection: Endpoint {
             return answer(
                 404, "no service answers to the host name '\(RequestRewriter.shown(host))'", retry: false)
         }
-        guard let target = found.upstream, let server = target.pick(except: []) else {
-            return answer(503, "\(found.identifier) has no live release now", retry: true)
-        }
+        if let closed = found.maintenance, !isAllowed(closed) { return answer(closed) }
         // Not to HTTP/2: through a tunnel of it requests would come in that the proxy has not written.
         wantsUpgrade =
             minor == 1 && head.connection.contains(.upgrade) && head.hasUpgrade
             && !head.lists("upgrade", "h2c")
-        claim(target)
-        state = .exchange
         hasAnswered = false
         endsByClosing = false
         responseBody = nil
         tried = []
-        let connection = take(server)
-        if let connection {
+        repeats = 0
+        heldUntil = nil
+        replay = nil
+        let target = found.isPaused ? nil : found.upstream
+        let server = target?.pick(except: [], now: worker.now)
+        if let target, server != nil {
+            claim(target)
+            state = .exchange
+        } else if found.hold == 0 {
+            return answer(503, "\(found.identifier) has no live release now", retry: true)
+        }
+        if let server, let connection = take(server) {
             let before = connection.output.count
             RequestRewriter.write(
                 head, framing: framing, host: host, address: address, upgrade: wantsUpgrade,
                 to: &connection.output)
-            // Only a kept connection can turn out to be stale.
-            replay =
-                connection.isReused && isIdempotent
-                ? Array(connection.output.bytes.dropFirst(before)) : nil
+            if isIdempotent { replay = Array(connection.output.bytes.dropFirst(before)) }
             return send(on: connection)
         }
         var bytes = ByteQueue()
         RequestRewriter.write(
             head, framing: framing, host: host, address: address, upgrade: wantsUpgrade, to: &bytes)
+        guard let server else { return hold(found, Array(bytes.bytes)) }
         connectElsewhere(than: server, sending: Array(bytes.bytes))
     }
 
@@ -243,6 +259,80 @@ final class ClientConnection: Endpoint {
         lastHost = host
         lastRoute = worker.router.route(host: host)
         return lastRoute
+    }
+
+    // MARK: Holding
+
+    /// The name of the route whose instances a held request waits for.
+    var heldFor: String? { state == .held ? current?.identifier ?? "" : nil }
+
+    /// Where the request goes by the table in force now.
+    private var current: Router.Route? { find(lastHost) }
+
+    /// - Parameter bytes: of the request, all that there is so far; nothing of it was sent.
+    private func hold(_ found: Router.Route, _ bytes: [UInt8]) {
+        let until = heldUntil ?? worker.now + found.hold
+        heldUntil = until
+        state = .exchange
+        guard worker.now < until, worker.hold(self) else {
+            return answer(503, "no instance of \(found.identifier) takes requests now", retry: true)
+        }
+        state = .held
+        pending = bytes
+        deadline = until
+        listen()
+    }
+
+    private func endHold() {
+        pending = []
+        state = .exchange
+    }
+
+    /// Whether the request waits no longer.
+    func tryAgain() -> Bool {
+        guard state == .held else { return true }
+        let bytes = pending
+        endHold()
+        guard let found = current else {
+            answer(404, "no service answers to the host name any more", retry: false)
+            advance()
+            return true
+        }
+        if let closed = found.maintenance, !isAllowed(closed) {
+            answer(closed)
+            advance()
+            return true
+        }
+        guard !found.isPaused, let target = found.upstream,
+            let server = target.pick(except: [], now: worker.now)
+        else {
+            hold(found, bytes)
+            if state != .held { advance() }
+            return state != .held
+        }
+        claim(target)
+        target.counters.delayed += 1
+        tried = []
+        if isIdempotent, requestBody?.isDone == true { replay = bytes }
+        connect(server, sending: bytes)
+        if state == .exchange { advance() }
+        return state != .held
+    }
+
+    private func isAllowed(_ closed: Maintenance) -> Bool {
+        let visitor = String(decoding: address, as: UTF8.self)
+        return closed.allow.contains { $0.contains(visitor) }
+    }
+
+    private func answer(_ closed: Maintenance) {
+        let keepsAlive = keepsAlive && requestBody?.isDone == true
+        ResponseRewriter.closed(closed, keepsAlive: keepsAlive, bodiless: isHead, to: &output)
+        guard keepsAlive else {
+            closeWhenSent()
+            return flush()
+        }
+        state = .head
+        awaitHead()
     }
 
     private func claim(_ target: UpstreamState) {
@@ -378,6 +468,7 @@ final class ClientConnection: Endpoint {
             return flush()
         }
         var framing = try head.framing() ?? .untilClose
+        route?.answered(status, now: worker.now)
         hasAnswered = true
         replay = nil
         upstreamKeepsAlive = head.minor == 1 && !head.connection.contains(.close)
@@ -459,12 +550,16 @@ final class ClientConnection: Endpoint {
             releaseUpstream(reusable: false)
             return connectElsewhere(than: server, sending: bytes)
         }
-        if !hasAnswered, state == .exchange, upstream.isReused, isIdempotent, requestBody?.isDone == true,
-            let replay
+        // An old connection may have been at its end; a new one that breaks is an instance that died of something, once
+        // of this request perhaps.
+        if !upstream.isReused { repeats += 1 }
+        if !hasAnswered, state == .exchange, repeats < Limits.repeats, isIdempotent,
+            requestBody?.isDone == true, let replay
         {
             releaseUpstream(reusable: false)
             route.counters.retried += 1
-            return connect(server, sending: replay)
+            let other = upstream.isReused ? nil : route.pick(except: [server], now: worker.now)
+            return connect(other ?? server, sending: replay)
         }
         failRequest(502, "the service broke the connection off")
     }
@@ -472,8 +567,13 @@ final class ClientConnection: Endpoint {
     /// The instance takes no connection: another one, if there is one that was not tried.
     private func connectElsewhere(than server: UpstreamState.Server, sending bytes: [UInt8]) {
         tried.append(server)
-        guard let route, let next = route.pick(except: tried) else {
-            return failRequest(502, "the service does not accept connections")
+        server.avoidedUntil = worker.now + Limits.avoidTime
+        guard let route, let next = route.pick(except: tried, now: worker.now) else {
+            guard let found = current, found.hold > 0 else {
+                return failRequest(502, "the service does not accept connections")
+            }
+            unclaim(failed: false, undone: true)
+            return hold(found, bytes)
         }
         route.counters.retried += 1
         connect(next, sending: bytes)
@@ -509,8 +609,10 @@ final class ClientConnection: Endpoint {
         }
     }
 
-    private func unclaim(failed: Bool) {
+    /// - Parameter undone: it was not sent at all.
+    private func unclaim(failed: Bool, undone: Bool = false) {
         guard let target = route else { return }
+        if undone { target.counters.requests -= 1 }
         route = nil
         target.remove(self)
         target.counters.inFlight -= 1
@@ -525,6 +627,7 @@ final class ClientConnection: Endpoint {
     // MARK: Ends
 
     private func failRequest(_ status: Int, _ reason: String) {
+        if !hasAnswered { route?.answered(status, now: worker.now) }
         releaseUpstream(reusable: false)
         unclaim(failed: true)
         if hasAnswered {
@@ -600,7 +703,8 @@ final class ClientConnection: Endpoint {
     private func listen() {
         guard isOpen else { return }
         let pausedIn =
-            state == .closing || (upstream.map { $0.output.count > Limits.buffered } ?? false)
+            state == .closing || (state == .held && input.count > Limits.read)
+            || (upstream.map { $0.output.count > Limits.buffered } ?? false)
             || (state == .exchange && requestBody?.isDone == true && input.count > Limits.read) || inputEnded
             || (state == .head && output.count > Limits.buffered)
         want((pausedIn ? 0 : Endpoint.input) | (output.isEmpty ? 0 : Endpoint.output))

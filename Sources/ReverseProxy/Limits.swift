@@ -29,5 +29,12 @@ enum Limits {
     /// A request that must not be sent twice only goes on a connection that was used so recently, or a fresh one.
     static let recentTime: Int64 = 300
     static let poolSize = 256
+    /// How many requests may wait in a worker for an instance that takes them, and how often one is looked for.
+    static let held = 1024
+    static let holdPause: Int64 = 20
+    /// How long an instance that refused a connection is asked after the others.
+    static let avoidTime: Int64 = 1_000
+    /// How often in all a request that may be repeated is sent on new connections.
+    static let repeats = 2
     static let vias = 5
 }

@@ -42,8 +42,9 @@ final class Proxy: Sendable {
                     return .failed(code: "port-taken", message: "\(error)")
                 }
             }
+            // It is for a proxy that dies while the machine lives; after a power loss the server knows the routes.
             if save {
-                do { try Files.replace(snapshot, with: table.fields.encoded()) } catch {
+                do { try Files.replace(snapshot, with: table.fields.encoded(), durable: false) } catch {
                     return .failed(code: "io", message: "\(error)")
                 }
             }
@@ -102,12 +103,7 @@ final class Proxy: Sendable {
     private static func sum(_ list: [ProxyReply.Counters]) -> [ProxyReply.Counters] {
         var sums: [String: ProxyReply.Counters] = [:]
         for part in list {
-            var sum = sums[part.upstream] ?? .init(upstream: part.upstream)
-            sum.requests += part.requests
-            sum.failed += part.failed
-            sum.retried += part.retried
-            sum.inFlight += part.inFlight
-            sums[part.upstream] = sum
+            sums[part.upstream, default: .init(upstream: part.upstream)] += part
         }
         return sums.values.sorted { $0.upstream < $1.upstream }
     }

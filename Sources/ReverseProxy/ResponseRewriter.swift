@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Wire
 
 /// Writes answers for the visitor: an instance's, from what was parsed of it, and the proxy's own.
 enum ResponseRewriter {
@@ -42,6 +43,18 @@ enum ResponseRewriter {
         out.append("Content-Length: \(body.utf8.count)\r\nCache-Control: no-store\r\n".utf8)
         if retry { out.append("Retry-After: 1\r\n") }
         if status == 405 { out.append("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n") }
+        if !keepsAlive { out.append("Connection: close\r\n") }
+        out.append("\r\n")
+        if !bodiless { out.append(body.utf8) }
+    }
+
+    /// The answer of a service that is closed to visitors (RFC 9110, 15.6.4).
+    static func closed(_ closed: Maintenance, keepsAlive: Bool, bodiless: Bool, to out: inout ByteQueue) {
+        let body = closed.page ?? "503 Service Unavailable: closed for maintenance\n"
+        out.append("HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/")
+        out.append(closed.page == nil ? "plain; charset=utf-8" : "html; charset=utf-8")
+        out.append("\r\nContent-Length: \(body.utf8.count)\r\nCache-Control: no-store\r\n".utf8)
+        out.append("Retry-After: \(closed.retryAfter)\r\n".utf8)
         if !keepsAlive { out.append("Connection: close\r\n") }
         out.append("\r\n")
         if !bodiless { out.append(body.utf8) }

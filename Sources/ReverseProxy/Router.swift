@@ -6,6 +6,10 @@ struct Router {
     struct Route {
         let identifier: String
         let upstream: UpstreamState?
+        /// Milliseconds.
+        let hold: Int64
+        let isPaused: Bool
+        let maintenance: Maintenance?
     }
 
     private var hosts: [[UInt8]: Route] = [:]
@@ -18,7 +22,9 @@ struct Router {
         for entry in table.routes {
             let upstream = entry.upstream.map(state)
             if let upstream { states.insert(ObjectIdentifier(upstream)) }
-            let route = Route(identifier: entry.identifier, upstream: upstream)
+            let route = Route(
+                identifier: entry.identifier, upstream: upstream, hold: Int64(entry.hold),
+                isPaused: entry.paused, maintenance: entry.maintenance)
             for host in entry.hosts { hosts[Array(host.utf8)] = route }
             if let port = entry.port { ports[port] = route }
         }

@@ -11,9 +11,14 @@ final class UpstreamState {
     private(set) var clients: [ClientConnection] = []
     var drained: [() -> Void] = []
     private var turn = 0
+    /// Answers, and those of 500 and above, by minute: this one and the five before it.
+    private var minutes = [(answers: UInt64, errors: UInt64)](repeating: (0, 0), count: 6)
+    private var minute: Int64 = 0
 
     final class Server {
         let port: UInt16
+        /// It refused a connection: others are asked before it until then.
+        var avoidedUntil: Int64 = 0
         var inFlight = 0
         var idle: [UpstreamConnection] = []
         init(port: UInt16) { self.port = port }
@@ -51,15 +56,49 @@ final class UpstreamState {
         for server in old where !ports.contains(server.port) { server.closeIdle() }
     }
 
-    /// The one with the fewest requests on their way; of several, each in its turn.
-    func pick(except tried: [Server]) -> Server? {
+    /// The one with the fewest requests on their way; of several, each in its turn. One that refused a connection a
+    /// moment ago only when there is no other.
+    func pick(except tried: [Server], now: Int64) -> Server? {
         if servers.count == 1 { return tried.isEmpty ? servers[0] : nil }
         turn = (turn + 1) % max(1, servers.count)
         var best: Server?
-        for server in servers[turn...] + servers[..<turn]
-        where !tried.contains(where: { $0 === server }) && server.inFlight < best?.inFlight ?? .max {
-            best = server
+        for server in servers[turn...] + servers[..<turn] where !tried.contains(where: { $0 === server }) {
+            guard let other = best else {
+                best = server
+                continue
+            }
+            let (isAvoided, isOtherAvoided) = (server.avoidedUntil > now, other.avoidedUntil > now)
+            if isAvoided == isOtherAvoided ? server.inFlight < other.inFlight : isOtherAvoided {
+                best = server
+            }
         }
         return best
+    }
+
+    // MARK: Counting
+
+    func answered(_ status: Int, now: Int64) {
+        turnMinutes(now)
+        minutes[0].answers += 1
+        if status >= 500 {
+            minutes[0].errors += 1
+            counters.errors += 1
+        }
+    }
+
+    func report(now: Int64) -> ProxyReply.Counters {
+        turnMinutes(now)
+        var counters = counters
+        counters.recent = minutes.reduce(0) { $0 + $1.answers }
+        counters.recentErrors = minutes.reduce(0) { $0 + $1.errors }
+        return counters
+    }
+
+    private func turnMinutes(_ now: Int64) {
+        let current = now / 60_000
+        guard current != minute else { return }
+        let passed = Int(clamping: min(current - minute, Int64(minutes.count)))
+        minute = current
+        minutes = Array(repeating: (0, 0), count: passed) + minutes.dropLast(passed)
     }
 }

@@ -49,6 +49,9 @@ final class Worker {
     private var paused: [Endpoint] = []
     private let capacity: Int
     private var visitors = 0
+    /// Requests that no instance takes now, in the order in which they came.
+    private var held: [ClientConnection] = []
+    private var lastLook: Int64 = 0
     /// How often something happened.
     private(set) var rounds = 0
 
@@ -68,7 +71,8 @@ final class Worker {
     func run(until isOver: () -> Bool = { true }) {
         var events = [epoll_event](repeating: epoll_event(), count: 256)
         while !stopping || visitors > 0 || !isOver() {
-            let count = epoll_wait(poller.raw, &events, Int32(events.count), paused.isEmpty ? 1000 : 250)
+            let patience = !held.isEmpty ? Limits.holdPause : paused.isEmpty ? 1000 : 250
+            let count = epoll_wait(poller.raw, &events, Int32(events.count), Int32(patience))
             now = Worker.monotonic()
             rounds &+= 1
             for index in 0..<max(0, Int(count)) {
@@ -82,6 +86,7 @@ final class Worker {
             // Numbers are given back only after the round, so that no event of it reaches a new owner.
             for endpoint in closing { Glibc.close(endpoint.fd) }
             closing.removeAll(keepingCapacity: true)
+            if !held.isEmpty, now - lastLook >= Limits.holdPause { sendHeld() }
             if now - lastSweep >= 250 { sweep() }
         }
     }
@@ -144,6 +149,34 @@ final class Worker {
         endpoints.indices.contains(Int(fd)) ? endpoints[Int(fd)] : nil
     }
 
+    // MARK: Holding
+
+    /// False when too many wait already.
+    func hold(_ client: ClientConnection) -> Bool {
+        guard held.count < Limits.held else { return false }
+        held.append(client)
+        return true
+    }
+
+    func letGo(_ client: ClientConnection) { held.removeAll { $0 === client } }
+
+    /// Linux tells nobody that a socket begins to listen: the first in each queue tries, and the others follow when it
+    /// was taken.
+    private func sendHeld() {
+        lastLook = now
+        var closed: Set<String> = []
+        let waiting = held
+        held = []
+        for client in waiting where client.isOpen {
+            guard let name = client.heldFor else { continue }
+            if closed.contains(name) {
+                held.append(client)
+            } else if !client.tryAgain() {
+                closed.insert(name)
+            }
+        }
+    }
+
     // MARK: Routing
 
     /// Puts a table in force: the next request is routed by it.
@@ -161,8 +194,9 @@ final class Worker {
         var left: [ProxyReply.Counters] = []
         for state in upstreams.values where before.holds(state) && !router.holds(state) {
             for server in state.servers { server.closeIdle() }
-            left.append(state.counters)
+            left.append(state.report(now: now))
         }
+        sendHeld()
         return left
     }
 
@@ -177,13 +211,13 @@ final class Worker {
         guard let state = upstreams[identifier] else { return (.init(upstream: identifier), 0) }
         let cut = UInt64(state.clients.count)
         for client in state.clients { client.abandon() }
-        let counters = state.counters
+        let counters = state.report(now: now)
         let isRouted = router.holds(state)
         if !isRouted { upstreams[identifier] = nil }
         return (counters, cut)
     }
 
-    func counters() -> [ProxyReply.Counters] { upstreams.values.map(\.counters) }
+    func counters() -> [ProxyReply.Counters] { upstreams.values.map { $0.report(now: now) } }
 
     /// Takes no more visitors, ends kept-alive connections that do nothing, and lets `run` return when the rest ended.
     func stop() {

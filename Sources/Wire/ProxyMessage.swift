@@ -62,18 +62,55 @@ public enum ProxyReply: Sendable, Equatable {
         public var failed: UInt64
         /// Of these, sent a second time on a fresh connection.
         public var retried: UInt64
+        /// Of these, made to wait because no instance took them at once.
+        public var delayed: UInt64
+        /// Of these, answered with a status of 500 or above, by the instance or by the proxy.
+        public var errors: UInt64
+        /// Requests that were answered, and of these with 500 or above, in the last five minutes.
+        public var recent: UInt64
+        public var recentErrors: UInt64
         /// Requests and upgraded connections on their way now.
         public var inFlight: UInt64
 
         public init(
             upstream: String, requests: UInt64 = 0, failed: UInt64 = 0, retried: UInt64 = 0,
+            delayed: UInt64 = 0, errors: UInt64 = 0, recent: UInt64 = 0, recentErrors: UInt64 = 0,
             inFlight: UInt64 = 0
         ) {
             self.upstream = upstream
             self.requests = requests
             self.failed = failed
             self.retried = retried
+            self.delayed = delayed
+            self.errors = errors
+            self.recent = recent
+            self.recentErrors = recentErrors
             self.inFlight = inFlight
+        }
+
+        private static let numbers: [(name: String, path: any WritableKeyPath<Counters, UInt64> & Sendable)] =
+            [
+                ("requests", \.requests), ("failed", \.failed), ("retried", \.retried),
+                ("delayed", \.delayed),
+                ("errors", \.errors), ("recent", \.recent), ("recentErrors", \.recentErrors),
+                ("inFlight", \.inFlight),
+            ]
+
+        func add(to fields: inout Fields) {
+            fields.add("upstream", upstream)
+            for (name, path) in Counters.numbers { fields.add(name, self[keyPath: path]) }
+        }
+
+        /// Takes a number; names of other versions are left alone.
+        mutating func read(_ entry: Fields.Entry) throws(WireError) {
+            guard let (_, path) = Counters.numbers.first(where: { $0.name == entry.name }) else { return }
+            guard let number = UInt64(entry.value) else { throw .malformed(entry.name) }
+            self[keyPath: path] = number
+        }
+
+        /// Those of another worker are added.
+        public static func += (sum: inout Counters, part: Counters) {
+            for (_, path) in numbers { sum[keyPath: path] &+= part[keyPath: path] }
         }
     }
 
@@ -89,13 +126,6 @@ public enum ProxyReply: Sendable, Equatable {
 
     public var fields: Fields {
         var f = Fields()
-        func add(_ counters: Counters) {
-            f.add("upstream", counters.upstream)
-            f.add("requests", counters.requests)
-            f.add("failed", counters.failed)
-            f.add("retried", counters.retried)
-            f.add("inFlight", counters.inFlight)
-        }
         switch self {
         case .ok: f.add("is", "ok")
         case .hello(let version, let process, let generation, let listen):
@@ -108,14 +138,14 @@ public enum ProxyReply: Sendable, Equatable {
             f.add("listen", listen)
         case .applied(let list):
             f.add("is", "applied")
-            list.forEach(add)
+            for counters in list { counters.add(to: &f) }
         case .drained(let counters, let cut):
             f.add("is", "drained")
             f.add("cut", cut)
-            add(counters)
+            counters.add(to: &f)
         case .statistics(let list):
             f.add("is", "statistics")
-            list.forEach(add)
+            for counters in list { counters.add(to: &f) }
         case .failed(let code, let message):
             f.add("is", "failed")
             f.add("code", code)
@@ -152,15 +182,7 @@ public enum ProxyReply: Sendable, Equatable {
                 continue
             }
             guard !list.isEmpty else { continue }
-            guard let number = UInt64(entry.value) else { throw .malformed(entry.name) }
-            let last = list.count - 1
-            switch entry.name {
-            case "requests": list[last].requests = number
-            case "failed": list[last].failed = number
-            case "retried": list[last].retried = number
-            case "inFlight": list[last].inFlight = number
-            default: break
-            }
+            try list[list.count - 1].read(entry)
         }
         return list
     }

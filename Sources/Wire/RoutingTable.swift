@@ -26,12 +26,25 @@ public struct RoutingTable: Sendable, Equatable {
         public var port: UInt16?
         /// nil: known but nothing is live: 503 with Retry-After.
         public var upstream: Upstream?
+        /// How long a request may wait while no instance takes it, in milliseconds; after it, or at once when 0, it is
+        /// answered 503 with Retry-After.
+        public var hold: Int
+        /// Requests wait even though there are instances.
+        public var paused: Bool
+        /// Closed to visitors.
+        public var maintenance: Maintenance?
 
-        public init(identifier: String, hosts: [String], port: UInt16? = nil, upstream: Upstream? = nil) {
+        public init(
+            identifier: String, hosts: [String], port: UInt16? = nil, upstream: Upstream? = nil,
+            hold: Int = 0, paused: Bool = false, maintenance: Maintenance? = nil
+        ) {
             self.identifier = identifier
             self.hosts = hosts
             self.port = port
             self.upstream = upstream
+            self.hold = hold
+            self.paused = paused
+            self.maintenance = maintenance
         }
     }
 
@@ -51,6 +64,9 @@ public struct RoutingTable: Sendable, Equatable {
             f.add("route", route.identifier)
             for host in route.hosts { f.add("host", host) }
             if let port = route.port { f.add("port", port) }
+            if route.hold > 0 { f.add("hold", route.hold) }
+            if route.paused { f.add("paused", true) }
+            if let maintenance = route.maintenance { maintenance.add(to: &f) }
             if let upstream = route.upstream {
                 f.add("upstream", upstream.identifier)
                 for port in upstream.ports { f.add("server", port) }
@@ -59,7 +75,7 @@ public struct RoutingTable: Sendable, Equatable {
         return f
     }
 
-    /// Reads the entries that `fields` wrote; entries of other names before the first `route` are left alone.
+    /// Reads the entries that `fields` wrote; entries of names that this version does not know are left alone.
     public init(_ f: Fields) throws(WireError) {
         generation = try f.requiredInteger("generation")
         routes = []
@@ -79,7 +95,9 @@ public struct RoutingTable: Sendable, Equatable {
             case "server":
                 guard let port = UInt16(entry.value), port > 0 else { throw .malformed("server") }
                 routes[last].upstream?.ports.append(port)
-            default: throw .malformed(entry.name)
+            case "hold": routes[last].hold = min(max(0, Int(entry.value) ?? 0), 3_600_000)
+            case "paused": routes[last].paused = entry.value == "1"
+            default: Maintenance.read(entry, into: &routes[last].maintenance)
             }
         }
     }

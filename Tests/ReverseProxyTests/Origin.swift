@@ -14,9 +14,12 @@ final class Origin: Sendable {
     /// How many connections came.
     var connections: Int { accepted.withLock { $0 } }
 
-    init(_ serve: @escaping @Sendable (Peer) throws -> Void) throws {
+    /// - Parameter port: 0 for any that is free.
+    init(on port: UInt16 = 0, _ serve: @escaping @Sendable (Peer) throws -> Void) throws {
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        var name = Peer.loopback(0)
+        var one: Int32 = 1
+        setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, 4)
+        var name = Peer.loopback(port)
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let ok = withUnsafeMutablePointer(to: &name) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -25,7 +28,7 @@ final class Origin: Sendable {
             }
         }
         guard ok else { throw Trouble("no origin") }
-        port = UInt16(bigEndian: name.sin_port)
+        self.port = UInt16(bigEndian: name.sin_port)
         self.listener = listener
         Thread.detachNewThread { [self] in
             while true {

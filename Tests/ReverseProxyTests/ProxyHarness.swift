@@ -64,18 +64,20 @@ final class ProxyHarness: Sendable {
 
     @discardableResult
     func route(_ name: String?, ports: [UInt16], stable: UInt16? = nil) -> ProxyReply {
+        apply(
+            .init(
+                identifier: "a/production", hosts: ["a"], port: stable,
+                upstream: name.map { .init(identifier: $0, ports: ports) }))
+    }
+
+    /// Puts one route in force, the next generation.
+    @discardableResult
+    func apply(_ route: RoutingTable.Route) -> ProxyReply {
         let next = generation.withLock { value in
             value += 1
             return value
         }
-        return proxy.apply(
-            RoutingTable(
-                generation: next,
-                routes: [
-                    .init(
-                        identifier: "a/production", hosts: ["a"], port: stable,
-                        upstream: name.map { .init(identifier: $0, ports: ports) })
-                ]))
+        return proxy.apply(RoutingTable(generation: next, routes: [route]))
     }
 
     func visitor(buffers: Int32? = nil) throws -> Peer {
