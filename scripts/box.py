@@ -2,6 +2,7 @@
 """A kinto of its own for the soak and the benchmarks: temporary home, free loopback ports, and nothing left."""
 
 import hashlib
+import http.client
 import json
 import os
 import shutil
@@ -130,6 +131,19 @@ class Box:
         if check and done.returncode != 0:
             raise SystemExit(f"kinto {' '.join(arguments)}: exit {done.returncode}\n{done.stdout}")
         return done
+
+    def api(self, method, path, body=None):
+        """The HTTP API, without the start of a command."""
+        connection = http.client.HTTPConnection("localhost")
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.connect(str(self.home / "kinto.sock"))
+        connection.request(method, f"/api/v1{path}", json.dumps(body or {}), {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        text = answer.read()
+        connection.close()
+        if answer.status >= 300:
+            raise SystemExit(f"{method} {path}: {answer.status} {text[:300]}")
+        return json.loads(text)
 
     def status(self):
         return json.loads(self.kinto("status", "--json").stdout)

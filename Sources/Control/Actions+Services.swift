@@ -73,10 +73,9 @@ extension Actions {
         }
         for open in try await store.openReleases(target) { _ = try? await lanes.abort(target, open.number) }
         await lanes.settle(target)
-        if let live = try await store.live(target), let manifest = live.manifest {
-            try await rollout.stop(
-                target, upstream: live.upstream, instances: live.instances, manifest: manifest,
-                hosts: Deployment.hosts(target, manifest))
+        await keeper.forget(target)
+        if let serving = try await store.live(target).flatMap(RolloutPlan.Previous.init) {
+            try await rollout.stop(target, serving, hosts: Deployment.hosts(target, serving.manifest))
         }
         try await routes.remove(target.description)
         let artifacts = try await store.releases(target, limit: 100_000).compactMap {
@@ -107,7 +106,11 @@ extension Actions {
             let live: ReleaseJSON?
             let releases: [ReleaseJSON]
             let queued: Int
-            let suspended: Bool
+            let suspended, paused, maintenance: Bool
+            /// Why pushes are not deployed.
+            let deploysStopped: String?
+            /// Replaced releases that still run.
+            let warm: [Int]
             let lastDelivery: DeliveryJSON?
             let waiting: String?
         }
@@ -139,6 +142,9 @@ extension Actions {
                         live: live.map { ReleaseJSON(release: $0) },
                         releases: open.map { ReleaseJSON(release: $0) },
                         queued: open.count { $0.status == .queued }, suspended: environment.suspended,
+                        paused: environment.paused, maintenance: environment.maintenance != nil,
+                        deploysStopped: environment.deploysStopped,
+                        warm: await keeper.warm(target).map(\.number),
                         lastDelivery: try await store.deliveries(service.name, limit: 1).first.map(
                             DeliveryJSON.init),
                         waiting: running.map {

@@ -18,6 +18,7 @@ struct Actions: Sendable {
     let rollout: RolloutController
     let routes: Routes
     let deployment: Deployment
+    let keeper: ReleaseKeeper
     let logger: Logger
 
     func require(_ target: Target) async throws {
@@ -131,7 +132,17 @@ struct Actions: Sendable {
         new.config = currentConfig ? nil : chosen.config
         new.subject = chosen.subject
         new.author = chosen.author
+        if !currentConfig, let release = try await takeBack(chosen, as: new) { return (release, diff) }
         return (try await accept(new), diff)
+    }
+
+    /// The automatic rollback to a release whose instances are gone.
+    func bringBack(_ earlier: Release) async {
+        do { _ = try await rollback(earlier.target, to: earlier.number, currentConfig: false) } catch {
+            logger.error(
+                "an earlier release cannot be brought back",
+                metadata: ["release": "\(earlier.upstream)", "error": "\(error)"])
+        }
     }
 
     /// Names only: values are secret.
@@ -177,15 +188,16 @@ struct Actions: Sendable {
 
     func suspend(_ target: Target) async throws {
         try await require(target)
-        guard let live = try await store.live(target), let manifest = live.manifest, !live.instances.isEmpty
-        else {
-            throw Failure(code: "nothing-live", "nothing of \(target) runs")
+        await keeper.forget(target)
+        try await rollout.gate.with(target) {
+            guard let live = try await store.live(target), let serving = RolloutPlan.Previous(live) else {
+                throw Failure(code: "nothing-live", "nothing of \(target) runs")
+            }
+            try await store.update(target) { $0.suspended = true }
+            try await rollout.stop(
+                target, serving, hosts: Deployment.hosts(target, serving.manifest))
+            try await store.update(live.id, step: "suspended") { $0.instances = [] }
         }
-        try await store.setSuspended(target, true)
-        try await rollout.stop(
-            target, upstream: live.upstream, instances: live.instances, manifest: manifest,
-            hosts: Deployment.hosts(target, manifest))
-        try await store.update(live.id, step: "suspended") { $0.instances = [] }
     }
 
     func resume(_ target: Target) async throws -> Release {

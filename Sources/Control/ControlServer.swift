@@ -47,14 +47,16 @@ public enum ControlServer {
             fetcher: ChildFetcher(home: home, fetcher: Fetcher(program: options.executablePath)),
             environment: environment,
             checkPort: { try await PortCheck.check($0, $1, store: store, routes: routes) })
+        let keeper = ReleaseKeeper(home: home, store: store, rollout: rollout, routes: routes, logger: logger)
         let deployment = Deployment(
             home: home, store: store, pipeline: pipeline, rollout: rollout, environment: environment,
-            proxyPort: Int(proxyListen.port))
+            keeper: keeper, proxyPort: Int(proxyListen.port))
         let lanes = Lanes(store: store, home: home, logger: logger) { try await deployment.perform($0, $1) }
         let actions = Actions(
             options: options, home: home, store: store, lanes: lanes, git: git, rollout: rollout,
             routes: routes,
-            deployment: deployment, logger: logger)
+            deployment: deployment, keeper: keeper, logger: logger)
+        await keeper.whenCold { await actions.bringBack($0) }
         try await firstToken(actions)
 
         let proxy = ProxyProcess(

@@ -12,6 +12,7 @@ struct Deployment: Sendable {
     let pipeline: Pipeline
     let rollout: RolloutController
     let environment: ProcessEnvironment
+    let keeper: ReleaseKeeper
     /// Port of the proxy's listener, for the URL that people are told.
     let proxyPort: Int
 
@@ -22,53 +23,72 @@ struct Deployment: Sendable {
         guard let current = try await store.release(release.target, release.number) else {
             throw Failure(code: "unknown-release", "the release is gone")
         }
-        let previous = try await previous(release.target)
-        let plan = plan(current, prepared, previous: previous)
-        let outcome = try await rollout.roll(plan, journal: recorder)
-        try await recorder.facts { $0.instances = outcome.instances }
-        if let previous, let old = try await store.release(release.target, previous.number) {
-            try await store.update(old.id) { $0.instances = [] }
-        }
-        if prepared.manifest.port != nil || !plan.hosts.isEmpty {
+        let plan = try await plan(current, prepared)
+        await keeper.makeRoom(release.target)
+        let journal = RolloutRecord(recorder: recorder, store: store, keeper: keeper, plan: plan)
+        if let previous = try await rollout.roll(plan, journal: journal) {
+            let isKept = await keeper.keep(previous, of: release.target)
+            let warm = previous.manifest.rollout.warm
             await recorder.log(
-                .step("Release \(release.number) is live at \(url(release.target, prepared.manifest))"))
+                .step(
+                    isKept
+                        ? "Release \(previous.number) drained, and kept running for \(warm): kinto rollback \(release.target.service) takes it back at once"
+                        : "Release \(previous.number) drained and stopped"))
+        }
+        guard let done = try await store.release(release.target, release.number), done.live else { return }
+        await recorder.log(
+            .step("Release \(release.number) is live at \(url(release.target, prepared.manifest))"))
+        if let watch = done.watch {
+            await recorder.log(
+                .detail(
+                    "watched for \(prepared.manifest.rollout.watch): trouble brings release \(watch.previous) back"
+                ))
+        } else {
+            await keeper.allowDeploys(after: done)
         }
     }
 
-    func plan(_ release: Release, _ prepared: Pipeline.Prepared, previous: RolloutPlan.Previous?)
-        -> RolloutPlan
-    {
-        RolloutPlan(
+    func plan(_ release: Release, _ prepared: Pipeline.Prepared) async throws -> RolloutPlan {
+        let scale = try await store.environment(release.target)?.scale
+        return RolloutPlan(
             target: release.target, number: release.number, manifest: prepared.manifest,
             directory: prepared.directory,
             environment: environment.service(release, prepared.manifest, config: prepared.config),
             secrets: ProcessEnvironment.secrets(prepared.config),
             releaseDirectory: home.release(release.target, release.number),
-            hosts: Deployment.hosts(release.target, prepared.manifest), previous: previous)
+            hosts: Deployment.hosts(release.target, prepared.manifest),
+            instances: scale ?? prepared.manifest.rollout.instances)
     }
 
-    /// What serves now: the live release, unless the environment is suspended.
-    func previous(_ target: Target) async throws -> RolloutPlan.Previous? {
-        guard let live = try await store.live(target), let manifest = live.manifest, !live.instances.isEmpty
-        else {
-            return nil
-        }
-        return RolloutPlan.Previous(
-            number: live.number, upstream: live.upstream, instances: live.instances, manifest: manifest)
+    /// That of a release that was rolled out before.
+    func plan(_ release: Release) async throws -> RolloutPlan? {
+        guard let manifest = release.manifest, let artifact = release.artifact else { return nil }
+        return try await plan(
+            release,
+            Pipeline.Prepared(
+                manifest: manifest, directory: pipeline.directory(of: artifact), config: release.config ?? [:]
+            ))
+    }
+
+    /// The route by which requests reach a release's instances.
+    static func route(_ release: Release, to instances: [Instance]) -> RoutingTable.Route {
+        let manifest = release.manifest
+        return RoutingTable.Route(
+            identifier: release.target.description,
+            hosts: manifest.map { hosts(release.target, $0) } ?? ["\(release.target.label).localhost"],
+            port: manifest?.port,
+            upstream: instances.isEmpty
+                ? nil : .init(identifier: release.upstream, ports: instances.map(\.port)))
     }
 
     /// Starts what was live before a reboot from its artifact, as the release it was.
     func startAgain(_ release: Release, _ logger: Logger) async {
-        guard let manifest = release.manifest, let artifact = release.artifact else { return }
-        let prepared = Pipeline.Prepared(
-            manifest: manifest, directory: pipeline.directory(of: artifact), config: release.config ?? [:])
         let log = ReleaseLog(path: home.releaseLog(release.target, release.number))
         do {
+            guard let plan = try await plan(release) else { return }
             try await store.update(release.id, step: "starting again") { $0.instances = [] }
-            let outcome = try await rollout.roll(
-                plan(release, prepared, previous: nil),
-                journal: RestartJournal(store: store, id: release.id, log: log))
-            try await store.update(release.id, step: "started again") { $0.instances = outcome.instances }
+            _ = try await rollout.roll(plan, journal: RestartJournal(store: store, id: release.id, log: log))
+            try await store.update(release.id, step: "started again") { _ in }
         } catch {
             logger.error(
                 "release cannot be started again",
@@ -86,6 +106,36 @@ struct Deployment: Sendable {
     }
 }
 
+/// Records a rollout, and has the release watched from the moment it is live.
+private struct RolloutRecord: RolloutJournal {
+    let recorder: ReleaseRecorder
+    let store: Store
+    let keeper: ReleaseKeeper
+    let plan: RolloutPlan
+
+    func enter(_ stage: Stage) async throws { try await recorder.enter(stage) }
+    func starting(_ instance: Instance) async throws { try await recorder.starting(instance) }
+    func swapping() async throws -> RolloutPlan.Previous? {
+        try await recorder.swapping()
+        return try await store.live(plan.target).flatMap(RolloutPlan.Previous.init)
+    }
+    func swapped(from previous: RolloutPlan.Previous?, baseline: Double) async throws {
+        let time = Int64(plan.manifest.rollout.watch.milliseconds)
+        let watch = previous.flatMap { previous in
+            time == 0
+                ? nil
+                : Release.Watch(
+                    until: Timestamp(milliseconds: Timestamp.now.milliseconds + time),
+                    previous: previous.number, baseline: baseline)
+        }
+        try await recorder.swapped(watch: watch)
+        guard let release = try await store.release(plan.target, plan.number) else { return }
+        await keeper.watch(release, plan)
+    }
+    func drained(_ receipt: Release.SwapReceipt) async throws { try await recorder.drained(receipt) }
+    func log(_ line: LogLine) async { await recorder.log(line) }
+}
+
 /// Records the instances of a release that is live already and is only started again.
 private struct RestartJournal: RolloutJournal {
     let store: Store
@@ -96,8 +146,8 @@ private struct RestartJournal: RolloutJournal {
     func starting(_ instance: Instance) async throws {
         try await store.update(id, step: "starting \(instance.name) again") { $0.instances.append(instance) }
     }
-    func swapping() async throws {}
-    func swapped() async throws {}
+    func swapping() async throws -> RolloutPlan.Previous? { nil }
+    func swapped(from previous: RolloutPlan.Previous?, baseline: Double) async throws {}
     func drained(_ receipt: Release.SwapReceipt) async throws {}
     func log(_ line: LogLine) async {}
 }

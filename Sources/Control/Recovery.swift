@@ -24,24 +24,25 @@ struct Recovery: Sendable {
         try await settleInterrupted(open)
         var gone: [Release] = []
         var routes: [RoutingTable.Route] = []
+        var policies: [String: RoutePolicy] = [:]
         for environment in try await store.environments() {
             let target = environment.target
             let release = try await store.live(target)
-            var route = RoutingTable.Route(
-                identifier: target.description, hosts: ["\(target.label).localhost"])
-            if let release, let manifest = release.manifest {
-                route.hosts = Deployment.hosts(target, manifest)
-                route.port = manifest.port
-                let running = release.instances.filter { $0.supervisor.isRunning }
-                if !running.isEmpty {
-                    route.upstream = .init(identifier: release.upstream, ports: running.map(\.port))
-                } else if !environment.suspended {
-                    gone.append(release)
-                }
+            policies[target.description] = RoutePolicy(environment)
+            guard let release, release.manifest != nil else {
+                routes.append(.init(identifier: target.description, hosts: ["\(target.label).localhost"]))
+                continue
+            }
+            let running = release.instances.filter(\.supervisor.isRunning)
+            var route = Deployment.route(release, to: running)
+            if running.isEmpty, !environment.suspended {
+                gone.append(release)
+                // It is coming.
+                route.hold = RoutePolicy.longHold.milliseconds
             }
             routes.append(route)
         }
-        try await actions.routes.replace(routes)
+        try await actions.routes.replace(routes, policies: policies)
         try await endStrays()
         return gone
     }
@@ -88,11 +89,19 @@ struct Recovery: Sendable {
         }
     }
 
-    /// Stops what an interrupted swap left of releases that are not live any more.
+    /// Watches and keeps on what an earlier server did; stops what an interrupted swap left of releases that are not
+    /// live any more.
     func retireOld() async {
+        for live in (try? await store.allLive()) ?? [] {
+            if let plan = try? await actions.deployment.plan(live) { await actions.keeper.watch(live, plan) }
+        }
         for environment in (try? await store.environments()) ?? [] {
             for release in (try? await store.releases(environment.target, limit: 100)) ?? []
             where !release.live && release.status.isFinal && !release.instances.isEmpty {
+                if let until = release.warmUntil, until > .now {
+                    await actions.keeper.schedule(release)
+                    continue
+                }
                 _ = try? await actions.routes.drain(
                     release.upstream, release.manifest?.rollout.drain ?? .seconds(30))
                 await actions.rollout.stop(
@@ -130,7 +139,11 @@ struct Recovery: Sendable {
                 }
                 let plan = entry.push.plan(
                     branch: environment.branch, environment: target.environment.description)
-                if let update = plan.deploy {
+                if let stopped = environment.deploysStopped {
+                    logger.error(
+                        "spooled push is not deployed",
+                        metadata: ["target": "\(target)", "reason": "\(stopped)"])
+                } else if let update = plan.deploy {
                     _ = try await actions.accept(entry.push, update, target, environment)
                 }
                 spool.done(entry)

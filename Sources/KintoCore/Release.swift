@@ -5,7 +5,7 @@ public import Wire
 public struct Release: Sendable, Equatable {
     /// Legal successors: queued → deploying, superseded, aborted, failed; deploying → deployed, failed, aborted,
     /// superseded (what it would deploy is older than what is live), queued (interrupted before the swap and taken up
-    /// again). The others are final.
+    /// again); deployed → failed, by the watch after its swap and by nothing else. The others are final.
     public enum Status: String, Sendable, Codable, CaseIterable {
         case queued, deploying, deployed, failed, aborted, superseded
 
@@ -25,12 +25,39 @@ public struct Release: Sendable, Equatable {
     public struct SwapReceipt: Sendable, Equatable, Codable {
         public var requests: UInt64
         public var failed: UInt64
+        /// Made to wait, by the proxy, until an instance took them.
         public var delayed: UInt64
+        /// Of those that failed: still on their way when the time for the drain was over.
+        public var cut: UInt64
 
-        public init(requests: UInt64, failed: UInt64, delayed: UInt64) {
+        public init(requests: UInt64, failed: UInt64, delayed: UInt64, cut: UInt64 = 0) {
             self.requests = requests
             self.failed = failed
             self.delayed = delayed
+            self.cut = cut
+        }
+
+        public init(from decoder: any Decoder) throws {
+            let values = try decoder.container(keyedBy: CodingKeys.self)
+            requests = try values.decode(UInt64.self, forKey: .requests)
+            failed = try values.decode(UInt64.self, forKey: .failed)
+            delayed = try values.decode(UInt64.self, forKey: .delayed)
+            cut = try values.decodeIfPresent(UInt64.self, forKey: .cut) ?? 0
+        }
+    }
+
+    /// The time after the swap in which trouble brings the release before it back.
+    public struct Watch: Sendable, Equatable, Codable {
+        public var until: Timestamp
+        /// The number of the release that comes back.
+        public var previous: Int
+        /// Its share of answers with 500 and above in the minutes before the swap, 0 to 1.
+        public var baseline: Double
+
+        public init(until: Timestamp, previous: Int, baseline: Double) {
+            self.until = until
+            self.previous = previous
+            self.baseline = baseline
         }
     }
 
@@ -69,6 +96,10 @@ public struct Release: Sendable, Equatable {
     /// Milliseconds by step: `queue` and the stages.
     public var timings: [String: Double]
     public var swap: SwapReceipt?
+    /// Set at the swap; nil when there is nothing to go back to.
+    public var watch: Watch?
+    /// Of a release that was replaced: how long its instances are kept running, so that it can come back at once.
+    public var warmUntil: Timestamp?
     public var instances: [Instance]
     public var artifact: Artifact?
     public var failure: Failure?

@@ -17,8 +17,8 @@ public struct RolloutPlan: Sendable {
     public var releaseDirectory: String
     /// Host names that the proxy routes to the target.
     public var hosts: [String]
-    /// What serves now; nil for the first release or a suspended service.
-    public var previous: Previous?
+    /// How many instances: the operator's number, else that of the settings.
+    public var instances: Int
 
     /// The release that a rollout replaces.
     public struct Previous: Sendable {
@@ -27,10 +27,12 @@ public struct RolloutPlan: Sendable {
         public var instances: [Instance]
         public var manifest: Manifest
 
-        public init(number: Int, upstream: String, instances: [Instance], manifest: Manifest) {
-            self.number = number
-            self.upstream = upstream
-            self.instances = instances
+        /// nil when nothing of the release runs.
+        public init?(_ release: Release) {
+            guard let manifest = release.manifest, !release.instances.isEmpty else { return nil }
+            number = release.number
+            upstream = release.upstream
+            instances = release.instances
             self.manifest = manifest
         }
     }
@@ -38,7 +40,7 @@ public struct RolloutPlan: Sendable {
     public init(
         target: Target, number: Int, manifest: Manifest, directory: String, environment: [String],
         secrets: [String],
-        releaseDirectory: String, hosts: [String], previous: Previous?
+        releaseDirectory: String, hosts: [String], instances: Int
     ) {
         self.target = target
         self.number = number
@@ -48,7 +50,7 @@ public struct RolloutPlan: Sendable {
         self.secrets = secrets
         self.releaseDirectory = releaseDirectory
         self.hosts = hosts
-        self.previous = previous
+        self.instances = instances
     }
 }
 
@@ -60,10 +62,12 @@ public protocol RolloutJournal: Sendable {
     /// An instance is about to be let run.
     func starting(_ instance: Instance) async throws
     /// The proxy is about to be told. From here on an abort is refused.
+    /// - Returns: what serves now; nil for the first release or a suspended service.
     /// - Throws: `CancellationError` when an abort came first.
-    func swapping() async throws
+    func swapping() async throws -> RolloutPlan.Previous?
     /// No new request reaches the old release any more: this one is live.
-    func swapped() async throws
+    /// - Parameter baseline: the old one's share of answers with 500 and above, 0 to 1.
+    func swapped(from previous: RolloutPlan.Previous?, baseline: Double) async throws
     /// The drain is over.
     func drained(_ receipt: Release.SwapReceipt) async throws
     /// One line of the release log.

@@ -41,12 +41,27 @@ public struct RegisteredEnvironment: Sendable, Equatable {
     public var suspended: Bool
     /// The stable port that its live or latest release asked for.
     public var port: UInt16?
+    /// Requests wait until it is resumed.
+    public var paused: Bool
+    /// Closed to visitors, by the operator.
+    public var maintenance: Maintenance?
+    /// Why pushes are not deployed any more, until somebody deploys by hand.
+    public var deploysStopped: String?
+    /// How many instances the operator wants, instead of what kinto.json says.
+    public var scale: Int?
 
-    public init(target: Target, branch: String, suspended: Bool = false, port: UInt16? = nil) {
+    public init(
+        target: Target, branch: String, suspended: Bool = false, port: UInt16? = nil, paused: Bool = false,
+        maintenance: Maintenance? = nil, deploysStopped: String? = nil, scale: Int? = nil
+    ) {
         self.target = target
         self.branch = branch
         self.suspended = suspended
         self.port = port
+        self.paused = paused
+        self.maintenance = maintenance
+        self.deploysStopped = deploysStopped
+        self.scale = scale
     }
 }
 

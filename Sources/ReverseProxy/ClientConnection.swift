@@ -617,11 +617,7 @@ final class ClientConnection: Endpoint {
         target.remove(self)
         target.counters.inFlight -= 1
         if failed { target.counters.failed += 1 }
-        if target.counters.inFlight == 0 {
-            let waiting = target.drained
-            target.drained = []
-            for done in waiting { done() }
-        }
+        if target.counters.inFlight == 0 { target.endDrain() }
     }
 
     // MARK: Ends

@@ -35,6 +35,12 @@ final class UpstreamState {
         counters = .init(upstream: upstream.identifier)
     }
 
+    func endDrain() {
+        let waiting = drained
+        drained = []
+        for done in waiting { done() }
+    }
+
     func add(_ client: ClientConnection) {
         client.slot = clients.count
         clients.append(client)

@@ -191,6 +191,8 @@ final class Worker {
             state.change(to: upstream.ports)
             return state
         }
+        // Who waited for the end of one that is back in force waits no longer.
+        for state in upstreams.values where router.holds(state) { state.endDrain() }
         var left: [ProxyReply.Counters] = []
         for state in upstreams.values where before.holds(state) && !router.holds(state) {
             for server in state.servers { server.closeIdle() }
@@ -206,15 +208,15 @@ final class Worker {
         state.drained.append(done)
     }
 
-    /// Closes what is still on its way; the counters, and how many requests were cut.
+    /// Closes what is still on its way; the counters, and how many requests were cut. An upstream that is in force
+    /// (again) is left alone.
     func settle(_ identifier: String) -> (ProxyReply.Counters, UInt64) {
         guard let state = upstreams[identifier] else { return (.init(upstream: identifier), 0) }
+        guard !router.holds(state) else { return (state.report(now: now), 0) }
         let cut = UInt64(state.clients.count)
         for client in state.clients { client.abandon() }
-        let counters = state.report(now: now)
-        let isRouted = router.holds(state)
-        if !isRouted { upstreams[identifier] = nil }
-        return (counters, cut)
+        upstreams[identifier] = nil
+        return (state.report(now: now), cut)
     }
 
     func counters() -> [ProxyReply.Counters] { upstreams.values.map { $0.report(now: now) } }

@@ -112,7 +112,7 @@ struct ProbeDiagnosis: Sendable {
     }
 
     /// The last lines of the console log, without their times.
-    private func console() -> [String] {
+    func console() -> [String] {
         guard let bytes = try? Files.read("\(plan.releaseDirectory)/console.\(instance.name).log") else {
             return []
         }

@@ -3,17 +3,13 @@ internal import Foundation
 public import KintoCore
 public import Wire
 
-/// What a rollout came to.
-public struct RolloutOutcome: Sendable {
-    public var instances: [Instance]
-}
-
-/// Moves a target to a release: start the new one, prove it, swap, drain and stop the old one. On trouble before the
-/// swap only the new one is stopped; after it there is only the way forward.
+/// Moves a target to a release: start the new one, prove it, swap, drain the old one. On trouble before the swap only
+/// the new one is stopped; after it there is only the way forward.
 public struct RolloutController: Sendable {
     let supervisors: SupervisorClient
     let routes: Routes
     let ports: PortAllocator
+    public let gate = SwapGate()
 
     public init(supervisors: SupervisorClient, routes: Routes, ports: PortAllocator) {
         self.supervisors = supervisors
@@ -21,52 +17,92 @@ public struct RolloutController: Sendable {
         self.ports = ports
     }
 
+    /// - Returns: what served before, drained and still running: the caller's to keep or to stop.
     /// - Throws: `Failure`, or `CancellationError` when the task was cancelled before the swap; in both cases nothing
     ///   of the new release runs and the old one serves as before.
-    public func roll(_ plan: RolloutPlan, journal: any RolloutJournal) async throws -> RolloutOutcome {
-        var started: [(Instance, SupervisorHandle)] = []
-        let before: [ProxyReply.Counters]
+    public func roll(_ plan: RolloutPlan, journal: any RolloutJournal) async throws -> RolloutPlan.Previous? {
+        let swap: Swap
+        var started: [Instance] = []
         do {
             try await journal.enter(.start)
-            for index in 1...max(1, plan.manifest.rollout.instances) {
-                try Task.checkCancellation()
-                started.append(try await start("web.\(index)", plan, journal))
-            }
-            try await journal.enter(.probe)
-            for (instance, handle) in started { try await prove(instance, handle, plan, journal) }
-            await journal.log(
-                .step(
-                    "Healthy: \(started.map { "\($0.0.name) on 127.0.0.1:\($0.0.port)" }.joined(separator: ", "))"
-                ))
-            before = (try? await routes.counters()) ?? []
+            try await raise(plan, 1...max(1, plan.instances), journal) { started.append($0) }
             try Task.checkCancellation()
-            try await journal.swapping()
-            try await routes.set(route(plan, started.map(\.0.port)))
+            swap = try await self.swap(plan, to: started, journal)
         } catch {
             await withUncancelledTask { [started] in
-                for (instance, handle) in started {
-                    await handle.stop()
-                    ports.release(instance.port)
-                }
+                await stop(started, grace: plan.manifest.rollout.stop.grace)
             }
             throw error
         }
-        let instances = started.map(\.0)
         return try await withUncancelledTask {
-            try await journal.swapped()
-            try await retire(plan, before: before, journal)
-            return RolloutOutcome(instances: instances)
+            try swap.record.get()
+            let receipt = await drain(
+                swap.previous, before: swap.before, upstream: "\(plan.target)/\(plan.number)")
+            if receipt.cut > 0, let time = swap.previous?.manifest.rollout.drain {
+                await journal.log(
+                    .trouble("\(receipt.cut) requests were still on their way after \(time) and were cut"))
+            }
+            try await journal.drained(receipt)
+            return swap.previous
+        }
+    }
+
+    /// Starts instances side by side and waits until all of them are live.
+    /// - Parameter began: told of each as soon as it runs: whatever happens then, the caller stops them.
+    public func raise(
+        _ plan: RolloutPlan, _ numbers: ClosedRange<Int>, _ journal: any RolloutJournal,
+        began: (Instance) -> Void
+    ) async throws {
+        var started: [(Instance, SupervisorHandle)] = []
+        for number in numbers {
+            try Task.checkCancellation()
+            started.append(try await start("web.\(number)", plan, journal))
+            began(started[started.count - 1].0)
+        }
+        try await journal.enter(.probe)
+        for (instance, handle) in started { try await prove(instance, handle, plan, journal) }
+        let places = started.map { "\($0.0.name) on 127.0.0.1:\($0.0.port)" }
+        await journal.log(.step("Healthy: \(places.joined(separator: ", "))"))
+    }
+
+    /// What a swap replaced.
+    private struct Swap {
+        let previous: RolloutPlan.Previous?
+        /// The old upstream's, at the swap.
+        let before: ProxyReply.Counters?
+        /// The requests go to the new release already, whatever came of recording it.
+        let record: Result<Void, any Error>
+    }
+
+    private func swap(
+        _ plan: RolloutPlan, to instances: [Instance], _ journal: any RolloutJournal
+    ) async throws -> Swap {
+        try await gate.with(plan.target) {
+            let counters = (try? await routes.counters()) ?? []
+            let previous = try await journal.swapping()
+            let old = counters.first { $0.upstream == previous?.upstream }
+            try await routes.set(route(plan, instances.map(\.port)))
+            let baseline = old.map { Double($0.recentErrors) / Double(max(1, $0.recent)) } ?? 0
+            let record = await withUncancelledTask {
+                await Result { try await journal.swapped(from: previous, baseline: baseline) }
+            }
+            return Swap(previous: previous, before: old, record: record)
         }
     }
 
     /// Takes the target's upstream away, drains and stops what serves it.
-    public func stop(
-        _ target: Target, upstream: String, instances: [Instance], manifest: Manifest, hosts: [String]
-    ) async throws {
+    public func stop(_ target: Target, _ live: RolloutPlan.Previous, hosts: [String]) async throws {
         try await routes.set(
-            RoutingTable.Route(identifier: target.description, hosts: hosts, port: manifest.port))
-        _ = try? await routes.drain(upstream, manifest.rollout.drain)
-        await stop(instances, grace: manifest.rollout.stop.grace)
+            RoutingTable.Route(identifier: target.description, hosts: hosts, port: live.manifest.port))
+        await retire(live)
+    }
+
+    /// Drains and stops what is not in force any more.
+    @discardableResult
+    public func retire(_ old: RolloutPlan.Previous) async -> UInt64 {
+        let drained = try? await routes.drain(old.upstream, old.manifest.rollout.drain)
+        await stop(old.instances, grace: old.manifest.rollout.stop.grace)
+        return drained?.cut ?? 0
     }
 
     public func stop(_ instances: [Instance], grace: TimeSpan) async {
@@ -76,7 +112,7 @@ public struct RolloutController: Sendable {
         }
     }
 
-    public func route(_ plan: RolloutPlan, _ ports: [UInt16]) -> RoutingTable.Route {
+    private func route(_ plan: RolloutPlan, _ ports: [UInt16]) -> RoutingTable.Route {
         RoutingTable.Route(
             identifier: plan.target.description, hosts: plan.hosts, port: plan.manifest.port,
             upstream: .init(identifier: "\(plan.target)/\(plan.number)", ports: ports))
@@ -204,33 +240,29 @@ public struct RolloutController: Sendable {
         }
     }
 
-    private func retire(_ plan: RolloutPlan, before: [ProxyReply.Counters], _ journal: any RolloutJournal)
-        async throws
-    {
+    /// Waits for the old release's last request, and counts what the swap touched.
+    /// - Parameters:
+    ///   - before: the old upstream's counters at the swap.
+    ///   - upstream: the new one's name.
+    public func drain(
+        _ previous: RolloutPlan.Previous?, before: ProxyReply.Counters?, upstream: String
+    ) async -> Release.SwapReceipt {
         var receipt = Release.SwapReceipt(requests: 0, failed: 0, delayed: 0)
-        if let previous = plan.previous {
-            let old = before.first { $0.upstream == previous.upstream }
-            if let (counters, cut) = try? await routes.drain(
-                previous.upstream, previous.manifest.rollout.drain)
-            {
-                receipt.requests += old?.inFlight ?? 0
-                receipt.requests += counters.requests - min(counters.requests, old?.requests ?? 0)
-                receipt.failed += counters.failed - min(counters.failed, old?.failed ?? 0)
-                if cut > 0 {
-                    await journal.log(
-                        .trouble("\(cut) requests were cut after \(previous.manifest.rollout.drain)"))
-                }
-            }
-            if let new = try? await routes.counters().first(where: {
-                $0.upstream == "\(plan.target)/\(plan.number)"
-            }) {
-                receipt.requests += new.requests
-                receipt.failed += new.failed
-            }
-            await stop(previous.instances, grace: previous.manifest.rollout.stop.grace)
-            await journal.log(.step("Release \(previous.number) drained and stopped"))
+        guard let previous else { return receipt }
+        let drained = try? await routes.drain(previous.upstream, previous.manifest.rollout.drain)
+        if let (counters, cut) = drained {
+            receipt.requests += before?.inFlight ?? 0
+            receipt.requests += counters.requests - min(counters.requests, before?.requests ?? 0)
+            receipt.failed += counters.failed - min(counters.failed, before?.failed ?? 0)
+            receipt.delayed += counters.delayed - min(counters.delayed, before?.delayed ?? 0)
+            receipt.cut = cut
         }
-        try await journal.drained(receipt)
+        if let new = try? await routes.counters().first(where: { $0.upstream == upstream }) {
+            receipt.requests += new.requests
+            receipt.failed += new.failed
+            receipt.delayed += new.delayed
+        }
+        return receipt
     }
 }
 
@@ -239,6 +271,12 @@ func withUncancelledTask<T: Sendable>(_ body: @escaping @Sendable () async throw
     try await Task { try await body() }.value
 }
 
-func withUncancelledTask(_ body: @escaping @Sendable () async -> Void) async {
+func withUncancelledTask<T: Sendable>(_ body: @escaping @Sendable () async -> T) async -> T {
     await Task { await body() }.value
+}
+
+extension Result where Failure == any Error {
+    init(_ body: () async throws -> Success) async {
+        do { self = .success(try await body()) } catch { self = .failure(error) }
+    }
 }

@@ -173,7 +173,8 @@ public actor Lanes {
         }
     }
 
-    static func failure(_ error: any Error) -> Failure {
+    /// What people are told of an error.
+    public static func failure(_ error: any Error) -> Failure {
         switch error {
         case let failure as Failure: failure
         case let error as SystemError where error.code == 28:

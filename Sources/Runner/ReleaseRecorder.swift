@@ -4,7 +4,7 @@ internal import Wire
 
 /// Keeps the record of one running release: each step is in the store before it is acted on, its time is measured
 /// with the monotonic clock, and what people see goes to the release log.
-public actor ReleaseRecorder: RolloutJournal {
+public actor ReleaseRecorder {
     private let store: Store
     private let id: Int64
     private let releaseLog: ReleaseLog
@@ -40,13 +40,15 @@ public actor ReleaseRecorder: RolloutJournal {
 
     /// There is no way back from here, so this is tried until it is durable; a server that ends before has the
     /// record of ``swapping()``, by which the next one goes on.
-    public func swapped() async throws {
+    /// - Parameter watch: nil when there is nothing to go back to.
+    public func swapped(watch: Release.Watch?) async throws {
         while true {
             do {
                 try await note("swapped") { release in
                     release.live = true
                     release.liveAt = .now
                     release.stage = .drain
+                    release.watch = watch
                 }
                 break
             } catch let failure as Failure where failure.code == "store-full" {
@@ -67,12 +69,14 @@ public actor ReleaseRecorder: RolloutJournal {
         try await store.update(id, change)
     }
 
-    /// The last record: its status, and why if it is not `deployed`.
+    /// The last record: its status, and why if it is not `deployed`. A release that its watch has failed meanwhile
+    /// stays failed.
     @discardableResult
     public func finish(
         _ status: Release.Status, failure: Failure? = nil, supersededBy: Int? = nil
     ) async throws -> Release {
         let finished = try await note("finished: \(status.rawValue)") { release in
+            guard release.status == .deploying else { return }
             release.status = status
             release.failure = failure
             release.supersededBy = supersededBy ?? release.supersededBy

@@ -40,6 +40,15 @@ struct HookRoutes: Sendable {
             branch: environment.branch, environment: target.environment.description)
         var head = notes.map { LogLine.detail($0).text + "\n" }.joined()
         guard let update else { return text(head) }
+        if let stopped = environment.deploysStopped {
+            let lines: [LogLine] = [
+                .trouble("automatic deploys of \(target) are stopped: \(stopped)"),
+                .detail(
+                    "deploy by hand, which starts them again when it goes well: kinto deploy \(target.service)"
+                ),
+            ]
+            return text(head + lines.map { $0.text + "\n" }.joined())
+        }
         do {
             guard let release = try await actions.accept(push, update, target, environment) else {
                 return text(head + LogLine.detail("this push was accepted before").text + "\n")

@@ -9,7 +9,8 @@ struct ReleaseJSON: Encodable {
     private enum Key: String, CodingKey {
         case service, environment, number, status, live, stage, commit, branch, subject, author, trigger,
             rollbackOf
-        case supersededBy, createdAt, startedAt, liveAt, finishedAt, timings, swap, instances, artifact,
+        case warmUntil, supersededBy, createdAt, startedAt, liveAt, finishedAt, timings, swap, instances,
+            artifact,
             failure
     }
 
@@ -48,6 +49,7 @@ struct ReleaseJSON: Encodable {
         try c.encode(release.finishedAt?.rfc3339, forKey: .finishedAt)
         try c.encode(release.timings, forKey: .timings)
         try c.encode(release.swap, forKey: .swap)
+        try c.encode(release.warmUntil?.rfc3339, forKey: .warmUntil)
         try c.encode(release.instances.map(ReleaseJSON.instance), forKey: .instances)
         try c.encode(
             release.artifact.map {

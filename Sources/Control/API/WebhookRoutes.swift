@@ -69,6 +69,9 @@ struct WebhookRoutes: Sendable {
             delivery.reference = reference
             delivery.verdict =
                 "ignored: '\(branch)' is not '\(environment.branch)', the branch that \(target.environment) deploys"
+        case .push(_, _, let reference) where environment.deploysStopped != nil:
+            delivery.reference = reference
+            delivery.verdict = "ignored: automatic deploys are stopped: \(environment.deploysStopped ?? "")"
         case .push(let branch, let commit, let reference):
             var new = NewRelease(
                 target: target, commit: service.source == .remote ? nil : commit, branch: branch,

@@ -122,7 +122,7 @@ extension Manifest {
         }
         m.paths = (top.strings("paths", example: "services/api/**") ?? []).map(\.text)
         top.finish()
-        m.unsupported = unsupported(top, m)
+        m.unsupported = unsupported(m)
         return m
     }
 
@@ -298,14 +298,12 @@ extension Manifest {
             }
     }
 
-    private static func unsupported(_ top: ObjectReader, _ m: Manifest) -> [String] {
+    private static func unsupported(_ m: Manifest) -> [String] {
         var list: [String] = []
         func note(_ key: String) { list.append("\(key) in kinto.json is not acted upon by this version") }
         if !m.processes.isEmpty { note("processes") }
         if !m.paths.isEmpty { note("paths") }
         if m.build.memory != nil { note("build.memory") }
-        let rollout = top.object("rollout")
-        for key in ["watch", "warm"] where rollout.has(key) { note("rollout.\(key)") }
         if m.rollout.strategy != .rolling { note("rollout.strategy \"recreate\"") }
         return list
     }

@@ -18,6 +18,8 @@ struct ReleaseBody: Codable {
     var finishedAt: Timestamp?
     var timings: [String: Double]?
     var swap: Release.SwapReceipt?
+    var watch: Release.Watch?
+    var warmUntil: Timestamp?
     var instances: [Instance]?
     var artifact: Release.Artifact?
     var failure: Failure?
@@ -40,6 +42,8 @@ struct ReleaseBody: Codable {
         finishedAt = release.finishedAt
         timings = release.timings
         swap = release.swap
+        watch = release.watch
+        warmUntil = release.warmUntil
         instances = release.instances
         artifact = release.artifact
         failure = release.failure
@@ -79,6 +83,8 @@ struct ReleaseBody: Codable {
         release.finishedAt = body.finishedAt
         release.timings = body.timings ?? [:]
         release.swap = body.swap
+        release.watch = body.watch
+        release.warmUntil = body.warmUntil
         release.instances = body.instances ?? []
         release.artifact = body.artifact
         release.failure = body.failure

@@ -40,6 +40,15 @@ enum Schema {
                     CREATE TABLE accepted (identifier TEXT PRIMARY KEY, at INTEGER NOT NULL);
                     """)
         }
+        migrator.registerMigration("2") { database in
+            try database.execute(
+                sql: """
+                    ALTER TABLE environment ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;
+                    ALTER TABLE environment ADD COLUMN maintenance TEXT;
+                    ALTER TABLE environment ADD COLUMN deploysStopped TEXT;
+                    ALTER TABLE environment ADD COLUMN scale INTEGER;
+                    """)
+        }
         return migrator
     }()
 }

@@ -158,25 +158,30 @@ extension Store {
             else { throw Failure(code: "unknown-release", "the release is gone") }
             let wasLive = release.live
             try change(&release)
-            if release.live, !wasLive {
-                try database.execute(
-                    sql: "UPDATE release SET live = 0 WHERE service = ? AND environment = ? AND live = 1",
-                    arguments: [release.target.service.description, release.target.environment.description])
-                try database.execute(
-                    sql: "UPDATE environment SET port = ?, suspended = 0 WHERE service = ? AND name = ?",
-                    arguments: [
-                        release.manifest?.port.map { Int($0) }, release.target.service.description,
-                        release.target.environment.description,
-                    ])
-            }
+            if release.live, !wasLive { try Store.makeLive(database, release) }
             try Store.save(database, release)
-            if let step {
-                try database.execute(
-                    sql: "INSERT INTO journal (release, at, step) VALUES (?, ?, ?)",
-                    arguments: [id, Timestamp.now.milliseconds, step])
-            }
+            if let step { try Store.note(database, id, step) }
             return release
         }
+    }
+
+    /// Takes the place of what was live.
+    static func makeLive(_ database: Database, _ release: Release) throws {
+        try database.execute(
+            sql: "UPDATE release SET live = 0 WHERE service = ? AND environment = ? AND live = 1",
+            arguments: [release.target.service.description, release.target.environment.description])
+        try database.execute(
+            sql: "UPDATE environment SET port = ?, suspended = 0 WHERE service = ? AND name = ?",
+            arguments: [
+                release.manifest?.port.map { Int($0) }, release.target.service.description,
+                release.target.environment.description,
+            ])
+    }
+
+    static func note(_ database: Database, _ id: Int64, _ step: String) throws {
+        try database.execute(
+            sql: "INSERT INTO journal (release, at, step) VALUES (?, ?, ?)",
+            arguments: [id, Timestamp.now.milliseconds, step])
     }
 
     /// The steps noted for a release, oldest first.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Foundation
 internal import GRDB
 internal import Wire
 
@@ -61,11 +62,33 @@ extension Store {
         try await environments(of: target.service).first { $0.target == target }
     }
 
-    public func setSuspended(_ target: Target, _ suspended: Bool) async throws {
+    /// Writes what an operator may change of an environment: all but its name, branch and port.
+    /// - Throws: what `change` throws, with nothing written; `Failure` of code `unknown-service`.
+    @discardableResult
+    public func update(
+        _ target: Target, _ change: @Sendable @escaping (inout RegisteredEnvironment) throws -> Void
+    ) async throws -> RegisteredEnvironment {
         try await write { database in
+            guard
+                var environment = try Row.fetchOne(
+                    database, sql: "SELECT * FROM environment WHERE service = ? AND name = ?",
+                    arguments: [target.service.description, target.environment.description]
+                ).map(Store.environment)
+            else { throw Failure(code: "unknown-service", "there is no service '\(target)'") }
+            try change(&environment)
+            let maintenance = try environment.maintenance.map {
+                String(decoding: try JSONEncoder().encode($0), as: UTF8.self)
+            }
             try database.execute(
-                sql: "UPDATE environment SET suspended = ? WHERE service = ? AND name = ?",
-                arguments: [suspended, target.service.description, target.environment.description])
+                sql: """
+                    UPDATE environment SET suspended = ?, paused = ?, maintenance = ?, deploysStopped = ?, scale = ?
+                    WHERE service = ? AND name = ?
+                    """,
+                arguments: [
+                    environment.suspended, environment.paused, maintenance, environment.deploysStopped,
+                    environment.scale, target.service.description, target.environment.description,
+                ])
+            return environment
         }
     }
 
@@ -117,6 +140,9 @@ extension Store {
                 service: try ServiceName(row["service"] as String),
                 environment: try EnvironmentName(row["name"] as String)),
             branch: row["branch"], suspended: row["suspended"],
-            port: (row["port"] as Int?).flatMap(UInt16.init(exactly:)))
+            port: (row["port"] as Int?).flatMap(UInt16.init(exactly:)), paused: row["paused"],
+            maintenance: try (row["maintenance"] as String?).map {
+                try JSONDecoder().decode(Maintenance.self, from: Data($0.utf8))
+            }, deploysStopped: row["deploysStopped"], scale: row["scale"])
     }
 }

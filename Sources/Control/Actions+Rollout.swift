@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import KintoCore
+internal import Logging
+internal import Rollout
+internal import Runner
+internal import Wire
+
+extension Actions {
+    /// A rollback to a release that still runs: only the proxy is told.
+    /// - Returns: nil when it does not run any more, or something else is queued: then it takes the usual way.
+    func takeBack(_ earlier: Release, as new: NewRelease) async throws -> Release? {
+        guard !earlier.live, !earlier.instances.isEmpty, earlier.instances.allSatisfy(\.supervisor.isRunning)
+        else { return nil }
+        let target = new.target
+        let swapped: TakenBack
+        do {
+            swapped = try await rollout.gate.with(target) {
+                let previous = try await store.live(target).flatMap(RolloutPlan.Previous.init)
+                let before = try? await routes.counters().first { $0.upstream == previous?.upstream }
+                let release = try await store.acceptWarm(new, from: earlier)
+                do { try await routes.set(Deployment.route(release, to: release.instances)) } catch {
+                    try await giveBack(release, to: earlier, error)
+                    throw error
+                }
+                let live = try await store.update(release.id, step: "swapped") {
+                    $0.live = true
+                    $0.liveAt = .now
+                    $0.stage = .drain
+                }
+                return TakenBack(release: live, previous: previous, before: before)
+            }
+        } catch let failure as Failure where failure.code == "not-warm" { return nil }
+        try? Files.makeDirectories(home.release(target, swapped.release.number))
+        Task { await settle(swapped, from: earlier) }
+        return swapped.release
+    }
+
+    private struct TakenBack {
+        let release: Release
+        let previous: RolloutPlan.Previous?
+        /// Its counters at the swap.
+        let before: ProxyReply.Counters?
+    }
+
+    private func giveBack(_ release: Release, to earlier: Release, _ error: any Error) async throws {
+        try await store.update(earlier.id) {
+            $0.instances = release.instances
+            $0.warmUntil = earlier.warmUntil
+        }
+        try await store.update(release.id, step: "finished: failed") {
+            $0.status = .failed
+            $0.failure = Lanes.failure(error)
+            $0.stage = nil
+            $0.instances = []
+            $0.finishedAt = .now
+        }
+    }
+
+    /// The rest of a rollback that visitors have already: the log, the drain, the record.
+    private func settle(_ swapped: TakenBack, from earlier: Release) async {
+        let (release, target) = (swapped.release, swapped.release.target)
+        let log = ReleaseLog(path: home.releaseLog(target, release.number))
+        log.append(.step("Release \(release.number) of \(target), by rollback"))
+        log.append(.step("Release \(earlier.number) was still running: its instances serve again"))
+        let receipt = await rollout.drain(
+            swapped.previous, before: swapped.before, upstream: release.upstream)
+        if let previous = swapped.previous {
+            await keeper.keep(previous, of: target)
+            log.append(.step("Release \(previous.number) drained"))
+        }
+        do {
+            try await store.update(release.id, step: "finished: deployed") {
+                $0.swap = receipt
+                guard $0.status == .deploying else { return }
+                $0.status = .deployed
+                $0.stage = nil
+                $0.finishedAt = .now
+            }
+        } catch { logger.error("the outcome cannot be recorded", metadata: ["error": "\(error)"]) }
+        if let manifest = release.manifest {
+            log.append(.step("Release \(release.number) is live at \(deployment.url(target, manifest))"))
+        }
+        log.close()
+    }
+}

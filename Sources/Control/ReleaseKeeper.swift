@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import KintoCore
+internal import Logging
+internal import Rollout
+internal import Runner
+internal import Wire
+
+/// What comes after a swap: the new release is watched for a while, the old one is kept warm so that it can come back
+/// at once, and trouble brings it back.
+actor ReleaseKeeper {
+    private let home: Home
+    private let store: Store
+    private let rollout: RolloutController
+    private let routes: Routes
+    private let logger: Logger
+    /// Rolls out an earlier release whose instances are gone: told by `whenCold`.
+    private var rollBack: @Sendable (Release) async -> Void = { _ in }
+    private var watches: [Target: (release: Int64, task: Task<Void, Never>)] = [:]
+    private var timers: [Int64: Task<Void, Never>] = [:]
+
+    init(home: Home, store: Store, rollout: RolloutController, routes: Routes, logger: Logger) {
+        self.home = home
+        self.store = store
+        self.rollout = rollout
+        self.routes = routes
+        self.logger = logger
+    }
+
+    func whenCold(_ rollBack: @escaping @Sendable (Release) async -> Void) { self.rollBack = rollBack }
+
+    // MARK: Watching
+
+    /// Begins to watch what has just become live, in the place of what was watched before.
+    func watch(_ release: Release, _ plan: RolloutPlan) {
+        stopWatching(release.target)
+        guard let watch = release.watch, watch.until > .now else { return }
+        let left = Duration.milliseconds(watch.until.milliseconds - Timestamp.now.milliseconds)
+        let look = ReleaseWatch(
+            plan, instances: release.instances, baseline: watch.baseline, routes: routes)
+        let task = Task { [weak self] in
+            let trouble = await look.run(for: left)
+            guard !Task.isCancelled else { return }
+            if let trouble { await self?.undo(release, trouble) } else { await self?.passed(release) }
+        }
+        watches[release.target] = (release.id, task)
+    }
+
+    private func stopWatching(_ target: Target) { watches.removeValue(forKey: target)?.task.cancel() }
+
+    /// A release that somebody deployed by hand and that went well lets pushes be deployed again.
+    private func passed(_ release: Release) async {
+        if watches[release.target]?.release == release.id { watches[release.target] = nil }
+        await allowDeploys(after: release)
+    }
+
+    func allowDeploys(after release: Release) async {
+        guard release.trigger == .manual else { return }
+        do {
+            try await store.update(release.target) { $0.deploysStopped = nil }
+        } catch { logger.error("deploys cannot be allowed again", metadata: ["error": "\(error)"]) }
+    }
+
+    // MARK: Undo
+
+    private func undo(_ release: Release, _ trouble: Failure) async {
+        defer { if watches[release.target]?.release == release.id { watches[release.target] = nil } }
+        do {
+            try await rollout.gate.with(release.target) { try await self.swapBack(release, trouble) }
+        } catch {
+            logger.error(
+                "a release cannot be undone",
+                metadata: ["release": "\(release.upstream)", "error": "\(error)"])
+        }
+    }
+
+    private func swapBack(_ release: Release, _ trouble: Failure) async throws {
+        let target = release.target
+        // The next release came first.
+        guard !Task.isCancelled else { return }
+        guard let live = try await store.live(target), live.id == release.id, let watch = live.watch,
+            let earlier = try await store.release(target, watch.previous)
+        else { return }
+        let running = earlier.instances.filter(\.supervisor.isRunning)
+        guard !running.isEmpty else { return await undoCold(live, to: earlier, trouble) }
+        cancelTimer(earlier)
+        // Visitors first.
+        try await routes.set(Deployment.route(earlier, to: running))
+        let failure = await explained(live, earlier, trouble)
+        try await store.undo(live, to: earlier, failure)
+        tell(live, failure, "Release \(earlier.number) serves again: it was still running")
+        await stopDeploys(target)
+        let (rollout, store) = (rollout, store)
+        Task {
+            guard let bad = RolloutPlan.Previous(live) else { return }
+            await rollout.retire(bad)
+            _ = try? await store.update(live.id, step: "stopped after the undo") { $0.instances = [] }
+        }
+    }
+
+    /// What served before does not run any more: its artifact is rolled out again, and until then the bad release is
+    /// all that there is.
+    private func undoCold(_ live: Release, to earlier: Release, _ trouble: Failure) async {
+        let failure = await explained(live, earlier, trouble)
+        _ = try? await store.update(live.id, step: "undone: \(failure.code)") {
+            $0.status = .failed
+            $0.failure = failure
+            $0.stage = nil
+            $0.finishedAt = $0.finishedAt ?? .now
+        }
+        tell(live, failure, "Release \(earlier.number) is started again")
+        await stopDeploys(live.target)
+        await rollBack(earlier)
+    }
+
+    /// With what visitors saw of it.
+    private func explained(_ release: Release, _ earlier: Release, _ trouble: Failure) async -> Failure {
+        var failure = trouble
+        failure.stage = .drain
+        let counters = (try? await routes.counters()) ?? []
+        if let seen = counters.first(where: { $0.upstream == release.upstream }) {
+            failure.evidence.insert(
+                "it took \(seen.requests) requests: \(seen.failed) failed, \(seen.errors) were answered with 500 or above, \(seen.delayed) waited",
+                at: 0)
+        }
+        failure.message += "; release \(earlier.number) is back"
+        return failure
+    }
+
+    private func tell(_ release: Release, _ failure: Failure, _ rest: String) {
+        let log = ReleaseLog(path: home.releaseLog(release.target, release.number))
+        log.reopen()
+        log.append(.trouble("Release \(release.number) failed: \(failure.message)"))
+        for line in failure.evidence { log.append(.detail(line)) }
+        log.append(.detail(rest))
+        log.close()
+        logger.error(
+            "release undone", metadata: ["release": "\(release.upstream)", "code": "\(failure.code)"])
+    }
+
+    /// After the second release in a row that was no good, pushes wait for a person.
+    private func stopDeploys(_ target: Target) async {
+        do {
+            let last = try await store.releases(target, limit: 50).filter {
+                $0.status == .deployed && !$0.live || $0.status == .failed
+            }.prefix(2)
+            guard last.count == 2, last.allSatisfy({ $0.failure?.isOfWatch == true }) else { return }
+            let numbers = last.map { "\($0.number)" }.reversed().joined(separator: " and ")
+            try await store.update(target) {
+                $0.deploysStopped = "releases \(numbers) failed after they were live"
+            }
+        } catch { logger.error("deploys cannot be stopped", metadata: ["error": "\(error)"]) }
+    }
+
+    // MARK: Warm releases
+
+    /// Keeps what was replaced and drained for as long as its settings say, or stops it.
+    /// - Returns: whether it is kept.
+    @discardableResult
+    func keep(_ old: RolloutPlan.Previous, of target: Target) async -> Bool {
+        guard let release = try? await store.release(target, old.number), !release.live,
+            !release.instances.isEmpty
+        else { return false }
+        let warm = old.manifest.rollout.warm
+        guard warm.milliseconds > 0 else {
+            await stop(release)
+            return false
+        }
+        let until = Timestamp(milliseconds: Timestamp.now.milliseconds + Int64(warm.milliseconds))
+        guard let kept = try? await store.update(release.id, step: "kept warm", { $0.warmUntil = until })
+        else {
+            return false
+        }
+        schedule(kept)
+        // One is enough to go back to.
+        for other in await self.warm(target) where other.id != kept.id { await stop(other) }
+        return true
+    }
+
+    /// Stops a warm release when its time is over: also one that an earlier server kept.
+    func schedule(_ release: Release) {
+        guard let until = release.warmUntil else { return }
+        let left = max(0, until.milliseconds - Timestamp.now.milliseconds)
+        timers[release.id] = Task { [weak self] in
+            do { try await Task.sleep(for: .milliseconds(left)) } catch { return }
+            await self?.expired(release)
+        }
+    }
+
+    private func expired(_ release: Release) async {
+        // Not to be cancelled by what it does.
+        timers[release.id] = nil
+        await stop(release)
+    }
+
+    private func cancelTimer(_ release: Release) { timers.removeValue(forKey: release.id)?.cancel() }
+
+    /// Makes room for the next release: what is kept warm goes, unless it may still be needed by a watch.
+    func makeRoom(_ target: Target) async {
+        if watches[target] == nil { await stopWarm(target) }
+    }
+
+    /// Ends all that is kept and watched of a target.
+    func forget(_ target: Target) async {
+        stopWatching(target)
+        await stopWarm(target)
+    }
+
+    /// Releases of a target that were replaced and still run.
+    func warm(_ target: Target) async -> [Release] {
+        ((try? await store.releases(target, limit: 50)) ?? []).filter {
+            !$0.live && $0.warmUntil != nil && !$0.instances.isEmpty
+        }
+    }
+
+    private func stopWarm(_ target: Target) async {
+        for release in await warm(target) { await stop(release) }
+    }
+
+    private func stop(_ release: Release) async {
+        cancelTimer(release)
+        // Inside the gate, so that nothing takes it back meanwhile.
+        await rollout.gate.with(release.target) { [store, rollout] in
+            guard let now = try? await store.release(release.target, release.number), !now.live,
+                let old = RolloutPlan.Previous(now)
+            else { return }
+            await rollout.retire(old)
+            _ = try? await store.update(now.id, step: "stopped") {
+                $0.instances = []
+                $0.warmUntil = nil
+            }
+        }
+    }
+}
+
+extension Failure {
+    /// Whether the release was live when it failed.
+    var isOfWatch: Bool { code.hasPrefix("watch-") }
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import GRDB
+internal import Wire
+
+extension Store {
+    /// Makes an earlier release live again because the one after it was no good: the one is failed and the other live
+    /// in one transaction.
+    /// - Throws: `Failure` of code `not-live` when the failed one is not live any more.
+    public func undo(_ failed: Release, to earlier: Release, _ failure: Failure) async throws {
+        try await write { database in
+            guard var bad = try Store.live(database, failed.target), bad.id == failed.id,
+                var good = try Row.fetchOne(
+                    database, sql: "SELECT * FROM release WHERE id = ?", arguments: [earlier.id]
+                ).map(ReleaseBody.release)
+            else { throw Failure(code: "not-live", "release \(failed.number) is not live any more") }
+            try Store.makeLive(database, good)
+            bad.live = false
+            bad.status = .failed
+            bad.failure = failure
+            bad.stage = nil
+            bad.finishedAt = bad.finishedAt ?? .now
+            good.live = true
+            good.warmUntil = nil
+            try Store.save(database, bad)
+            try Store.save(database, good)
+            try Store.note(database, bad.id, "undone: \(failure.code)")
+            try Store.note(database, good.id, "live again")
+        }
+    }
+
+    /// Accepts a rollback to a release whose instances still run: they become the new release's, which is at its swap
+    /// at once.
+    /// - Throws: `Failure` of code `not-warm` when something else of the target is queued, or on its way to its swap,
+    ///   or the earlier release has no instances any more.
+    public func acceptWarm(_ new: NewRelease, from earlier: Release) async throws -> Release {
+        try await write { database in
+            guard try Store.open(database, new.target).allSatisfy(\.live),
+                var warm = try Row.fetchOne(
+                    database, sql: "SELECT * FROM release WHERE id = ?", arguments: [earlier.id]
+                ).map(ReleaseBody.release), !warm.live, !warm.instances.isEmpty
+            else { throw Failure(code: "not-warm", "release \(earlier.number) is not kept warm") }
+            var release = try Store.accept(database, new)
+            release.status = .deploying
+            release.stage = .swap
+            release.startedAt = release.createdAt
+            release.instances = warm.instances
+            warm.instances = []
+            warm.warmUntil = nil
+            try Store.save(database, release)
+            try Store.save(database, warm)
+            try Store.note(database, release.id, "swapping to the instances of release \(warm.number)")
+            return release
+        }
+    }
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+public import KintoCore
+public import Wire
+
+/// What an operator asked for the requests of one target, whatever release serves it.
+public struct RoutePolicy: Sendable, Equatable {
+    /// How long requests wait while no instance takes them: an application's start, with room.
+    public static let hold = TimeSpan.seconds(10)
+    /// How long they wait in a pause, or while a release is stopped before the next one starts.
+    public static let longHold = TimeSpan.seconds(30)
+
+    public var paused: Bool
+    public var maintenance: Maintenance?
+
+    public init(paused: Bool = false, maintenance: Maintenance? = nil) {
+        self.paused = paused
+        self.maintenance = maintenance
+    }
+
+    public init(_ environment: RegisteredEnvironment) {
+        self.init(paused: environment.paused, maintenance: environment.maintenance)
+    }
+
+    /// A route without an upstream keeps its own time: nothing may be coming.
+    func apply(to route: inout RoutingTable.Route) {
+        route.paused = paused
+        route.maintenance = maintenance
+        if paused {
+            route.hold = RoutePolicy.longHold.milliseconds
+        } else if route.upstream != nil {
+            route.hold = RoutePolicy.hold.milliseconds
+        }
+    }
+}
