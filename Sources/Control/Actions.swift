@@ -118,27 +118,33 @@ struct Actions: Sendable {
             }
             chosen = before
         }
+        let today = try await store.config(target)
+        let diff = Actions.difference(
+            from: live?.config ?? today, to: currentConfig ? today : chosen.config ?? today)
+        let new = try again(chosen, currentConfig: currentConfig)
+        if !currentConfig, let release = try await takeBack(chosen, as: new) { return (release, diff) }
+        return (try await accept(new), diff)
+    }
+
+    private func again(_ chosen: Release, currentConfig: Bool) throws -> NewRelease {
         guard let artifact = chosen.artifact, artifact.available, let manifest = chosen.manifest else {
             throw Failure(
                 code: "artifact-missing", "the artifact of release \(chosen.number) is not kept any more")
         }
-        let today = try await store.config(target)
-        let diff = Actions.difference(
-            from: live?.config ?? today, to: currentConfig ? today : chosen.config ?? today)
-        var new = NewRelease(target: target, commit: chosen.commit, branch: chosen.branch, trigger: .rollback)
+        var new = NewRelease(
+            target: chosen.target, commit: chosen.commit, branch: chosen.branch, trigger: .rollback)
         new.rollbackOf = chosen.number
         new.artifact = artifact
         new.manifest = manifest
         new.config = currentConfig ? nil : chosen.config
         new.subject = chosen.subject
         new.author = chosen.author
-        if !currentConfig, let release = try await takeBack(chosen, as: new) { return (release, diff) }
-        return (try await accept(new), diff)
+        return new
     }
 
     /// The automatic rollback to a release whose instances are gone.
     func bringBack(_ earlier: Release) async {
-        do { _ = try await rollback(earlier.target, to: earlier.number, currentConfig: false) } catch {
+        do { _ = try await accept(again(earlier, currentConfig: false)) } catch {
             logger.error(
                 "an earlier release cannot be brought back",
                 metadata: ["release": "\(earlier.upstream)", "error": "\(error)"])
@@ -200,11 +206,16 @@ struct Actions: Sendable {
         }
     }
 
-    func resume(_ target: Target) async throws -> Release {
+    /// - Returns: nil when it was only paused.
+    func resume(_ target: Target) async throws -> Release? {
         try await require(target)
+        if let environment = try await store.environment(target), environment.paused {
+            try await setPaused(target, false)
+            if !environment.suspended { return nil }
+        }
         guard let environment = try await store.environment(target), environment.suspended,
             let new = taken(from: try await store.live(target), target, trigger: .manual)
-        else { throw Failure(code: "not-suspended", "\(target) is not suspended") }
+        else { throw Failure(code: "not-suspended", "\(target) is neither suspended nor paused") }
         var release = new
         release.trigger = .config
         return try await accept(release)

@@ -22,7 +22,8 @@ struct Kinto: AsyncParsableCommand {
         subcommands: [
             Serve.self, ServiceCommand.self, Deploy.self, Status.self, Releases.self, Logs.self,
             Rollback.self, Abort.self,
-            Suspend.self, Resume.self, Config.self, Why.self, Check.self, Deliveries.self, Token.self,
+            Suspend.self, Resume.self, Pause.self, MaintenanceCommand.self, Scale.self, Config.self, Why.self,
+            Check.self, Deliveries.self, Token.self,
         ])
 
     static let version = "0.1.0"

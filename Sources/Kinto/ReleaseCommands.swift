@@ -49,6 +49,20 @@ struct Status: AsyncParsableCommand {
                         service["waiting"] as? String ?? "-", service["url"] as? String ?? "",
                     ]
                 })
+        for service in services {
+            let name = "\(service["name"] as? String ?? "")/\(service["environment"] as? String ?? "")"
+            if service["paused"] as? Bool == true {
+                Output.line(" !     \(name) is paused: requests wait; kinto resume lets them in")
+            }
+            if service["maintenance"] as? Bool == true {
+                Output.line(" !     \(name) is closed to visitors: kinto maintenance … off opens it")
+            }
+            if let reason = service["deploysStopped"] as? String {
+                Output.line(
+                    " !     pushes to \(name) are not deployed: \(reason); kinto deploy by hand starts them again"
+                )
+            }
+        }
     }
 }
 

@@ -96,7 +96,7 @@ struct Suspend: AsyncParsableCommand {
 
 struct Resume: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Start a suspended service again, without a build.")
+        abstract: "Start a suspended service again, without a build; let a paused one's requests in.")
     @OptionGroup var options: GlobalOptions
     @OptionGroup var waiting: WaitOptions
     @Argument var name: String
@@ -105,6 +105,10 @@ struct Resume: AsyncParsableCommand {
         let release =
             try await options.client.call("POST", "/services/\(name)/resume", ["environment": options.env])
             as? [String: Any] ?? [:]
+        guard release["number"] != nil else {
+            if !options.quiet { Output.line("\(name) takes requests again") }
+            return
+        }
         try await Following(options: options, service: name).follow(release, for: waiting.limit)
     }
 }

@@ -591,11 +591,13 @@ final class ClientConnection: Endpoint {
         failRequest(504, "the service did not answer in time")
     }
 
+    func isServed(by server: UpstreamState.Server) -> Bool { upstream?.server === server }
+
     private func releaseUpstream(reusable: Bool) {
         guard let connection = upstream else { return }
         upstream = nil
         connection.client = nil
-        connection.server.inFlight -= 1
+        connection.server.finished()
         if reusable, connection.isOpen, connection.server.idle.count < Limits.poolSize, let route,
             worker.router.holds(route), route.servers.contains(where: { $0 === connection.server })
         {

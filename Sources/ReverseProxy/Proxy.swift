@@ -63,13 +63,13 @@ final class Proxy: Sendable {
     }
 
     /// Waits for the upstream's requests, at most so long, then cuts what is left.
-    func drain(_ upstream: String, milliseconds: Int) -> ProxyReply {
+    func drain(_ upstream: String, port: UInt16? = nil, milliseconds: Int) -> ProxyReply {
         let waiting = Latch(mailboxes.count)
         for mailbox in mailboxes {
-            mailbox.post { worker in worker.whenDrained(upstream) { waiting.count() } }
+            mailbox.post { worker in worker.whenDrained(upstream, port) { waiting.count() } }
         }
         waiting.wait(milliseconds: milliseconds)
-        let parts = gather { $0.settle(upstream) }
+        let parts = gather { $0.settle(upstream, port) }
         let counters = Proxy.sum(parts.map(\.0)).first ?? .init(upstream: upstream)
         return .drained(counters, cut: parts.reduce(0) { $0 + $1.1 })
     }

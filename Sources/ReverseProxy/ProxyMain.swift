@@ -88,8 +88,8 @@ public enum ProxyMain {
                 return .hello(
                     version: version, process: own, generation: proxy.generation, listen: proxy.listen)
             case .apply(let table): return proxy.apply(table)
-            case .drain(let upstream, let milliseconds):
-                return proxy.drain(upstream, milliseconds: milliseconds)
+            case .drain(let upstream, let port, let milliseconds):
+                return proxy.drain(upstream, port: port, milliseconds: milliseconds)
             case .statistics: return proxy.statistics()
             case .shutdown(let milliseconds):
                 proxy.shutdown(milliseconds: milliseconds)

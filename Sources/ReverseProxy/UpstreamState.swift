@@ -11,6 +11,8 @@ final class UpstreamState {
     private(set) var clients: [ClientConnection] = []
     var drained: [() -> Void] = []
     private var turn = 0
+    /// Instances that left while requests were on their way to them.
+    private var leaving: [Server] = []
     /// Answers, and those of 500 and above, by minute: this one and the five before it.
     private var minutes = [(answers: UInt64, errors: UInt64)](repeating: (0, 0), count: 6)
     private var minute: Int64 = 0
@@ -21,7 +23,18 @@ final class UpstreamState {
         var avoidedUntil: Int64 = 0
         var inFlight = 0
         var idle: [UpstreamConnection] = []
+        /// Told when nothing is on its way any more.
+        var left: [() -> Void] = []
         init(port: UInt16) { self.port = port }
+
+        /// One request less is on its way.
+        func finished() {
+            inFlight -= 1
+            guard inFlight == 0, !left.isEmpty else { return }
+            let waiting = left
+            left = []
+            for done in waiting { done() }
+        }
 
         func closeIdle() {
             for connection in idle { connection.close() }
@@ -59,7 +72,25 @@ final class UpstreamState {
         guard ports != servers.map(\.port) else { return }
         let old = servers
         servers = ports.map { port in old.first { $0.port == port } ?? Server(port: port) }
-        for server in old where !ports.contains(server.port) { server.closeIdle() }
+        for server in old where !ports.contains(server.port) {
+            server.closeIdle()
+            if server.inFlight > 0 { leaving.append(server) }
+        }
+    }
+
+    /// Calls back when nothing is on its way to an instance that is not in force any more.
+    func whenLeft(_ port: UInt16, _ done: @escaping () -> Void) {
+        guard let server = leaving.first(where: { $0.port == port && $0.inFlight > 0 }) else { return done() }
+        server.left.append(done)
+    }
+
+    /// Forgets an instance that left; whose requests are still on their way to it.
+    func leave(_ port: UInt16) -> [ClientConnection] {
+        let late = clients.filter { client in
+            leaving.contains { $0.port == port && client.isServed(by: $0) }
+        }
+        leaving.removeAll { $0.port == port }
+        return late
     }
 
     /// The one with the fewest requests on their way; of several, each in its turn. One that refused a connection a

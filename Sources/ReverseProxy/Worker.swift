@@ -202,16 +202,23 @@ final class Worker {
         return left
     }
 
-    /// Calls back when no request is on its way to the upstream.
-    func whenDrained(_ identifier: String, _ done: @escaping () -> Void) {
-        guard let state = upstreams[identifier], state.counters.inFlight > 0 else { return done() }
+    /// Calls back when no request is on its way to the upstream, or to the instance that left it.
+    func whenDrained(_ identifier: String, _ port: UInt16? = nil, _ done: @escaping () -> Void) {
+        guard let state = upstreams[identifier] else { return done() }
+        if let port { return state.whenLeft(port, done) }
+        guard state.counters.inFlight > 0 else { return done() }
         state.drained.append(done)
     }
 
     /// Closes what is still on its way; the counters, and how many requests were cut. An upstream that is in force
     /// (again) is left alone.
-    func settle(_ identifier: String) -> (ProxyReply.Counters, UInt64) {
+    func settle(_ identifier: String, _ port: UInt16? = nil) -> (ProxyReply.Counters, UInt64) {
         guard let state = upstreams[identifier] else { return (.init(upstream: identifier), 0) }
+        if let port {
+            let late = state.leave(port)
+            for client in late { client.abandon() }
+            return (state.report(now: now), UInt64(late.count))
+        }
         guard !router.holds(state) else { return (state.report(now: now), 0) }
         let cut = UInt64(state.clients.count)
         for client in state.clients { client.abandon() }

@@ -50,6 +50,9 @@ public struct ReleaseWatch: Sendable {
         let handle = SupervisorHandle(instance, grace: .seconds(0))
         for await observation in handle.observations() {
             switch observation {
+            // Whoever stops it means it.
+            case .state(let state) where state.cause == .stopped || state.phase == .stopping:
+                return await never()
             case .state(let state) where state.restarts > 0 || state.phase != .running:
                 return failure(
                     "watch-exited", "\(instance.name) \(Self.how(state.ending)) after its release was live",

@@ -48,11 +48,14 @@ public actor Routes {
     public func refresh() async throws { try await change { _ in } }
 
     /// Waits until nothing is on its way to an upstream, at most so long; what is left then is cut.
+    /// - Parameter port: only what is on its way to that instance, which has left the route.
     @discardableResult
-    public func drain(_ upstream: String, _ time: TimeSpan) async throws -> (ProxyReply.Counters, cut: UInt64)
-    {
+    public func drain(_ upstream: String, _ time: TimeSpan, port: UInt16? = nil) async throws -> (
+        ProxyReply.Counters, cut: UInt64
+    ) {
         switch try await client.ask(
-            .drain(upstream: upstream, milliseconds: time.milliseconds), patience: time.milliseconds + 10_000)
+            .drain(upstream: upstream, port: port, milliseconds: time.milliseconds),
+            patience: time.milliseconds + 10_000)
         {
         case .drained(let counters, let cut): return (counters, cut)
         case let other: throw Routes.unexpected(other)

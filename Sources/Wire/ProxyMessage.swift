@@ -11,7 +11,9 @@ public enum ProxyRequest: Sendable, Equatable {
     case apply(RoutingTable)
     /// Waits until no request is in flight to the upstream, or until the time is over, when what is left is cut.
     /// Answered by `drained`.
-    case drain(upstream: String, milliseconds: Int)
+    ///
+    /// With `port`, of the upstream's requests only those that are on their way to that instance of it.
+    case drain(upstream: String, port: UInt16? = nil, milliseconds: Int)
     /// Answered by `statistics`.
     case statistics
     /// Ends the proxy: listening sockets first, then in-flight requests up to the time. Answered by `ok` at once.
@@ -24,9 +26,10 @@ public enum ProxyRequest: Sendable, Equatable {
         case .apply(let table):
             f.add("do", "apply")
             for entry in table.fields.entries { f.add(entry.name, entry.value) }
-        case .drain(let upstream, let milliseconds):
+        case .drain(let upstream, let port, let milliseconds):
             f.add("do", "drain")
             f.add("upstream", upstream)
+            if let port { f.add("port", port) }
             f.add("milliseconds", milliseconds)
         case .statistics: f.add("do", "statistics")
         case .shutdown(let milliseconds):
@@ -42,7 +45,8 @@ public enum ProxyRequest: Sendable, Equatable {
         case "apply": self = .apply(try RoutingTable(f))
         case "drain":
             self = .drain(
-                upstream: try f.required("upstream"), milliseconds: try f.requiredInteger("milliseconds"))
+                upstream: try f.required("upstream"), port: f.integer("port"),
+                milliseconds: try f.requiredInteger("milliseconds"))
         case "statistics": self = .statistics
         case "shutdown": self = .shutdown(milliseconds: try f.requiredInteger("milliseconds"))
         case let other: throw .malformed("unknown request '\(other)'")

@@ -19,6 +19,32 @@ struct ServiceRoutes: Sendable {
         let name: String?
     }
 
+    private struct Traffic: Decodable {
+        let environment: String?
+        let on: Bool?
+        let page: String?
+        let allow: [String]?
+        let retryAfter: Int?
+        let instances: Int?
+
+        /// nil: open.
+        func maintenance() throws -> Maintenance? {
+            guard on ?? true else { return nil }
+            let ranges = try (allow ?? []).map { text in
+                guard let range = AddressRange(text) else {
+                    throw Failure(
+                        code: "invalid-request", "'\(text)' is no address and no block of addresses")
+                }
+                return range
+            }
+            guard (page?.utf8.count ?? 0) <= 256 << 10 else {
+                throw Failure(code: "invalid-request", "a page is at most 256 KiB")
+            }
+            return Maintenance(
+                retryAfter: min(max(0, retryAfter ?? 60), 31_536_000), allow: ranges, page: page)
+        }
+    }
+
     func add(to api: RouterGroup<APIServer.Context>) {
         let actions = actions
         api.get("/status") { request, _ in
@@ -49,10 +75,25 @@ struct ServiceRoutes: Sendable {
         }
         api.post("/services/:name/resume") { request, context in
             let ask = try await request.decoded(Ask.self)
-            return try ReleaseJSON(
-                release: await actions.resume(request.target(context, environment: ask.environment))
-            )
-            .json(.accepted)
+            let target = try request.target(context, environment: ask.environment)
+            guard let release = try await actions.resume(target) else { return try [String: String]().json() }
+            return try ReleaseJSON(release: release).json(.accepted)
+        }
+        api.post("/services/:name/pause") { request, context in
+            let ask = try await request.decoded(Ask.self)
+            try await actions.pause(request.target(context, environment: ask.environment))
+            return try [String: String]().json()
+        }
+        api.post("/services/:name/maintenance") { request, context in
+            let ask = try await request.decoded(Traffic.self)
+            let target = try request.target(context, environment: ask.environment)
+            try await actions.close(target, try ask.maintenance())
+            return try [String: String]().json()
+        }
+        api.post("/services/:name/scale") { request, context in
+            let ask = try await request.decoded(Traffic.self)
+            let target = try request.target(context, environment: ask.environment)
+            return try ["instances": await actions.scale(target, to: ask.instances)].json()
         }
         api.get("/deliveries") { request, _ in
             let name = try request.uri.queryParameters["service"].map { try ServiceName(String($0)) }

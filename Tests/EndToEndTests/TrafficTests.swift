@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import HTTPClient
+import TestSupport
+import Testing
+
+/// What an operator does with a service's requests: pause, maintenance, more and fewer instances.
+@Suite(.serialized, .timeLimit(.minutes(5)))
+struct TrafficTests {
+    @Test func aPauseLetsRequestsWaitAndSurvivesARestart() async throws {
+        try await Server.with { server in
+            try await server.setUp()
+            try await server.push("first")
+            #expect(try await server.kinto("pause", "hello").output.contains("kinto resume hello"))
+            #expect(try await server.kinto("status").output.contains("hello/production is paused"))
+            let waiting = Task { try await server.get() }
+            // A deploy goes on meanwhile, and the server may come and go.
+            try await server.push("second")
+            _ = server.stop()
+            try await server.serve()
+            let status = try await server.json("status", "--json") as? [String: Any]
+            #expect(((status?["services"] as? [[String: Any]])?.first?["paused"] as? Bool) == true)
+            #expect(try await server.kinto("resume", "hello").output.contains("takes requests again"))
+            let answer = try await waiting.value
+            #expect(answer.status == 200)
+            #expect(String(decoding: answer.body, as: UTF8.self).hasPrefix("release=2 "))
+            #expect(try await server.kinto("resume", "hello").status == 3)
+        }
+    }
+
+    @Test func maintenanceClosesAndOpens() async throws {
+        try await Server.with { server in
+            try await server.setUp()
+            try await server.push("first")
+            try server.write("closed.html", "<h1>Back at noon</h1>")
+            #expect(
+                try await server.kinto(
+                    "maintenance", "hello", "on", "--page", "\(server.work)/closed.html", "--retry-after",
+                    "10m"
+                ).status == 0)
+            let closed = try await server.get()
+            #expect(closed.status == 503)
+            #expect(String(decoding: closed.body, as: UTF8.self) == "<h1>Back at noon</h1>")
+            // A deploy does not open it.
+            try await server.push("second")
+            #expect(try await server.get().status == 503)
+            #expect(try await server.kinto("maintenance", "hello", "on", "--allow", "127.0.0.1").status == 0)
+            #expect(try await server.get().status == 200)
+            #expect(try await server.kinto("maintenance", "hello", "on", "--allow", "nonsense").status == 2)
+            #expect(try await server.kinto("maintenance", "hello", "on").status == 0)
+            #expect(try await server.get().status == 503)
+            #expect(try await server.kinto("maintenance", "hello", "off").status == 0)
+            #expect(try await server.get().status == 200)
+        }
+    }
+
+    @Test func scalingAddsAndTakesInstancesAndLosesNoRequest() async throws {
+        try await Server.with { server in
+            try await server.setUp()
+            try await server.push("first")
+            let visitors = Visitors(server)
+            func count() async throws -> Int {
+                (try await server.releases("hello").first?["instances"] as? [[String: Any]])?.count ?? 0
+            }
+            for number in [3, 2, 4, 1] {
+                #expect(try await server.kinto("scale", "hello", "\(number)").status == 0)
+                #expect(try await count() == number)
+            }
+            #expect(try await server.kinto("scale", "hello", "3").status == 0)
+            // The number holds for what comes after, until it is given back to kinto.json.
+            try await server.push("second")
+            #expect(try await count() == 3)
+            #expect(try await server.kinto("scale", "hello", "0").status == 0)
+            #expect(try await count() == 1)
+            #expect(try await server.releases("hello").first?["status"] as? String == "deployed")
+            #expect(try await server.kinto("scale", "hello", "101").status == 2)
+            let tally = await visitors.end()
+            #expect(tally.failures.isEmpty, "\(tally.failures.prefix(5))")
+            #expect(tally.answered > 50)
+        }
+    }
+}
