@@ -67,6 +67,7 @@ extension Actions {
         if let previous = swapped.previous {
             await keeper.keep(previous, of: target)
             log.append(.step("Release \(previous.number) drained"))
+            log.append(.detail("Swap: \(receipt.description)"))
         }
         do {
             try await store.update(release.id, step: "finished: deployed") {

@@ -50,7 +50,7 @@ public enum ControlServer {
         let keeper = ReleaseKeeper(home: home, store: store, rollout: rollout, routes: routes, logger: logger)
         let deployment = Deployment(
             home: home, store: store, pipeline: pipeline, rollout: rollout, environment: environment,
-            keeper: keeper, proxyPort: Int(proxyListen.port))
+            keeper: keeper, routes: routes, logger: logger, proxyPort: Int(proxyListen.port))
         let lanes = Lanes(store: store, home: home, logger: logger) { try await deployment.perform($0, $1) }
         let actions = Actions(
             options: options, home: home, store: store, lanes: lanes, git: git, rollout: rollout,

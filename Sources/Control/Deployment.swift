@@ -13,6 +13,8 @@ struct Deployment: Sendable {
     let rollout: RolloutController
     let environment: ProcessEnvironment
     let keeper: ReleaseKeeper
+    let routes: Routes
+    let logger: Logger
     /// Port of the proxy's listener, for the URL that people are told.
     let proxyPort: Int
 
@@ -25,8 +27,19 @@ struct Deployment: Sendable {
         }
         let plan = try await plan(current, prepared)
         await keeper.makeRoom(release.target)
-        let journal = RolloutRecord(recorder: recorder, store: store, keeper: keeper, plan: plan)
-        if let previous = try await rollout.roll(plan, journal: journal) {
+        let stopped = try await standDown(plan, recorder)
+        let journal = RolloutRecord(
+            recorder: recorder, store: store, keeper: keeper, plan: plan, stopped: stopped?.number)
+        let previous: RolloutPlan.Previous?
+        do { previous = try await rollout.roll(plan, journal: journal) } catch {
+            if let stopped {
+                await recorder.log(.step("Starting release \(stopped.number) again"))
+                // Also after an abort.
+                await Task { await startAgain(stopped, logger) }.value
+            }
+            throw error
+        }
+        if let previous {
             let isKept = await keeper.keep(previous, of: release.target)
             let warm = previous.manifest.rollout.warm
             await recorder.log(
@@ -45,6 +58,28 @@ struct Deployment: Sendable {
                 ))
         } else {
             await keeper.allowDeploys(after: done)
+        }
+    }
+
+    /// The strategy "recreate": what serves is stopped before the new release starts, and requests wait meanwhile.
+    /// - Returns: what was stopped, to be started again if the new one fails.
+    private func standDown(_ plan: RolloutPlan, _ recorder: ReleaseRecorder) async throws -> Release? {
+        guard plan.manifest.rollout.strategy == .recreate else { return nil }
+        await keeper.forget(plan.target)
+        return try await rollout.gate.with(plan.target) {
+            guard let live = try await store.live(plan.target), let serving = RolloutPlan.Previous(live)
+            else {
+                return nil
+            }
+            try Task.checkCancellation()
+            await recorder.log(
+                .step("Stopping release \(live.number) first (strategy recreate); requests wait meanwhile"))
+            var route = Deployment.route(live, to: [])
+            route.hold = RoutePolicy.longHold.milliseconds
+            try await routes.set(route)
+            await rollout.retire(serving)
+            try await store.update(live.id, step: "stopped before the next") { $0.instances = [] }
+            return live
         }
     }
 
@@ -112,6 +147,8 @@ private struct RolloutRecord: RolloutJournal {
     let store: Store
     let keeper: ReleaseKeeper
     let plan: RolloutPlan
+    /// A release that was stopped before this one started.
+    let stopped: Int?
 
     func enter(_ stage: Stage) async throws { try await recorder.enter(stage) }
     func starting(_ instance: Instance) async throws { try await recorder.starting(instance) }
@@ -121,12 +158,12 @@ private struct RolloutRecord: RolloutJournal {
     }
     func swapped(from previous: RolloutPlan.Previous?, baseline: Double) async throws {
         let time = Int64(plan.manifest.rollout.watch.milliseconds)
-        let watch = previous.flatMap { previous in
+        let watch = (previous?.number ?? stopped).flatMap { number in
             time == 0
                 ? nil
                 : Release.Watch(
-                    until: Timestamp(milliseconds: Timestamp.now.milliseconds + time),
-                    previous: previous.number, baseline: baseline)
+                    until: Timestamp(milliseconds: Timestamp.now.milliseconds + time), previous: number,
+                    baseline: baseline)
         }
         try await recorder.swapped(watch: watch)
         guard let release = try await store.release(plan.target, plan.number) else { return }

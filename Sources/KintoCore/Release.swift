@@ -22,7 +22,7 @@ public struct Release: Sendable, Equatable {
     }
 
     /// Requests that the swap touched: from the swap to the end of the drain.
-    public struct SwapReceipt: Sendable, Equatable, Codable {
+    public struct SwapReceipt: Sendable, Equatable, Codable, CustomStringConvertible {
         public var requests: UInt64
         public var failed: UInt64
         /// Made to wait, by the proxy, until an instance took them.
@@ -35,6 +35,10 @@ public struct Release: Sendable, Equatable {
             self.failed = failed
             self.delayed = delayed
             self.cut = cut
+        }
+
+        public var description: String {
+            "\(requests) requests, \(failed) failed, \(delayed) delayed, \(cut) cut"
         }
 
         public init(from decoder: any Decoder) throws {

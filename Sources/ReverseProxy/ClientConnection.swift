@@ -44,6 +44,10 @@ final class ClientConnection: Endpoint {
     /// All of the request so far while it is held, and until when it may be, once it was.
     private var pending: [UInt8] = []
     private var heldUntil: Int64?
+    /// Of a WebSocket; nil for other tunnels.
+    private var frames: WebSocketFrames?
+    /// Whether the answer is a stream of events: one that may end between any two.
+    private var isEventStream = false
     /// Whether the visitor takes the end of the connection for the end of the answer.
     private var endsByClosing = false
     // The last route that was looked up, the table it is from, and the place among the upstream's clients.
@@ -420,6 +424,7 @@ final class ClientConnection: Endpoint {
         guard let upstream else { return }
         watch(upstream)
         if state == .tunnel {
+            frames?.pass(upstream.input.bytes)
             output.append(upstream.input.bytes)
             upstream.input.drop(upstream.input.count)
             return flush()
@@ -453,6 +458,8 @@ final class ClientConnection: Endpoint {
             state = .tunnel
             replay = nil
             watch(upstream)
+            frames = head.lists("upgrade", "websocket") ? WebSocketFrames() : nil
+            frames?.pass(upstream.input.bytes)
             output.append(upstream.input.bytes)
             upstream.input.drop(upstream.input.count)
             upstream.output.append(input.bytes)
@@ -487,6 +494,9 @@ final class ClientConnection: Endpoint {
         // An answer before the end of the request: the rest of the request is not waited for.
         if requestBody?.isDone == false { keepsAlive = false }
         responseBody = BodyFraming(framing, output: chunksOut && !bodiless ? .chunks : .plain)
+        isEventStream =
+            !bodiless && chunksOut
+            && head.values("content-type").contains { MessageHead.begins($0, "text/event-stream") }
         endsByClosing = !bodiless && !chunksOut && (told == .chunked || told == .untilClose)
         ResponseRewriter.write(
             head, framing: told == .chunked && minor == 0 ? .untilClose : told,
@@ -636,8 +646,22 @@ final class ClientConnection: Endpoint {
         }
     }
 
-    /// Cut at the end of a drain.
-    func abandon() { failRequest(504, "the release was replaced and stopped before it answered") }
+    /// Cut at the end of a drain. What has a proper end gets it: a WebSocket its Close frame, a stream of events its
+    /// last chunk; their clients connect again by themselves.
+    func abandon() {
+        if state == .tunnel, frames?.isBetween == true {
+            output.append(WebSocketFrames.close)
+        } else if state == .exchange, isEventStream, var body = responseBody, !body.isDone {
+            body.finish(to: &output)
+        } else {
+            return failRequest(504, "the release was replaced and stopped before it answered")
+        }
+        releaseUpstream(reusable: false)
+        unclaim(failed: true)
+        requestBody = nil
+        closeWhenSent()
+        flush()
+    }
 
     /// Ends the connection within an answer; with a reset where the plain end would make the answer look whole.
     private func cut() {

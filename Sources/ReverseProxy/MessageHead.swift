@@ -229,6 +229,11 @@ struct MessageHead {
         }
     }
 
+    /// Without regard to case.
+    static func begins(_ value: ArraySlice<UInt8>, _ word: StaticString) -> Bool {
+        same(value.prefix(word.utf8CodeUnitCount), word)
+    }
+
     static func trim(_ slice: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
         var slice = slice
         while let first = slice.first, first == 0x20 || first == 9 { slice.removeFirst() }

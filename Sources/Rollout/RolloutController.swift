@@ -42,6 +42,7 @@ public struct RolloutController: Sendable {
                 await journal.log(
                     .trouble("\(receipt.cut) requests were still on their way after \(time) and were cut"))
             }
+            if swap.previous != nil { await journal.log(.detail("Swap: \(receipt.description)")) }
             try await journal.drained(receipt)
             return swap.previous
         }

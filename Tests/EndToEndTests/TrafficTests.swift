@@ -54,6 +54,35 @@ struct TrafficTests {
         }
     }
 
+    @Test func whatCannotRunTwiceIsStoppedFirstAndVisitorsWait() async throws {
+        try await Server.with { server in
+            let settings =
+                #"{"start":"python3 server.py","probe":{"path":"/","deadline":"2s"},"rollout":{"strategy":"recreate","stop":{"grace":"5s"}}}"#
+            try await server.setUp(settings)
+            // It takes a lock that only one process can have.
+            try server.write(
+                "server.py",
+                "import fcntl\nlock = open('\(server.root)/lock', 'w')\nfcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
+                    + Server.application)
+            #expect(try await server.push("first").output.contains("Release 1 is live"))
+            let visitors = Visitors(server)
+            try await server.until { visitors.saw(1) }
+            #expect(try await server.push("second").output.contains("Release 2 is live"))
+            try await server.until { visitors.saw(2) }
+            // One that fails: the one before it is started again, from its artifact.
+            try server.write(
+                "kinto.json", settings.replacingOccurrences(of: "python3 server.py", with: "sleep 60"))
+            let third = try await server.push("third").output
+            #expect(third.contains("Starting release 2 again"))
+            #expect(third.contains("did not listen"))
+            #expect(try await server.get().status == 200)
+            let releases = try await server.releases("hello")
+            #expect(releases.map { $0["live"] as? Bool } == [false, true, false])
+            let tally = await visitors.end()
+            #expect(tally.failures.isEmpty, "\(tally.failures.prefix(5))")
+        }
+    }
+
     @Test func scalingAddsAndTakesInstancesAndLosesNoRequest() async throws {
         try await Server.with { server in
             try await server.setUp()

@@ -304,7 +304,6 @@ extension Manifest {
         if !m.processes.isEmpty { note("processes") }
         if !m.paths.isEmpty { note("paths") }
         if m.build.memory != nil { note("build.memory") }
-        if m.rollout.strategy != .rolling { note("rollout.strategy \"recreate\"") }
         return list
     }
 }
