@@ -461,37 +461,25 @@ final class ClientConnection: Endpoint {
             return
         }
         if status < 200 {
+            try AnswerFraming.checkInterim(head)
             // Interim answers go through; a visitor of HTTP/1.0 does not know them.
             if minor == 1 {
                 ResponseRewriter.write(head, framing: .none, keepsAlive: true, upgrade: false, to: &output)
             }
             return flush()
         }
-        var framing = try head.framing() ?? .untilClose
+        let framing = try AnswerFraming(head, status: status, isHead: isHead, minor: minor)
         route?.answered(status, now: worker.now)
         hasAnswered = true
         replay = nil
-        upstreamKeepsAlive = head.minor == 1 && !head.connection.contains(.close)
-        let bodiless = isHead || status == 204 || status == 304
-        let told: MessageHead.Framing
-        if bodiless {
-            // The length told to a HEAD is passed on; there is no body to follow.
-            told = isHead && framing != .untilClose ? framing : .none
-            framing = .none
-        } else {
-            told = framing == .untilClose && minor == 1 ? .chunked : framing
-        }
-        if framing == .untilClose { upstreamKeepsAlive = false }
-        let chunksOut = told == .chunked && minor == 1
-        if told == .chunked && minor == 0 || framing == .untilClose && minor == 0 { keepsAlive = false }
+        upstreamKeepsAlive = framing.upstreamKeepsAlive
         // An answer before the end of the request: the rest of the request is not waited for.
-        if requestBody?.isDone == false { keepsAlive = false }
-        responseBody = BodyFraming(framing, output: chunksOut && !bodiless ? .chunks : .plain)
-        endsByClosing = !bodiless && !chunksOut && (told == .chunked || told == .untilClose)
+        if framing.endsByClosing || requestBody?.isDone == false { keepsAlive = false }
+        responseBody = BodyFraming(framing.body, output: framing.output)
+        endsByClosing = framing.endsByClosing
         ResponseRewriter.write(
-            head, framing: told == .chunked && minor == 0 ? .untilClose : told,
-            keepsAlive: keepsAlive && !worker.stopping,
-            upgrade: false, to: &output)
+            head, framing: framing.told, keepsAlive: keepsAlive && !worker.stopping, upgrade: false,
+            to: &output)
         if worker.stopping { keepsAlive = false }
     }
 

@@ -140,7 +140,8 @@ struct MessageHead {
             second = (space + 1)..<last
             third = (last + 1)..<end
             guard space > 0, text[..<space].allSatisfy(MessageHead.isToken), !second.isEmpty,
-                text[second].allSatisfy({ $0 > 0x20 && $0 != 0x7F })
+                // Printable ASCII; a fragment is never sent (RFC 9112, 3.2), so that parsers differ on what it means.
+                text[second].allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") })
             else { throw Refusal(status: 400, reason: "malformed request line") }
         } else {
             let codeEnd = text[(space + 1)..<end].firstIndex(of: 0x20) ?? end
@@ -244,6 +245,9 @@ struct MessageHead {
     }
 
     static func lower(_ byte: UInt8) -> UInt8 { (0x41...0x5A).contains(byte) ? byte | 0x20 : byte }
+
+    /// Whether it holds a field that tells a length.
+    var tellsLength: Bool { !lengths.isEmpty || !codings.isEmpty }
 
     /// Transfer-Encoding and Content-Length as one value, nil when neither is there.
     func framing() throws(Refusal) -> Framing? {
