@@ -19,7 +19,7 @@ final class ClientConnection: Endpoint {
     }
 
     private let port: UInt16?
-    private let address: [UInt8]
+    let address: [UInt8]
     private var state = State.head
     private var input = ByteQueue()
     private var output = ByteQueue()
@@ -52,6 +52,8 @@ final class ClientConnection: Endpoint {
     private var lastTable = -1
     var slot = -1
     private var inputEnded = false
+    /// When the last answer was out, or the connection came.
+    private var quietSince: Int64 = 0
     /// Requests wait until the visitor has read answers.
     private var isHeldBack = false
 
@@ -59,7 +61,8 @@ final class ClientConnection: Endpoint {
         self.port = port
         self.address = address
         super.init(fd: fd, interest: Endpoint.input, worker: worker)
-        deadline = worker.now + Limits.headTime
+        quietSince = worker.now
+        deadline = worker.now + Int64(worker.limits.headerTime)
     }
 
     var isUpstreamPaused: Bool { output.count > Limits.buffered }
@@ -72,7 +75,9 @@ final class ClientConnection: Endpoint {
             switch input.fill(from: fd, by: worker.scratch) {
             case .bytes:
                 // From its first byte, a head has so long to become whole, however slowly it comes.
-                if state == .head, wasEmpty, output.isEmpty { deadline = worker.now + Limits.headTime }
+                if state == .head, wasEmpty, output.isEmpty {
+                    deadline = worker.now + Int64(worker.limits.headerTime)
+                }
                 if state == .lingering { input.drop(input.count) }
             case .end:
                 // A visitor may close its side and still read the answers to what it sent.
@@ -103,7 +108,7 @@ final class ClientConnection: Endpoint {
 
     /// Nothing for a while: the memory goes back.
     override func rest() {
-        guard state == .head, input.isEmpty, worker.now > deadline - Limits.idleTime + Limits.restTime else {
+        guard state == .head, input.isEmpty, worker.now > quietSince + Limits.restTime else {
             return
         }
         input.release()
@@ -112,6 +117,16 @@ final class ClientConnection: Endpoint {
         lastHost = []
         lastRoute = nil
         lastTable = -1
+    }
+
+    /// Since when nothing is asked and nothing answered; nil: it is in use.
+    var restsSince: Int64? { state == .head && input.isEmpty && output.isEmpty ? quietSince : nil }
+
+    /// Leaves its place to another visitor, unless it is in use.
+    func giveWay() {
+        // A request may be there, unread.
+        ready(Endpoint.input)
+        if isOpen, restsSince != nil { close() }
     }
 
     func closeIfIdle() {
@@ -166,7 +181,7 @@ final class ClientConnection: Endpoint {
         requestBody = nil
         isHead = false
         guard let end = MessageHead.end(in: input.bytes) else {
-            if input.count > Limits.head {
+            if input.count > worker.limits.headerBytes {
                 refuse(431, "the head of the request is too large")
             } else if input.count > 1, input.bytes.starts(with: [0x16, 0x03]) {
                 refuse(400, "this is TLS; the proxy speaks HTTP here")
@@ -177,12 +192,12 @@ final class ClientConnection: Endpoint {
         }
         let bytes = Array(input.bytes[..<end])
         input.drop(bytes.count)
-        guard bytes.count <= Limits.head else {
+        guard bytes.count <= worker.limits.headerBytes else {
             refuse(431, "the head of the request is too large")
             return false
         }
         do throws(MessageHead.Refusal) {
-            try begin(MessageHead(bytes, request: true))
+            try begin(MessageHead(bytes, request: true, limits: worker.limits))
         } catch {
             refuse(error.status, error.reason)
             return false
@@ -426,14 +441,16 @@ final class ClientConnection: Endpoint {
         }
         while responseBody == nil, isOpen, state == .exchange {
             guard let end = MessageHead.end(in: upstream.input.bytes) else {
-                if upstream.input.count > Limits.head {
+                if upstream.input.count > worker.limits.headerBytes {
                     failRequest(502, "the head of the answer is too large")
                 }
                 return
             }
             let bytes = Array(upstream.input.bytes[..<end])
             upstream.input.drop(bytes.count)
-            do throws(MessageHead.Refusal) { try takeAnswer(MessageHead(bytes, request: false)) } catch {
+            do throws(MessageHead.Refusal) {
+                try takeAnswer(MessageHead(bytes, request: false, limits: worker.limits))
+            } catch {
                 return failRequest(502, "the answer of the service is malformed: \(error.reason)")
             }
         }
@@ -656,14 +673,15 @@ final class ClientConnection: Endpoint {
 
     private func closeWhenSent() {
         state = .closing
-        deadline = worker.now + Limits.stallTime
+        deadline = worker.now + Int64(worker.limits.stallTime)
     }
 
     /// How long the next request may take; a visitor that still reads the last answer is not hurried.
     private func awaitHead() {
-        let time =
-            !output.isEmpty ? Limits.stallTime : input.isEmpty ? Limits.idleTime : Limits.headTime
-        deadline = worker.now + time
+        let limits = worker.limits
+        let time = !output.isEmpty ? limits.stallTime : input.isEmpty ? limits.idleTime : limits.headerTime
+        quietSince = worker.now
+        deadline = worker.now + Int64(time)
     }
 
     private func flush() {
@@ -672,7 +690,7 @@ final class ClientConnection: Endpoint {
         guard output.flush(to: fd) else { return visitorLeft() }
         if output.count < waiting {
             if state == .head { awaitHead() }
-            if state == .closing { deadline = worker.now + Limits.stallTime }
+            if state == .closing { deadline = worker.now + Int64(worker.limits.stallTime) }
         }
         if output.isEmpty, state == .closing {
             if inputEnded || requestBody?.isDone == true && input.isEmpty { return close() }
@@ -696,7 +714,8 @@ final class ClientConnection: Endpoint {
             // Only who is waited for can be late: a visitor that has sent all and read all may wait for hours.
             let isSending = state == .exchange && requestBody?.isDone == false && !pausedIn
             let isEnding = state == .tunnel && inputEnded
-            deadline = isSending || isEnding || !output.isEmpty ? worker.now + Limits.stallTime : .max
+            deadline =
+                isSending || isEnding || !output.isEmpty ? worker.now + Int64(worker.limits.stallTime) : .max
         }
         if let upstream, upstream.isConnected {
             upstream.want(

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import Wire
+
 @testable import ReverseProxy
 
 /// Reads and writes on one message after the other as a `ClientConnection` does, without its sockets.
@@ -52,10 +54,10 @@ struct ProxyReader {
             if let end = MessageHead.end(in: input.bytes) {
                 let head = Array(input.bytes[..<end])
                 input.drop(head.count)
-                guard head.count <= Limits.head else { return .refused }
+                guard head.count <= ProxyLimits().headerBytes else { return .refused }
                 do { return try request(MessageHead(head, request: true)) } catch { return .refused }
             }
-            if input.count > Limits.head { return .refused }
+            if input.count > ProxyLimits().headerBytes { return .refused }
             if !more() { return .incomplete }
         }
     }
@@ -74,7 +76,7 @@ struct ProxyReader {
             && !head.lists("upgrade", "h2c")
         var out = ByteQueue()
         RequestRewriter.write(
-            head, framing: framing, host: host, address: Array("192.0.2.1".utf8), upgrade: isUpgrade, to: &out
+            head, framing: framing, host: host, address: Array("127.0.0.1".utf8), upgrade: isUpgrade, to: &out
         )
         return try body(framing, output: framing == .chunked ? .chunks : .plain, &out)
     }
@@ -106,7 +108,7 @@ struct ProxyReader {
                     return try body(framing.body, output: framing.output, &out)
                 } catch { return .refused }
             }
-            if input.count > Limits.head { return .refused }
+            if input.count > ProxyLimits().headerBytes { return .refused }
             if !more() { return .incomplete }
         }
     }
