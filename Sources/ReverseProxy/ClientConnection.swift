@@ -39,6 +39,8 @@ final class ClientConnection: Endpoint {
     /// Instances that took no connection for this request.
     private var tried: [UpstreamState.Server] = []
     private var hasAnswered = false
+    /// How many interim answers came.
+    private var interims = 0
     /// How often it was sent again though the connection was not an old one.
     private var repeats = 0
     /// All of the request so far while it is held, and until when it may be, once it was.
@@ -237,6 +239,7 @@ final class ClientConnection: Endpoint {
             minor == 1 && head.connection.contains(.upgrade) && head.hasUpgrade
             && !head.lists("upgrade", "h2c")
         hasAnswered = false
+        interims = 0
         endsByClosing = false
         responseBody = nil
         tried = []
@@ -479,6 +482,10 @@ final class ClientConnection: Endpoint {
         }
         if status < 200 {
             try AnswerFraming.checkInterim(head)
+            interims += 1
+            guard interims <= Limits.interims else {
+                throw MessageHead.Refusal(status: 502, reason: "interim answers without end")
+            }
             // Interim answers go through; a visitor of HTTP/1.0 does not know them.
             if minor == 1 {
                 ResponseRewriter.write(head, framing: .none, keepsAlive: true, upgrade: false, to: &output)

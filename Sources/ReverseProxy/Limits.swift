@@ -30,4 +30,6 @@ enum Limits {
     /// How often in all a request that may be repeated is sent on new connections.
     static let repeats = 2
     static let vias = 5
+    /// Interim answers to one request: one a second for most of an hour.
+    static let interims = 3_000
 }

@@ -175,6 +175,23 @@ struct HostileTests {
         }
     }
 
+    /// Each of them is well-formed, and the next one always comes in time.
+    @Test(arguments: ["1.1", "1.0"]) func interimAnswersWithoutEndBecomeA502(version: String) throws {
+        let origin = try Origin { peer in
+            _ = try peer.readMessage()
+            let flood = Array(String(repeating: "HTTP/1.1 103 Early Hints\r\n\r\n", count: 100).utf8)
+            while true { try peer.send(flood) }
+        }
+        try ProxyHarness.with { proxy in
+            proxy.route(name, origin)
+            let visitor = try proxy.visitor()
+            try visitor.send("GET / HTTP/\(version)\r\nHost: a\r\n\r\n")
+            let all = try visitor.readToEnd()
+            #expect(all.components(separatedBy: "HTTP/1.1 103 ").count == (version == "1.1" ? 3_001 : 1))
+            #expect(all.contains("HTTP/1.1 502 Bad Gateway\r\n"))
+        }
+    }
+
     /// More than was asked for must not become the answer to the next request.
     @Test func aSecondAnswerToOneRequestIsThrownAway() throws {
         let origin = try Origin { peer in
