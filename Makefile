@@ -7,7 +7,7 @@ DESTDIR ?=
 SWIFT ?= swift
 PACKAGES := libgit2-dev libcurl4-openssl-dev libsqlite3-dev pkg-config git python3 openssh-server
 
-.PHONY: deps build test lint format bench bench-proxy soak demo install clean help
+.PHONY: deps build test lint format bench bench-proxy fuzz soak demo install clean help
 
 deps: ## install the missing Debian packages
 	@missing=(); for package in $(PACKAGES); do \
@@ -52,6 +52,9 @@ bench: release load ## push to live beside a hand-written post-receive script, a
 bench-proxy: PACKAGES += nginx haproxy caddy wrk util-linux
 bench-proxy: release load ## the proxy beside nginx, HAProxy and Caddy from Debian's packages
 	scripts/bench-proxy
+
+fuzz: deps ## the proxy's parsers under libFuzzer and the address sanitizer (RUNS=10000000)
+	scripts/fuzz $(RUNS)
 
 soak: release load ## 100 deploys, every tenth broken, restarts and rollbacks under load
 	scripts/soak

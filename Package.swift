@@ -100,7 +100,14 @@ let package = Package(
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: settings),
         .testTarget(
-            name: "ReverseProxyTests", dependencies: ["ReverseProxy", "Wire", "TestSupport"],
+            name: "ReverseProxyTests",
+            dependencies: [
+                "ReverseProxy", "Wire", "TestSupport",
+                // llhttp, to read the same bytes with.
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "SupervisorTests", dependencies: ["Supervisor", "Wire", "kinto-runtime"],

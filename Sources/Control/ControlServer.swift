@@ -32,6 +32,10 @@ public enum ControlServer {
 
         let listen = try ListenAddress(options.listen, option: "--listen")
         let proxyListen = try ListenAddress(options.proxyListen, option: "--proxy-listen")
+        let proxyLimits: ProxyLimits
+        do { proxyLimits = try ProxyLimits(options.proxyLimits) } catch {
+            throw Failure(code: "invalid-limit", "--proxy-limit: \(error)")
+        }
         try listen.check()
 
         let store = try Store(path: home.database)
@@ -60,8 +64,8 @@ public enum ControlServer {
         try await firstToken(actions)
 
         let proxy = ProxyProcess(
-            home: home, supervisors: supervisors, listen: proxyListen, version: options.version,
-            routes: routes)
+            home: home, supervisors: supervisors, listen: proxyListen, limits: proxyLimits,
+            version: options.version, routes: routes)
         try await proxy.ensure()
         let recovery = Recovery(home: home, store: store, actions: actions, ports: ports, logger: logger)
         let gone = try await recovery.takeOver()

@@ -8,6 +8,8 @@ public struct ServeOptions: Sendable {
     public var listen: String
     /// `ADDRESS:PORT` of the proxy.
     public var proxyListen: String
+    /// `NAME=VALUE` of what bounds the proxy, see `ProxyLimits`.
+    public var proxyLimits: [String]
     /// Path of `kinto-runtime`.
     public var runtimePath: String
     /// Path of `kinto` itself.
@@ -15,12 +17,13 @@ public struct ServeOptions: Sendable {
     public var version: String
 
     public init(
-        home: Home, listen: String, proxyListen: String, runtimePath: String, executablePath: String,
-        version: String
+        home: Home, listen: String, proxyListen: String, proxyLimits: [String] = [], runtimePath: String,
+        executablePath: String, version: String
     ) {
         self.home = home
         self.listen = listen
         self.proxyListen = proxyListen
+        self.proxyLimits = proxyLimits
         self.runtimePath = runtimePath
         self.executablePath = executablePath
         self.version = version

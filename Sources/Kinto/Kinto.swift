@@ -5,6 +5,7 @@ internal import Foundation
 internal import Glibc
 internal import KintoCore
 internal import Runner
+internal import Wire
 
 /// The command line. Usage errors end with 2, as the documentation says.
 @main
@@ -97,11 +98,18 @@ struct Serve: AsyncParsableCommand {
     @OptionGroup var options: GlobalOptions
     @Option(help: "Webhooks and API.") var listen = "127.0.0.1:7780"
     @Option(help: "The proxy.") var proxyListen = "127.0.0.1:8080"
+    @Option(
+        help: ArgumentHelp(
+            "A bound of the proxy, like idle-time=75s or address-connections=none; may be repeated.",
+            discussion: "Names: \(ProxyLimits.names.joined(separator: ", ")). See docs/proxy.md.",
+            valueName: "name=value"))
+    var proxyLimit: [String] = []
 
     func run() async throws {
         try await ControlServer.run(
             ServeOptions(
                 home: options.directory, listen: listen, proxyListen: proxyListen,
+                proxyLimits: proxyLimit,
                 runtimePath: Kinto.runtimePath,
                 executablePath: Kinto.executablePath, version: Kinto.version))
     }

@@ -51,13 +51,7 @@ struct BodyFraming {
             case .chunkLine(let partial):
                 guard let line = try line(partial, &input, limit: Limits.chunkLine, keep: { .chunkLine($0) })
                 else { return }
-                // Extensions are allowed by the grammar, mean nothing to anyone, and are not passed on.
-                let digits = MessageHead.trim(line.prefix { $0 != UInt8(ascii: ";") })
-                guard !digits.isEmpty, digits.count <= 15,
-                    let size = Int(String(decoding: digits, as: UTF8.self), radix: 16),
-                    digits.first != UInt8(ascii: "+"), digits.first != UInt8(ascii: "-"), line.first != 0x20,
-                    line.first != 9
-                else { throw Malformed() }
+                guard let size = ChunkLine.size(line) else { throw Malformed() }
                 state = size == 0 ? .trailers([]) : .chunkData(size)
             case .chunkData(let left):
                 let count = min(left, input.count)
@@ -98,8 +92,10 @@ struct BodyFraming {
                     state = .done
                     return
                 }
+                // The length was told, by the chunks: a parser that heeds another one here reads another message.
                 guard
-                    let head = try? MessageHead(Array("HTTP/1.1 200 \r\n".utf8) + block, request: false)
+                    let head = try? MessageHead(Array("HTTP/1.1 200 \r\n".utf8) + block, request: false),
+                    !head.tellsLength
                 else { throw Malformed() }
                 // Without what frames or routes a message (RFC 9110, 6.5.1): some servers add trailers to the head.
                 var fields = ByteQueue()

@@ -19,7 +19,7 @@ final class ClientConnection: Endpoint {
     }
 
     private let port: UInt16?
-    private let address: [UInt8]
+    let address: [UInt8]
     private var state = State.head
     private var input = ByteQueue()
     private var output = ByteQueue()
@@ -39,6 +39,8 @@ final class ClientConnection: Endpoint {
     /// Instances that took no connection for this request.
     private var tried: [UpstreamState.Server] = []
     private var hasAnswered = false
+    /// How many interim answers came.
+    private var interims = 0
     /// How often it was sent again though the connection was not an old one.
     private var repeats = 0
     /// All of the request so far while it is held, and until when it may be, once it was.
@@ -56,6 +58,8 @@ final class ClientConnection: Endpoint {
     private var lastTable = -1
     var slot = -1
     private var inputEnded = false
+    /// When the last answer was out, or the connection came.
+    private var quietSince: Int64 = 0
     /// Requests wait until the visitor has read answers.
     private var isHeldBack = false
 
@@ -63,7 +67,8 @@ final class ClientConnection: Endpoint {
         self.port = port
         self.address = address
         super.init(fd: fd, interest: Endpoint.input, worker: worker)
-        deadline = worker.now + Limits.headTime
+        quietSince = worker.now
+        deadline = worker.now + Int64(worker.limits.headerTime)
     }
 
     var isUpstreamPaused: Bool { output.count > Limits.buffered }
@@ -76,7 +81,9 @@ final class ClientConnection: Endpoint {
             switch input.fill(from: fd, by: worker.scratch) {
             case .bytes:
                 // From its first byte, a head has so long to become whole, however slowly it comes.
-                if state == .head, wasEmpty, output.isEmpty { deadline = worker.now + Limits.headTime }
+                if state == .head, wasEmpty, output.isEmpty {
+                    deadline = worker.now + Int64(worker.limits.headerTime)
+                }
                 if state == .lingering { input.drop(input.count) }
             case .end:
                 // A visitor may close its side and still read the answers to what it sent.
@@ -107,7 +114,7 @@ final class ClientConnection: Endpoint {
 
     /// Nothing for a while: the memory goes back.
     override func rest() {
-        guard state == .head, input.isEmpty, worker.now > deadline - Limits.idleTime + Limits.restTime else {
+        guard state == .head, input.isEmpty, worker.now > quietSince + Limits.restTime else {
             return
         }
         input.release()
@@ -116,6 +123,16 @@ final class ClientConnection: Endpoint {
         lastHost = []
         lastRoute = nil
         lastTable = -1
+    }
+
+    /// Since when nothing is asked and nothing answered; nil: it is in use.
+    var restsSince: Int64? { state == .head && input.isEmpty && output.isEmpty ? quietSince : nil }
+
+    /// Leaves its place to another visitor, unless it is in use.
+    func giveWay() {
+        // A request may be there, unread.
+        ready(Endpoint.input)
+        if isOpen, restsSince != nil { close() }
     }
 
     func closeIfIdle() {
@@ -170,7 +187,7 @@ final class ClientConnection: Endpoint {
         requestBody = nil
         isHead = false
         guard let end = MessageHead.end(in: input.bytes) else {
-            if input.count > Limits.head {
+            if input.count > worker.limits.headerBytes {
                 refuse(431, "the head of the request is too large")
             } else if input.count > 1, input.bytes.starts(with: [0x16, 0x03]) {
                 refuse(400, "this is TLS; the proxy speaks HTTP here")
@@ -181,12 +198,12 @@ final class ClientConnection: Endpoint {
         }
         let bytes = Array(input.bytes[..<end])
         input.drop(bytes.count)
-        guard bytes.count <= Limits.head else {
+        guard bytes.count <= worker.limits.headerBytes else {
             refuse(431, "the head of the request is too large")
             return false
         }
         do throws(MessageHead.Refusal) {
-            try begin(MessageHead(bytes, request: true))
+            try begin(MessageHead(bytes, request: true, limits: worker.limits))
         } catch {
             refuse(error.status, error.reason)
             return false
@@ -226,6 +243,7 @@ final class ClientConnection: Endpoint {
             minor == 1 && head.connection.contains(.upgrade) && head.hasUpgrade
             && !head.lists("upgrade", "h2c")
         hasAnswered = false
+        interims = 0
         endsByClosing = false
         responseBody = nil
         tried = []
@@ -431,14 +449,16 @@ final class ClientConnection: Endpoint {
         }
         while responseBody == nil, isOpen, state == .exchange {
             guard let end = MessageHead.end(in: upstream.input.bytes) else {
-                if upstream.input.count > Limits.head {
+                if upstream.input.count > worker.limits.headerBytes {
                     failRequest(502, "the head of the answer is too large")
                 }
                 return
             }
             let bytes = Array(upstream.input.bytes[..<end])
             upstream.input.drop(bytes.count)
-            do throws(MessageHead.Refusal) { try takeAnswer(MessageHead(bytes, request: false)) } catch {
+            do throws(MessageHead.Refusal) {
+                try takeAnswer(MessageHead(bytes, request: false, limits: worker.limits))
+            } catch {
                 return failRequest(502, "the answer of the service is malformed: \(error.reason)")
             }
         }
@@ -468,40 +488,32 @@ final class ClientConnection: Endpoint {
             return
         }
         if status < 200 {
+            try AnswerFraming.checkInterim(head)
+            interims += 1
+            guard interims <= Limits.interims else {
+                throw MessageHead.Refusal(status: 502, reason: "interim answers without end")
+            }
             // Interim answers go through; a visitor of HTTP/1.0 does not know them.
             if minor == 1 {
                 ResponseRewriter.write(head, framing: .none, keepsAlive: true, upgrade: false, to: &output)
             }
             return flush()
         }
-        var framing = try head.framing() ?? .untilClose
+        let framing = try AnswerFraming(head, status: status, isHead: isHead, minor: minor)
         route?.answered(status, now: worker.now)
         hasAnswered = true
         replay = nil
-        upstreamKeepsAlive = head.minor == 1 && !head.connection.contains(.close)
-        let bodiless = isHead || status == 204 || status == 304
-        let told: MessageHead.Framing
-        if bodiless {
-            // The length told to a HEAD is passed on; there is no body to follow.
-            told = isHead && framing != .untilClose ? framing : .none
-            framing = .none
-        } else {
-            told = framing == .untilClose && minor == 1 ? .chunked : framing
-        }
-        if framing == .untilClose { upstreamKeepsAlive = false }
-        let chunksOut = told == .chunked && minor == 1
-        if told == .chunked && minor == 0 || framing == .untilClose && minor == 0 { keepsAlive = false }
+        upstreamKeepsAlive = framing.upstreamKeepsAlive
         // An answer before the end of the request: the rest of the request is not waited for.
-        if requestBody?.isDone == false { keepsAlive = false }
-        responseBody = BodyFraming(framing, output: chunksOut && !bodiless ? .chunks : .plain)
+        if framing.endsByClosing || requestBody?.isDone == false { keepsAlive = false }
+        responseBody = BodyFraming(framing.body, output: framing.output)
         isEventStream =
-            !bodiless && chunksOut
+            framing.output == .chunks
             && head.values("content-type").contains { MessageHead.begins($0, "text/event-stream") }
-        endsByClosing = !bodiless && !chunksOut && (told == .chunked || told == .untilClose)
+        endsByClosing = framing.endsByClosing
         ResponseRewriter.write(
-            head, framing: told == .chunked && minor == 0 ? .untilClose : told,
-            keepsAlive: keepsAlive && !worker.stopping,
-            upgrade: false, to: &output)
+            head, framing: framing.told, keepsAlive: keepsAlive && !worker.stopping, upgrade: false,
+            to: &output)
         if worker.stopping { keepsAlive = false }
     }
 
@@ -694,14 +706,15 @@ final class ClientConnection: Endpoint {
 
     private func closeWhenSent() {
         state = .closing
-        deadline = worker.now + Limits.stallTime
+        deadline = worker.now + Int64(worker.limits.stallTime)
     }
 
     /// How long the next request may take; a visitor that still reads the last answer is not hurried.
     private func awaitHead() {
-        let time =
-            !output.isEmpty ? Limits.stallTime : input.isEmpty ? Limits.idleTime : Limits.headTime
-        deadline = worker.now + time
+        let limits = worker.limits
+        let time = !output.isEmpty ? limits.stallTime : input.isEmpty ? limits.idleTime : limits.headerTime
+        quietSince = worker.now
+        deadline = worker.now + Int64(time)
     }
 
     private func flush() {
@@ -710,7 +723,7 @@ final class ClientConnection: Endpoint {
         guard output.flush(to: fd) else { return visitorLeft() }
         if output.count < waiting {
             if state == .head { awaitHead() }
-            if state == .closing { deadline = worker.now + Limits.stallTime }
+            if state == .closing { deadline = worker.now + Int64(worker.limits.stallTime) }
         }
         if output.isEmpty, state == .closing {
             if inputEnded || requestBody?.isDone == true && input.isEmpty { return close() }
@@ -734,7 +747,8 @@ final class ClientConnection: Endpoint {
             // Only who is waited for can be late: a visitor that has sent all and read all may wait for hours.
             let isSending = state == .exchange && requestBody?.isDone == false && !pausedIn
             let isEnding = state == .tunnel && inputEnded
-            deadline = isSending || isEnding || !output.isEmpty ? worker.now + Limits.stallTime : .max
+            deadline =
+                isSending || isEnding || !output.isEmpty ? worker.now + Int64(worker.limits.stallTime) : .max
         }
         if let upstream, upstream.isConnected {
             upstream.want(

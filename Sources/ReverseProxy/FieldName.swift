@@ -7,6 +7,8 @@ enum FieldName: UInt8 {
     case contentLength, transferEncoding
     case proxyConnection, proxyAuthenticate, proxyAuthorization
     case forwardedFor, forwardedProto, forwardedHost
+    /// What tells a length to servers that make variables of fields, but not to the proxy: `Content_Length`.
+    case lookalike
 
     /// Without regard to case.
     init(_ name: UnsafeBufferPointer<UInt8>) {
@@ -22,7 +24,11 @@ enum FieldName: UInt8 {
         case 10:
             self = same("connection", .connection)
             if self == .other { self = same("keep-alive", .keepAlive) }
-        case 14: self = same("content-length", .contentLength)
+        case 14:
+            self = same("content-length", .contentLength)
+            if self == .other, FieldName.same(name, "content-length", orUnderscore: true) {
+                self = .lookalike
+            }
         // With `_` for `-` they are the same names to servers that make variables of fields.
         case 15: self = FieldName.same(name, "x-forwarded-for", orUnderscore: true) ? .forwardedFor : .other
         case 16:
@@ -30,6 +36,9 @@ enum FieldName: UInt8 {
             if self == .other { self = same("proxy-connection", .proxyConnection) }
         case 17:
             self = same("transfer-encoding", .transferEncoding)
+            if self == .other, FieldName.same(name, "transfer-encoding", orUnderscore: true) {
+                self = .lookalike
+            }
             if FieldName.same(name, "x-forwarded-proto", orUnderscore: true) { self = .forwardedProto }
         case 18: self = same("proxy-authenticate", .proxyAuthenticate)
         case 19: self = same("proxy-authorization", .proxyAuthorization)
@@ -55,7 +64,7 @@ enum FieldName: UInt8 {
     var isHopByHop: Bool {
         switch self {
         case .connection, .keepAlive, .te, .upgrade, .contentLength, .transferEncoding, .proxyConnection,
-            .proxyAuthenticate, .proxyAuthorization:
+            .proxyAuthenticate, .proxyAuthorization, .lookalike:
             true
         default: false
         }

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Every bound of the proxy in one place; sizes in bytes, times in milliseconds.
+/// The bounds of the proxy that are not settings (those are `ProxyLimits`); sizes in bytes, times in milliseconds.
 enum Limits {
-    static let head = 32 << 10
-    static let headers = 100
-    static let requestLine = 8 << 10
     static let chunkLine = 256
     static let trailers = 8 << 10
     /// One read, and how much may wait for the other side before reading stops.
@@ -12,16 +9,12 @@ enum Limits {
     static let buffered = 256 << 10
     /// The largest request that is kept for a second try.
     static let replay = 64 << 10
-    static let headTime: Int64 = 10_000
-    static let idleTime: Int64 = 75_000
     /// After so long a quiet connection gives its buffers back.
     static let restTime: Int64 = 1_000
     static let connectTime: Int64 = 5_000
     static let answerTime: Int64 = 120_000
     /// The longest silence within an answer: event streams are quiet for long.
     static let streamTime: Int64 = 3_600_000
-    /// The longest time without progress of a visitor that has to send or to read.
-    static let stallTime: Int64 = 60_000
     /// How long what a visitor still sends after the last answer is read and thrown away.
     static let lingerTime: Int64 = 2_000
     /// How long an idle connection to an instance is kept: less than what application servers allow.
@@ -37,4 +30,6 @@ enum Limits {
     /// How often in all a request that may be repeated is sent on new connections.
     static let repeats = 2
     static let vias = 5
+    /// Interim answers to one request: one a second for most of an hour.
+    static let interims = 3_000
 }

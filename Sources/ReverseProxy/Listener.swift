@@ -18,7 +18,7 @@ final class Listener: Endpoint {
     override func ready(_ events: UInt32) {
         // Bounded, so that a flood of connections does not starve those that are served.
         for _ in 0..<64 {
-            guard worker.hasRoom else { return worker.pause(self) }
+            guard worker.hasRoom() else { return worker.pause(self) }
             var address = sockaddr_storage()
             var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
             let accepted = withUnsafeMutablePointer(to: &address) { pointer in
@@ -33,11 +33,26 @@ final class Listener: Endpoint {
                 }
                 return
             }
+            let visitor = Listener.text(address)
+            guard worker.addresses.enter(visitor) else {
+                Listener.refuse(accepted)
+                continue
+            }
             var one: Int32 = 1
             setsockopt(accepted, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4)
-            worker.add(
-                ClientConnection(fd: accepted, port: port, address: Listener.text(address), worker: worker))
+            worker.add(ClientConnection(fd: accepted, port: port, address: visitor, worker: worker))
         }
+    }
+
+    /// Told in one go and left: nothing is kept of one too many.
+    private static func refuse(_ visitor: Int32) {
+        var answer = ByteQueue()
+        ResponseRewriter.own(
+            503, "too many connections from your address", keepsAlive: false, retry: true, bodiless: false,
+            to: &answer)
+        _ = answer.flush(to: visitor)
+        shutdown(visitor, Int32(SHUT_WR))
+        Glibc.close(visitor)
     }
 
     private static func text(_ address: sockaddr_storage) -> [UInt8] {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Wire
 
 /// The head of a request or response, strictly parsed (RFC 9112): what two parsers could read in two ways is refused.
 struct MessageHead {
@@ -68,14 +69,15 @@ struct MessageHead {
     private(set) var hasUpgrade = false
 
     /// - Parameter bytes: a whole head with its empty line.
-    init(_ bytes: [UInt8], request: Bool) throws(Refusal) {
+    init(_ bytes: [UInt8], request: Bool, limits: ProxyLimits = ProxyLimits()) throws(Refusal) {
         self.bytes = bytes
         let lines = try bytes.withUnsafeBufferPointer { text throws(Refusal) in
-            try MessageHead.firstLine(text, request: request)
+            try MessageHead.firstLine(text, request: request, most: limits.requestLine)
         }
         (first, second, third, minor) = (lines.first, lines.second, lines.third, lines.minor)
         fields = try bytes.withUnsafeBufferPointer { text throws(Refusal) in
-            try MessageHead.fields(text, from: lines.next, request: request)
+            try MessageHead.fields(
+                text, from: lines.next, request: request, most: limits.headerFields)
         }
         for field in fields where field.kind != .other { note(field) }
     }
@@ -113,7 +115,7 @@ struct MessageHead {
     }
 
     private static func firstLine(
-        _ text: UnsafeBufferPointer<UInt8>, request: Bool
+        _ text: UnsafeBufferPointer<UInt8>, request: Bool, most: Int
     ) throws(Refusal) -> FirstLine {
         let bad = request ? 400 : 502
         var end = 0
@@ -125,7 +127,7 @@ struct MessageHead {
         guard end + 1 < text.count, text[end + 1] == 0x0A else {
             throw Refusal(status: bad, reason: "no line end")
         }
-        guard end <= Limits.requestLine else {
+        guard end <= most else {
             throw Refusal(status: request ? 414 : 502, reason: "first line too long")
         }
         guard let space = text[..<end].firstIndex(of: 0x20) else {
@@ -140,7 +142,8 @@ struct MessageHead {
             second = (space + 1)..<last
             third = (last + 1)..<end
             guard space > 0, text[..<space].allSatisfy(MessageHead.isToken), !second.isEmpty,
-                text[second].allSatisfy({ $0 > 0x20 && $0 != 0x7F })
+                // Printable ASCII; a fragment is never sent (RFC 9112, 3.2), so that parsers differ on what it means.
+                text[second].allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") })
             else { throw Refusal(status: 400, reason: "malformed request line") }
         } else {
             let codeEnd = text[(space + 1)..<end].firstIndex(of: 0x20) ?? end
@@ -161,7 +164,7 @@ struct MessageHead {
     }
 
     private static func fields(
-        _ text: UnsafeBufferPointer<UInt8>, from start: Int, request: Bool
+        _ text: UnsafeBufferPointer<UInt8>, from start: Int, request: Bool, most: Int
     ) throws(Refusal) -> [Field] {
         let bad = request ? 400 : 502
         var fields: [Field] = []
@@ -174,7 +177,7 @@ struct MessageHead {
                 }
                 break
             }
-            guard fields.count < Limits.headers else {
+            guard fields.count < most else {
                 throw Refusal(status: request ? 431 : 502, reason: "too many header fields")
             }
             var colon = at
@@ -249,6 +252,9 @@ struct MessageHead {
     }
 
     static func lower(_ byte: UInt8) -> UInt8 { (0x41...0x5A).contains(byte) ? byte | 0x20 : byte }
+
+    /// Whether it holds a field that tells a length.
+    var tellsLength: Bool { !lengths.isEmpty || !codings.isEmpty }
 
     /// Transfer-Encoding and Content-Length as one value, nil when neither is there.
     func framing() throws(Refusal) -> Framing? {

@@ -13,28 +13,40 @@ public enum ProxyMain {
             let address = HostPort(value("--listen") ?? "127.0.0.1:8080")
         else {
             complain(
-                "usage: kinto-runtime proxy --socket PATH --snapshot PATH [--listen ADDRESS:PORT] [--workers N]"
+                "usage: kinto-runtime proxy --socket PATH --snapshot PATH [--listen ADDRESS:PORT] [--workers N] [--limit NAME=VALUE]…"
             )
             return 2
         }
-        for number in [SIGPIPE, SIGHUP, SIGINT] { signal(number, SIG_IGN) }
-        var limits = rlimit()
-        if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limits) == 0 {
-            limits.rlim_cur = limits.rlim_max
-            setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limits)
+        let settings = arguments.indices.dropLast().filter { arguments[$0] == "--limit" }
+            .map { arguments[$0 + 1] }
+        let limits: ProxyLimits
+        do { limits = try ProxyLimits(settings) } catch {
+            complain("\(error)")
+            return 2
         }
-        let descriptors = Int(clamping: limits.rlim_cur)
+        for number in [SIGPIPE, SIGHUP, SIGINT] { signal(number, SIG_IGN) }
+        var bounds = rlimit()
+        if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &bounds) == 0 {
+            bounds.rlim_cur = bounds.rlim_max
+            setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &bounds)
+        }
+        let descriptors = Int(clamping: bounds.rlim_cur)
         do {
             let listener = try Listener.open(address: address.host, port: address.port)
             let count = max(1, min(64, value("--workers").flatMap { Int($0) } ?? 1))
             let mailboxes = try (0..<count).map { _ in try Worker.Mailbox() }
             let proxy = Proxy(mailboxes: mailboxes, snapshot: snapshot, listen: address.description)
+            let addresses = AddressCounts(limits)
             let busy = Mutex(Set(0..<count))
             for (number, mailbox) in mailboxes.enumerated() {
                 Thread.start {
                     // Each visitor may need one descriptor more, for the instance.
-                    let capacity = max(16, (descriptors - 64) / 2 / count)
-                    guard let worker = try? Worker(mailbox: mailbox, capacity: capacity) else { return }
+                    let most = max(16, (descriptors - 64) / 2 / count)
+                    let capacity = min(most, max(1, limits.connections / count))
+                    guard
+                        let worker = try? Worker(
+                            mailbox: mailbox, capacity: capacity, limits: limits, addresses: addresses)
+                    else { return }
                     // The process ends when the last of them is done: the others may still have visitors.
                     worker.run {
                         busy.withLock { busy in

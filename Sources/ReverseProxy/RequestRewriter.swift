@@ -14,15 +14,17 @@ enum RequestRewriter {
             guard hosts.isEmpty || authority.map(MessageHead.lower) == host.map(MessageHead.lower) else {
                 throw MessageHead.Refusal(status: 400, reason: "Host differs from the request's target")
             }
+            guard !authority.isEmpty else {
+                throw MessageHead.Refusal(status: 400, reason: "malformed target")
+            }
             host = authority
-        } else if target.first != UInt8(ascii: "/"), !target.elementsEqual("*".utf8) {
+        } else if target.first != UInt8(ascii: "/"),
+            // Of the server as a whole only its options can be asked (RFC 9112, 3.2.4).
+            !(target.elementsEqual("*".utf8) && head.bytes[head.first].elementsEqual("OPTIONS".utf8))
+        {
             throw MessageHead.Refusal(status: 400, reason: "malformed target")
         }
-        guard
-            host.allSatisfy({
-                MessageHead.isToken($0) && $0 != UInt8(ascii: "'") || $0 == 0x3A || $0 == 0x5B || $0 == 0x5D
-            })
-        else {
+        guard HostValue.isPlain(host) else {
             throw MessageHead.Refusal(status: 400, reason: "malformed Host")
         }
         return host

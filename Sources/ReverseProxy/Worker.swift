@@ -39,6 +39,7 @@ final class Worker {
     private var endpoints: [Endpoint?] = []
     private(set) var now: Int64 = 0
     private var lastSweep: Int64 = 0
+    private var lastClearing: Int64 = 0
     private(set) var router = Router()
     /// How many tables were put in force.
     private(set) var tables = 0
@@ -47,6 +48,8 @@ final class Worker {
     private var closing: [Endpoint] = []
     /// Not watched until the next sweep.
     private var paused: [Endpoint] = []
+    let limits: ProxyLimits
+    let addresses: AddressCounts
     private let capacity: Int
     private var visitors = 0
     /// Requests that no instance takes now, in the order in which they came.
@@ -55,10 +58,17 @@ final class Worker {
     /// How often something happened.
     private(set) var rounds = 0
 
-    /// - Parameter capacity: visitors' connections at a time; more wait in the listening sockets' backlog, so that
-    ///   there are descriptors left to reach the instances with.
-    init(mailbox: Mailbox, capacity: Int = .max) throws(SystemError) {
+    /// - Parameters:
+    ///   - capacity: visitors' connections at a time; more wait in the listening sockets' backlog, so that there are
+    ///     descriptors left to reach the instances with.
+    ///   - addresses: shared by all workers.
+    init(
+        mailbox: Mailbox, capacity: Int = .max, limits: ProxyLimits = ProxyLimits(),
+        addresses: AddressCounts = AddressCounts()
+    ) throws(SystemError) {
         self.mailbox = mailbox
+        self.limits = limits
+        self.addresses = addresses
         self.capacity = capacity
         poller = Descriptor(owning: try check("epoll_create1") { kinto_epoll() })
         var event = epoll_event(events: Endpoint.input, data: epoll_data_t(fd: mailbox.wake.raw))
@@ -99,7 +109,24 @@ final class Worker {
 
     // MARK: Endpoints
 
-    var hasRoom: Bool { visitors < capacity }
+    /// Whether one more visitor can be had. When all places are taken, those go that rest longest: who only keeps a
+    /// connection does not keep others out.
+    func hasRoom() -> Bool {
+        if visitors < capacity { return true }
+        // A look at all of them, so not for each visitor.
+        guard now - lastClearing >= 250 else { return false }
+        lastClearing = now
+        let resting = endpoints.compactMap { endpoint -> (client: ClientConnection, since: Int64)? in
+            guard let client = endpoint as? ClientConnection, let since = client.restsSince,
+                now - since > Limits.restTime
+            else { return nil }
+            return (client, since)
+        }
+        for (client, _) in resting.sorted(by: { $0.since < $1.since }).prefix(max(1, capacity / 16)) {
+            client.giveWay()
+        }
+        return visitors < capacity
+    }
 
     func add(_ endpoint: Endpoint) {
         if endpoint is ClientConnection { visitors += 1 }
@@ -116,7 +143,10 @@ final class Worker {
     }
 
     func remove(_ endpoint: Endpoint) {
-        if endpoint is ClientConnection { visitors -= 1 }
+        if let client = endpoint as? ClientConnection {
+            visitors -= 1
+            addresses.leave(client.address)
+        }
         if endpoints.indices.contains(Int(endpoint.fd)) { endpoints[Int(endpoint.fd)] = nil }
         epoll_ctl(poller.raw, EPOLL_CTL_DEL, endpoint.fd, nil)
         closing.append(endpoint)
@@ -206,7 +236,7 @@ final class Worker {
     func whenDrained(_ identifier: String, _ port: UInt16? = nil, _ done: @escaping () -> Void) {
         guard let state = upstreams[identifier] else { return done() }
         if let port { return state.whenLeft(port, done) }
-        guard state.counters.inFlight > 0 else { return done() }
+        guard state.counters.inFlight > 0, !router.holds(state) else { return done() }
         state.drained.append(done)
     }
 

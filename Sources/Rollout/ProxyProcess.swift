@@ -10,15 +10,19 @@ public struct ProxyProcess: Sendable {
     let home: Home
     let supervisors: SupervisorClient
     let listen: ListenAddress
+    let limits: ProxyLimits
     let version: String
     let routes: Routes
 
+    /// - Parameter limits: of a proxy that is started; one that runs keeps its own.
     public init(
-        home: Home, supervisors: SupervisorClient, listen: ListenAddress, version: String, routes: Routes
+        home: Home, supervisors: SupervisorClient, listen: ListenAddress, limits: ProxyLimits,
+        version: String, routes: Routes
     ) {
         self.home = home
         self.supervisors = supervisors
         self.listen = listen
+        self.limits = limits
         self.version = version
         self.routes = routes
     }
@@ -57,10 +61,11 @@ public struct ProxyProcess: Sendable {
     }
 
     private var spec: SupervisorSpec {
-        let words = [
-            supervisors.runtime, "proxy", "--socket", home.proxySocket, "--snapshot", home.proxySnapshot,
-            "--listen", listen.description, "--version", version,
-        ]
+        let words =
+            [
+                supervisors.runtime, "proxy", "--socket", home.proxySocket, "--snapshot", home.proxySnapshot,
+                "--listen", listen.description, "--version", version,
+            ] + limits.texts.flatMap { ["--limit", $0] }
         return SupervisorSpec(
             identifier: "proxy-\(listen)", mode: .service,
             command: "exec " + words.map(ProxyProcess.quoted).joined(separator: " "), workingDirectory: "/",

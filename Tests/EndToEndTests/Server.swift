@@ -13,13 +13,16 @@ final class Server: Sendable {
     let listen: UInt16
     let proxy: UInt16
     let bin: String
+    /// More words for `kinto serve`.
+    private let options: [String]
 
     /// Runs `body` with a server that is gone, with all it started, afterwards.
     /// - Parameter prepare: before it is started for the first time.
     static func with(
-        prepare: (Server) throws -> Void = { _ in }, _ body: (Server) async throws -> Void
+        _ options: [String] = [], prepare: (Server) throws -> Void = { _ in },
+        _ body: (Server) async throws -> Void
     ) async throws {
-        let server = try Server()
+        let server = try Server(options)
         try prepare(server)
         try await server.serve()
         do {
@@ -31,7 +34,8 @@ final class Server: Sendable {
         await server.end()
     }
 
-    private init() throws {
+    private init(_ options: [String]) throws {
+        self.options = options
         root = "/tmp/kinto-e2e-\(getpid())-\(UInt32.random(in: 0 ... .max))"
         home = "\(root)/home"
         work = "\(root)/work"
@@ -69,13 +73,13 @@ final class Server: Sendable {
     func serve() async throws {
         let log = try Descriptor.open("\(root)/serve.log", O_WRONLY | O_CREAT | O_APPEND)
         let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
-        Server.pids.write { [root, bin, home, listen, proxy] pids in
+        Server.pids.write { [root, bin, home, listen, proxy, options] pids in
             pids[root] = try? Spawn(
                 path: "\(bin)/kinto",
                 arguments: [
                     "kinto", "serve", "--home", home, "--listen", "127.0.0.1:\(listen)", "--proxy-listen",
                     "127.0.0.1:\(proxy)",
-                ],
+                ] + options,
                 environment: ["PATH=\(path)", "HOME=\(root)"], standardOutput: log, standardError: log
             ).start()
         }

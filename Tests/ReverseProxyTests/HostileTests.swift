@@ -41,6 +41,11 @@ struct HostileTests {
         "Transfer-Encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n",
         "Transfer-Encoding: chunked\r\n\r\n0\r\nX: y\nZ: z\r\n\r\n",
         "Transfer-Encoding: chunked\r\n\r\n0\r\n folded\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n1 \r\na\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n1;\0\r\na\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n1;a=\"\r\na\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 5\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n0\r\nTransfer-Encoding: chunked\r\n\r\n",
     ])
     func noSecondRequestIsSmuggledBehindTheFirst(rest: String) throws {
         let paths = Slot<String>()
@@ -68,7 +73,11 @@ struct HostileTests {
         "GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\n\r\nHost: a\r\n\r\n",
         " GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\nHost: a@b\r\n\r\n",
         "GET http://a@b/ HTTP/1.1\r\nHost: a@b\r\n\r\n", "GET a HTTP/1.1\r\nHost: a\r\n\r\n",
-        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET * HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /#x HTTP/1.1\r\nHost: a\r\n\r\n", "GET /\u{E9} HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET http:///x HTTP/1.1\r\nHost:\r\n\r\n", "GET / HTTP/1.1\r\nHost: a:80:81\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a:x\r\n\r\n", "GET / HTTP/1.1\r\nHost: [a\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a#b\r\n\r\n", "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n",
     ])
     func malformedRequestLinesReachNobody(request: String) throws {
         let origin = try Origin.saying("never")
@@ -96,8 +105,8 @@ struct HostileTests {
             let visitor = try proxy.visitor()
             try visitor.send(
                 "POST / HTTP/1.1\r\nHost: a\r\nX_Forwarded_For: 6.6.6.6\r\nx-forwarded_proto: https\r\nX_Own: 1\r\n"
-                    + "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Forwarded-For: 6.6.6.6\r\nHost: evil\r\n"
-                    + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\nX-Sum: 9\r\n\r\n")
+                    + "Content_Length: 5\r\ntransfer_Encoding: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Forwarded-For: 6.6.6.6\r\nHost: evil\r\n"
+                    + "Content_Length: 5\r\nX-Sum: 9\r\n\r\n")
             #expect(
                 try seen.take()
                     == "POST / HTTP/1.1\r\nHost: a\r\nX_Own: 1\r\nTransfer-Encoding: chunked\r\n"
@@ -163,6 +172,23 @@ struct HostileTests {
             // And it goes on.
             try visitor.send(Array(request[(total % request.count)...]))
             #expect(try visitor.readMessage().head.hasPrefix("HTTP/1.1 404 "))
+        }
+    }
+
+    /// Each of them is well-formed, and the next one always comes in time.
+    @Test(arguments: ["1.1", "1.0"]) func interimAnswersWithoutEndBecomeA502(version: String) throws {
+        let origin = try Origin { peer in
+            _ = try peer.readMessage()
+            let flood = Array(String(repeating: "HTTP/1.1 103 Early Hints\r\n\r\n", count: 100).utf8)
+            while true { try peer.send(flood) }
+        }
+        try ProxyHarness.with { proxy in
+            proxy.route(name, origin)
+            let visitor = try proxy.visitor()
+            try visitor.send("GET / HTTP/\(version)\r\nHost: a\r\n\r\n")
+            let all = try visitor.readToEnd()
+            #expect(all.components(separatedBy: "HTTP/1.1 103 ").count == (version == "1.1" ? 3_001 : 1))
+            #expect(all.contains("HTTP/1.1 502 Bad Gateway\r\n"))
         }
     }
 

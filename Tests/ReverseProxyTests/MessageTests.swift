@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Testing
+import Wire
 
 @testable import ReverseProxy
 
@@ -76,7 +77,7 @@ struct MessageTests {
                     in: 0...255, using: &generator)
             }
             if let head = try? MessageHead(bytes, request: true) {
-                #expect(head.fields.count <= Limits.headers)
+                #expect(head.fields.count <= ProxyLimits().headerFields)
             }
             var body = BodyFraming(.chunked, output: .chunks)
             var (input, out) = (ByteQueue(), ByteQueue())

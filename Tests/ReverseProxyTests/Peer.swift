@@ -17,11 +17,20 @@ final class Peer {
     }
 
     /// - Parameter buffers: bytes that the kernel may keep for it each way; nil: as many as it likes.
-    convenience init(connecting port: UInt16, buffers: Int32? = nil) throws {
+    convenience init(connecting port: UInt16, buffers: Int32? = nil, from address: String? = nil) throws {
         let fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         if var buffers {
             setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffers, socklen_t(MemoryLayout<Int32>.size))
             setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffers, socklen_t(MemoryLayout<Int32>.size))
+        }
+        if let address {
+            var source = Peer.loopback(0)
+            inet_pton(AF_INET, address, &source.sin_addr)
+            withUnsafePointer(to: &source) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    _ = bind(fd, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
+            }
         }
         var name = Peer.loopback(port)
         let code = withUnsafePointer(to: &name) { pointer in
@@ -103,6 +112,13 @@ final class Peer {
         }
         defer { buffer.removeFirst(count) }
         return String(decoding: buffer[..<count], as: UTF8.self)
+    }
+
+    /// What comes next; nothing at the end.
+    func readSome() throws -> [UInt8] {
+        if buffer.isEmpty { _ = try fill() }
+        defer { buffer = [] }
+        return buffer
     }
 
     func readToEnd() throws -> String {

@@ -16,13 +16,14 @@ final class ProxyHarness: Sendable {
     /// When the worker has ended.
     let ended = Slot<Bool>()
 
-    static func with(_ body: (ProxyHarness) throws -> Void) throws {
-        let harness = try ProxyHarness()
+    /// - Parameter limits: `NAME=VALUE` each.
+    static func with(_ limits: String..., body: (ProxyHarness) throws -> Void) throws {
+        let harness = try ProxyHarness(ProxyLimits(limits))
         defer { harness.end() }
         try body(harness)
     }
 
-    private init() throws {
+    private init(_ limits: ProxyLimits) throws {
         directory = "/tmp/kinto-proxy-test-\(getpid())-\(UInt32.random(in: 0 ... .max))"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         listener = try Listener.open(address: "127.0.0.1", port: 0)
@@ -30,7 +31,11 @@ final class ProxyHarness: Sendable {
         let mailbox = try Worker.Mailbox()
         proxy = Proxy(mailboxes: [mailbox], snapshot: "\(directory)/routes", listen: "")
         ReverseProxy.Thread.start { [ended] in
-            guard let worker = try? Worker(mailbox: mailbox) else { return }
+            guard
+                let worker = try? Worker(
+                    mailbox: mailbox, capacity: limits.connections, limits: limits,
+                    addresses: AddressCounts(limits))
+            else { return }
             worker.run()
             ended.put(true)
         }
@@ -80,8 +85,9 @@ final class ProxyHarness: Sendable {
         return proxy.apply(RoutingTable(generation: next, routes: [route]))
     }
 
-    func visitor(buffers: Int32? = nil) throws -> Peer {
-        try Peer(connecting: port, buffers: buffers)
+    /// - Parameter address: of the loopback network, where it comes from.
+    func visitor(buffers: Int32? = nil, from address: String? = nil) throws -> Peer {
+        try Peer(connecting: port, buffers: buffers, from: address)
     }
 
     /// Gives connections accepted from now on little memory in the kernel, so that what waits, waits in the proxy.
