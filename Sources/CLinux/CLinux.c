@@ -157,6 +157,13 @@ int kinto_next_signal(int fd) {
     return size == sizeof info ? (int)info.ssi_signo : 0;
 }
 
+int kinto_set_pipe_size(int fd, int size) { return fcntl(fd, F_SETPIPE_SZ, size); }
+long kinto_splice(int socket, int pipe, unsigned long size) {
+    return splice(socket, NULL, pipe, NULL, size, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+}
+long kinto_splice_out(int pipe, int socket, unsigned long size, _Bool more) {
+    return splice(pipe, NULL, socket, NULL, size, SPLICE_F_MOVE | SPLICE_F_NONBLOCK | (more ? SPLICE_F_MORE : 0));
+}
 int kinto_pipe(int *ends) { return pipe2(ends, O_CLOEXEC); }
 
 int kinto_epoll(void) { return epoll_create1(EPOLL_CLOEXEC); }

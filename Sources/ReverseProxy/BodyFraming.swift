@@ -34,6 +34,17 @@ struct BodyFraming {
     /// Whether the end of the connection is the end of the body.
     var endsWithConnection: Bool { if case .untilClose = state { true } else { false } }
 
+    /// The bytes that are still to come and go on as they are; 0 when that is not known, or not so.
+    var plainBytesLeft: Int {
+        if case .length(let left) = state, output == .plain { left } else { 0 }
+    }
+
+    /// Bytes of it went on without passing here.
+    mutating func skip(_ count: Int) {
+        guard case .length(let left) = state else { return }
+        state = count >= left ? .done : .length(left - count)
+    }
+
     /// Moves what belongs to the body from `input` to `out`.
     mutating func move(_ input: inout ByteQueue, to out: inout ByteQueue) throws(Malformed) {
         while !input.isEmpty {

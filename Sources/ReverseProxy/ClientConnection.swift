@@ -46,6 +46,8 @@ final class ClientConnection: Endpoint {
     /// All of the request so far while it is held, and until when it may be, once it was.
     private var pending: [UInt8] = []
     private var heldUntil: Int64?
+    /// By which the rest of the answer goes, when it is long.
+    private var pipe: SplicePipe?
     /// Of a WebSocket; nil for other tunnels.
     private var frames: WebSocketFrames?
     /// Whether the answer is a stream of events: one that may end between any two.
@@ -71,7 +73,8 @@ final class ClientConnection: Endpoint {
         deadline = worker.now + Int64(worker.limits.headerTime)
     }
 
-    var isUpstreamPaused: Bool { output.count > Limits.buffered }
+    var isUpstreamPaused: Bool { output.count > Limits.buffered || isSplicing && pipe?.count != 0 }
+    var isSplicing: Bool { pipe != nil }
 
     override func ready(_ events: UInt32) {
         if events & (Endpoint.input | Endpoint.broken) != 0,
@@ -93,6 +96,8 @@ final class ClientConnection: Endpoint {
             case .wouldBlock: break
             }
         }
+        if isSplicing, events & Endpoint.output != 0 { spliceAnswer() }
+        guard isOpen else { return }
         advance()
     }
 
@@ -527,7 +532,53 @@ final class ClientConnection: Endpoint {
             finishExchange()
         } else {
             flush()
+            if body.plainBytesLeft >= SplicePipe.worthwhile, output.isEmpty, isOpen,
+                self.upstream === upstream
+            {
+                pipe = worker.pipe()
+            }
         }
+    }
+
+    /// A broken connection is reported until it is read to its end: what is left of the answer is copied.
+    func stopSplicing() {
+        guard let pipe else { return }
+        pipe.drain(into: &output, by: worker.scratch)
+        self.pipe = nil
+        worker.giveBack(pipe)
+    }
+
+    /// Moves on what is there of a long answer, as much as the visitor takes.
+    func spliceAnswer() {
+        guard let pipe, let upstream, var body = responseBody else { return }
+        // Bounded, so that others get their turn.
+        for _ in 0..<16 {
+            var isDry = false
+            if pipe.count == 0, body.plainBytesLeft > 0 {
+                switch pipe.fill(from: upstream.fd, limit: body.plainBytesLeft) {
+                case .moved(let count):
+                    body.skip(count)
+                    responseBody = body
+                    watch(upstream)
+                case .wouldBlock: isDry = true
+                case .end, .failed: return failRequest(502, "the service broke the connection off")
+                }
+            }
+            if pipe.count > 0 {
+                switch pipe.flush(to: fd, more: body.plainBytesLeft > 0) {
+                case .moved: break
+                case .wouldBlock: return listen()
+                case .end, .failed: return visitorLeft()
+                }
+            }
+            if pipe.count == 0, body.isDone {
+                self.pipe = nil
+                worker.giveBack(pipe)
+                return finishExchange()
+            }
+            if isDry { break }
+        }
+        listen()
     }
 
     /// The answer is complete.
@@ -616,6 +667,7 @@ final class ClientConnection: Endpoint {
     func isServed(by server: UpstreamState.Server) -> Bool { upstream?.server === server }
 
     private func releaseUpstream(reusable: Bool) {
+        pipe = nil
         guard let connection = upstream else { return }
         upstream = nil
         connection.client = nil
@@ -742,13 +794,14 @@ final class ClientConnection: Endpoint {
             || (upstream.map { $0.output.count > Limits.buffered } ?? false)
             || (state == .exchange && requestBody?.isDone == true && input.count > Limits.read) || inputEnded
             || (state == .head && output.count > Limits.buffered)
-        want((pausedIn ? 0 : Endpoint.input) | (output.isEmpty ? 0 : Endpoint.output))
+        let isWaiting = !output.isEmpty || isSplicing && pipe?.count != 0
+        want((pausedIn ? 0 : Endpoint.input) | (isWaiting ? Endpoint.output : 0))
         if state == .exchange || state == .tunnel {
             // Only who is waited for can be late: a visitor that has sent all and read all may wait for hours.
             let isSending = state == .exchange && requestBody?.isDone == false && !pausedIn
             let isEnding = state == .tunnel && inputEnded
             deadline =
-                isSending || isEnding || !output.isEmpty ? worker.now + Int64(worker.limits.stallTime) : .max
+                isSending || isEnding || isWaiting ? worker.now + Int64(worker.limits.stallTime) : .max
         }
         if let upstream, upstream.isConnected {
             upstream.want(

@@ -79,7 +79,10 @@ final class UpstreamConnection: Endpoint {
             return
         }
         // A broken connection is reported until it is read to its end, so that is done even while the visitor is slow.
-        if events & Endpoint.broken != 0 || events & Endpoint.input != 0 && !client.isUpstreamPaused {
+        if events & Endpoint.broken != 0 { client.stopSplicing() }
+        if client.isSplicing {
+            if !client.isUpstreamPaused { client.spliceAnswer() }
+        } else if events & Endpoint.broken != 0 || events & Endpoint.input != 0 && !client.isUpstreamPaused {
             switch input.fill(from: fd, by: worker.scratch) {
             case .bytes: client.upstreamSpoke()
             case .end: client.upstreamEnded()

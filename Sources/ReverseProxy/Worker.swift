@@ -55,6 +55,7 @@ final class Worker {
     /// Requests that no instance takes now, in the order in which they came.
     private var held: [ClientConnection] = []
     private var lastLook: Int64 = 0
+    private var pipes: [SplicePipe] = []
     /// How often something happened.
     private(set) var rounds = 0
 
@@ -178,6 +179,13 @@ final class Worker {
     private func endpoint(_ fd: Int32) -> Endpoint? {
         endpoints.indices.contains(Int(fd)) ? endpoints[Int(fd)] : nil
     }
+
+    // MARK: Splicing
+
+    func pipe() -> SplicePipe? { pipes.popLast() ?? SplicePipe() }
+
+    /// An empty one, for the next.
+    func giveBack(_ pipe: SplicePipe) { if pipes.count < 16 { pipes.append(pipe) } }
 
     // MARK: Holding
 

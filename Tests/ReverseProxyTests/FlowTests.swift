@@ -45,7 +45,7 @@ struct FlowTests {
             let visitor = try proxy.visitor()
             try visitor.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             _ = try visitor.readHead()
-            #expect(try fitted.take() < 24 << 20)
+            #expect(try fitted.take() < 40 << 20)
             #expect(try visitor.drain(FlowTests.size) == FlowTests.size)
             #expect(try sent.take())
             #expect(try proxy.idle(FlowTests.name).failed == 0)

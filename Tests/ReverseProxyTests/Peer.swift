@@ -121,6 +121,14 @@ final class Peer {
         return buffer
     }
 
+    func readBytes(_ count: Int) throws -> [UInt8] {
+        while buffer.count < count {
+            guard try fill() else { throw Trouble("ended after \(buffer.count) bytes") }
+        }
+        defer { buffer.removeFirst(count) }
+        return Array(buffer[..<count])
+    }
+
     func readToEnd() throws -> String {
         while try fill() {}
         defer { buffer = [] }

@@ -52,6 +52,12 @@ int kinto_signalfd(const int *signals, int count);
 int kinto_next_signal(int fd);
 /// pipe2(2) with O_CLOEXEC; 0, or -1 and errno.
 int kinto_pipe(int *ends);
+/// fcntl(2) F_SETPIPE_SZ: the new size in bytes, or -1 and errno.
+int kinto_set_pipe_size(int fd, int size);
+/// splice(2) of at most `size` bytes from a socket into a pipe, without waiting: how many, 0 at the end, or -1 and errno.
+long kinto_splice(int socket, int pipe, unsigned long size);
+/// splice(2) of at most `size` bytes from a pipe into a socket, without waiting.
+long kinto_splice_out(int pipe, int socket, unsigned long size, _Bool more);
 
 /// epoll_create1(2), eventfd(2) and inotify_init1(2), close-on-exec, the last two non-blocking; -1 and errno.
 int kinto_epoll(void);
