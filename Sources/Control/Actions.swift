@@ -90,12 +90,16 @@ struct Actions: Sendable {
     func rollback(_ target: Target, to number: Int?, currentConfig: Bool) async throws -> (Release, [String])
     {
         try await require(target)
-        let history = try await store.releases(target, limit: 10_000)
-        let deployed = history.filter { $0.status == .deployed }
-        guard deployed.count >= 2 else {
+        // The newest say it nearly always.
+        var history = try await store.releases(target, limit: 20)
+        if history.count == 20, number != nil || history.count(where: \.isProven) < 2 {
+            history = try await store.releases(target, limit: 10_000)
+        }
+        let proven = history.filter(\.isProven)
+        guard proven.count >= 2 else {
             throw Failure(
                 code: "not-rollbackable",
-                "\(target) has \(deployed.count == 1 ? "only one deployed release" : "no deployed release"): there is nothing to go back to"
+                "\(target) has \(proven.count == 1 ? "only one deployed release" : "no deployed release"): there is nothing to go back to"
             )
         }
         let live = history.first { $0.live }
@@ -104,7 +108,7 @@ struct Actions: Sendable {
             guard let found = history.first(where: { $0.number == number }) else {
                 throw Failure(code: "unknown-release", "there is no release \(number) of \(target)")
             }
-            guard found.status == .deployed else {
+            guard found.isProven else {
                 throw Failure(
                     code: "not-rollbackable",
                     "release \(number) is \(found.status.rawValue): only a release that was live can come back",
@@ -113,7 +117,7 @@ struct Actions: Sendable {
             chosen = found
         } else {
             // The one that was live before what is live now.
-            guard let before = deployed.filter({ !$0.live && $0.number < live?.number ?? .max }).first else {
+            guard let before = proven.filter({ !$0.live && $0.number < live?.number ?? .max }).first else {
                 throw Failure(code: "not-rollbackable", "there is no earlier deployed release of \(target)")
             }
             chosen = before

@@ -137,6 +137,9 @@ public struct Release: Sendable, Equatable {
         abortRequested = false
     }
 
+    /// Whether it may come back: it was live, even if its own swap is still being drained, and was not found to be bad.
+    public var isProven: Bool { status == .deployed || status == .deploying && liveAt != nil }
+
     /// `SERVICE/ENVIRONMENT/NUMBER`: names the release's upstream in the proxy.
     public var upstream: String { "\(target)/\(number)" }
 }

@@ -3,16 +3,25 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The soak in its short form: what `make soak` shows at length.
+/// The soaks in their short form: what `make soak` and `make soak-swaps` show at length.
 @Suite(.timeLimit(.minutes(5)))
 struct SoakTests {
     @Test(arguments: [[], ["--broken"]])
     func nothingIsDroppedSeenTwiceOrLeftOver(options: [String]) async throws {
+        try await run("soak", ["--deploys", "21"] + options)
+    }
+
+    @Test func nothingIsMixedUpOverSwapAfterSwap() async throws {
+        try await run(
+            "soak-swaps", ["--swaps", "40", "--minutes", "0.1", "--window", "2", "--rate", "100"])
+    }
+
+    private func run(_ script: String, _ options: [String]) async throws {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
         let process = Process()
-        process.executableURL = root.appendingPathComponent("scripts/soak")
-        process.arguments = ["--deploys", "21"] + options
+        process.executableURL = root.appendingPathComponent("scripts/\(script)")
+        process.arguments = options
         process.environment = ProcessInfo.processInfo.environment.merging([
             "KINTO_BIN_DIR": try Products.directory()
         ]) { $1 }
@@ -24,6 +33,6 @@ struct SoakTests {
         let text = await onThread { String(decoding: reader.readDataToEndOfFile(), as: UTF8.self) }
         process.waitUntilExit()
         #expect(process.terminationStatus == 0, "\(text)")
-        #expect(text.hasSuffix("soak: ok\n"), "\(text)")
+        #expect(text.hasSuffix("\(script): ok\n"), "\(text)")
     }
 }

@@ -34,7 +34,7 @@ extension Store {
     ///   or the earlier release has no instances any more.
     public func acceptWarm(_ new: NewRelease, from earlier: Release) async throws -> Release {
         try await write { database in
-            guard try Store.open(database, new.target).allSatisfy(\.live),
+            guard try Store.open(database, new.target).allSatisfy({ $0.liveAt != nil }),
                 var warm = try Row.fetchOne(
                     database, sql: "SELECT * FROM release WHERE id = ?", arguments: [earlier.id]
                 ).map(ReleaseBody.release), !warm.live, !warm.instances.isEmpty
