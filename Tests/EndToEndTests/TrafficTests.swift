@@ -83,6 +83,40 @@ struct TrafficTests {
         }
     }
 
+    @Test func theReceiptOfASwapTellsWhatItTouched() async throws {
+        try await Server.with { server in
+            try await server.setUp(
+                #"{"start":"python3 server.py","probe":{"path":"/"},"rollout":{"drain":"6s","stop":{"grace":"5s"}}}"#)
+            try server.write(
+                "server.py",
+                Server.application.replacingOccurrences(
+                    of: "        self.rfile.read(",
+                    with: """
+                                import time
+                                if self.path != "/": time.sleep(float(self.path[1:]))
+                                self.rfile.read(
+                        """))
+            try await server.push("first")
+            // One ends within the drain, one does not.
+            async let ends = server.get("/5")
+            async let late = server.get("/60")
+            try await server.until {
+                // Both are on their way when a third one, sent after them, is answered.
+                try await server.get().status == 200
+            }
+            try await Task.sleep(for: .milliseconds(200))
+            let push = try await server.push("second")
+            #expect(push.output.contains("1 requests were still on their way after 6s and were cut"))
+            #expect(try await ends.status == 200)
+            #expect(try await late.status == 504)
+            let swap = try #require(try await server.releases("hello").first?["swap"] as? [String: Any])
+            #expect(swap["cut"] as? Int == 1)
+            #expect(swap["failed"] as? Int == 1)
+            #expect(try #require(swap["requests"] as? Int) >= 2)
+            #expect(swap["delayed"] as? Int == 0)
+        }
+    }
+
     @Test func scalingAddsAndTakesInstancesAndLosesNoRequest() async throws {
         try await Server.with { server in
             try await server.setUp()
