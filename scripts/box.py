@@ -142,7 +142,7 @@ class Box:
         text = answer.read()
         connection.close()
         if answer.status >= 300:
-            raise SystemExit(f"{method} {path}: {answer.status} {text[:300]}")
+            raise RuntimeError(f"{method} {path}: {answer.status} {text[:300]}")
         return json.loads(text)
 
     def status(self):

@@ -29,7 +29,7 @@ class Load:
         self.frames = 0
         self.posts = []
         self.window = "begin"
-        self.idle = []
+        self.idle = collections.deque()
         self.running = set()
         self.ending = False
 
@@ -65,15 +65,16 @@ class Load:
 
     async def connection(self, kept):
         while kept and self.idle:
-            reader, writer = self.idle.pop()
-            if not reader.at_eof() and not writer.is_closing():
+            reader, writer, since = self.idle.pop()
+            # As browsers do: one that has rested for long may be at its end just now.
+            if not reader.at_eof() and not writer.is_closing() and time.monotonic() - since < 5:
                 return reader, writer
             writer.close()
         return await asyncio.open_connection("127.0.0.1", self.port, limit=1 << 20)
 
     async def request(self, kind, number):
         kept = kind != "fresh" and number % 4 != 0
-        reader, writer = await self.connection(kept and kind == "kept")
+        reader, writer = await self.connection(kept)
         data = b""
         head = f"Host: {self.host}\r\n" + ("" if kept else "Connection: close\r\n")
         if kind in ("post", "chunked"):
@@ -105,7 +106,9 @@ class Load:
             writer.close()
             raise Failed("another body than was sent")
         if kept and b"connection: close" not in answer.lower():
-            self.idle.append((reader, writer))
+            self.idle.append((reader, writer, time.monotonic()))
+            if len(self.idle) > 64:
+                self.idle.popleft()[1].close()
         else:
             writer.close()
 
