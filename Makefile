@@ -63,6 +63,9 @@ soak: release load ## 100 deploys, every tenth broken, restarts and rollbacks un
 soak-swaps: release ## 1,000 swaps under a mixed load, then one every 200 ms for five minutes
 	scripts/soak-swaps
 
+soak-proxy: release load ## the proxy replaced 50 times under load
+	scripts/soak-proxy
+
 demo: release load ## two deploys under load, then look around until Ctrl-C (ONCE=1: leave at once)
 	scripts/demo
 

@@ -16,18 +16,21 @@ extension Proxy {
                 tell(Proxy.handedOver, over: connection)
                 return false
             }
-            do { isReplaced = try give(to: successor, over: connection) } catch {
-                tell(.failed(code: "handed-over", message: "not in time: \(error)"), over: connection)
+            do { try give(to: successor, over: connection) } catch {
+                // Always said: an end without a word means that this process died.
+                tell(.failed(code: "handed-over", message: "not handed over: \(error)"), over: connection)
+                return false
             }
-            return isReplaced
+            isReplaced = true
+            return true
         }
         if isDone { retire(milliseconds: milliseconds) }
     }
 
-    /// - Returns: whether the other serves now.
-    private func give(to successor: UInt64?, over connection: Descriptor) throws -> Bool {
+    /// - Throws: what was in the way; then this one serves on.
+    private func give(to successor: UInt64?, over connection: Descriptor) throws {
         let (table, main, listeners) = current.withLock { ($0.table, $0.main, $0.listeners) }
-        guard let main else { return false }
+        guard let main else { throw WireError.missing("listen") }
         UnixSocket.setPatience(Proxy.preparation, of: connection)
         let ports = listeners.keys.sorted()
         try Frame.write(ProxyReply.sockets(table, listen: listen, ports: ports).fields, to: connection)
@@ -35,7 +38,7 @@ extension Proxy {
             try UnixSocket.send(socket, over: connection)
         }
         guard let fields = try Frame.read(from: connection), try ProxyRequest(fields) == .ready else {
-            return false
+            throw WireError.missing("ready")
         }
         // From the first step to the last it can be taken back: the other may have ended in this moment.
         let next = try place.map { own in
@@ -53,7 +56,6 @@ extension Proxy {
             current.main = nil
             current.listeners = [:]
         }
-        return true
     }
 
     /// Begins or stops to take visitors; the sockets stay as they are, for they may be another process's, too.

@@ -17,33 +17,31 @@ public enum ProxyMain {
         }
         for number in [SIGPIPE, SIGHUP, SIGINT] { signal(number, SIG_IGN) }
         do {
-            return try options.place == nil ? serve(options, limits, .nobody(nil)) : succeed(options, limits)
+            // What it begins with is gone when it serves: a descriptor that is kept would keep its port.
+            guard let door = try begin(options, limits) else { return ProxyPlace.finalStatus }
+            try door.serve()
         } catch {
             complain("\(error)")
             return 1
         }
     }
 
-    /// Takes over from the proxy that serves, or serves because none does.
-    private static func succeed(_ options: ProxyOptions, _ limits: ProxyLimits) throws -> Int32 {
-        guard let place = options.place else { return 2 }
+    /// Takes over from the proxy that serves, or serves because none does; nil when this one is not to.
+    private static func begin(_ options: ProxyOptions, _ limits: ProxyLimits) throws -> ProxyDoor? {
+        guard let place = options.place else { return try serve(options, limits, .nobody(nil)) }
         let finding = try Inheritance.look(from: place, drain: options.drain)
-        switch finding {
-        case .nobody: return try serve(options, limits, finding)
-        case .superseded: return ProxyPlace.finalStatus
-        case .predecessor:
-            do { return try serve(options, limits, finding) } catch {
-                // The old one serves on.
-                guard !place.isCurrent else { throw error }
-                complain("\(error)")
-                return ProxyPlace.finalStatus
-            }
+        do { return try serve(options, limits, finding) } catch {
+            // The old one serves on.
+            guard case .predecessor = finding, !place.isCurrent else { throw error }
+            complain("\(error)")
+            return nil
         }
     }
 
     private static func serve(
         _ options: ProxyOptions, _ limits: ProxyLimits, _ finding: Inheritance.Finding
-    ) throws -> Int32 {
+    ) throws -> ProxyDoor? {
+        if case .superseded = finding { return nil }
         let inheritance: Inheritance? = if case .predecessor(let found) = finding { found } else { nil }
         let address = options.listen
         let old = inheritance.flatMap { $0.listen == address.description ? nil : $0.main }
@@ -64,12 +62,12 @@ public enum ProxyMain {
         proxy.open(main)
         try route(proxy, options, inheritance)
         if let place = options.place {
-            guard try take(place, finding) else { return ProxyPlace.finalStatus }
+            guard try take(place, finding) else { return nil }
         }
         proxy.accept(true)
         // The old address is not served any more; who came there until now is.
         if let old { proxy.finish(old) }
-        try door.serve()
+        return door
     }
 
     /// Whether this one serves from here on, and no other.

@@ -149,12 +149,13 @@ public actor ProxyProcess {
     private func launch(drain: TimeSpan) async throws -> ProxyPlace? {
         tidy(except: nil)
         let place = try ProxyPlace.make(in: home.proxies)
-        let handle = try await supervisors.start(spec(place, drain)) { supervisor in
+        let spec = spec(place, drain)
+        let handle = try await supervisors.start(spec) { supervisor in
             // Before it runs: who finds the place without it knows that nothing runs there.
             let state = SupervisorState(
-                identifier: spec(place, drain).identifier, phase: .running, supervisor: supervisor,
-                process: nil, startedAt: .now, changedAt: .now)
-            try Files.replace(place.state, with: state.fields.encoded())
+                identifier: spec.identifier, phase: .running, supervisor: supervisor, process: nil,
+                startedAt: .now, changedAt: .now)
+            try Files.replace(spec.statePath, with: state.fields.encoded())
         }
         if try await answers(place, while: handle.supervisor) { return place }
         if place.isCurrent { return place }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Hummingbird
 internal import KintoCore
+internal import Rollout
 internal import Wire
 
 /// Services, the state of the whole, tokens and deliveries.
