@@ -122,7 +122,7 @@ struct ReplacementTests {
     /// A release is not stopped while the old proxy has requests of it.
     @Test func aDrainWaitsForTheOldProxyToo() async throws {
         try await Proxies.with { proxies in
-            try await proxies.process("1").ensure()
+            let old = try await proxies.process("1").ensure()
             try await proxies.route("a/1")
             let tunnel = try Line(proxies.port)
             #expect(try tunnel.upgrade())
@@ -131,7 +131,11 @@ struct ReplacementTests {
             try await proxies.route("a/2")
             let counters = try #require(try await proxies.routes.counters().first { $0.upstream == "a/1" })
             #expect(counters.inFlight == 1)
+            // Each order occupies a thread of the proxy while it is carried out.
+            let tasks = "/proc/\(old.process.pid)/task"
+            try await until("the answer's end") { try Files.list(tasks).count == 3 }
             async let drained = proxies.routes.drain("a/1", .seconds(20))
+            try await until("the order to drain") { try Files.list(tasks).count == 4 }
             // A request in the old proxy goes where the new one's table says.
             #expect(try resting.get().hasPrefix("HTTP/1.1 200 OK"))
             #expect(try await proxies.routes.counters().first { $0.upstream == "a/2" }?.requests == 1)
