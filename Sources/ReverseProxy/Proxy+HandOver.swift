@@ -85,6 +85,7 @@ extension Proxy {
 
     /// Lets what is here come to its end, at most so long, and ends the process.
     private func retire(milliseconds: Int) {
+        ProxyMain.say("handed over; going on with what is here for at most \(milliseconds) ms")
         status.store(ProxyPlace.finalStatus, ordering: .sequentiallyConsistent)
         everywhere { $0.retire() }
         Thread.start { [self] in

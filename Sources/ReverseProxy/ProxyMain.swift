@@ -7,12 +7,12 @@ internal import Wire
 public enum ProxyMain {
     public static func run(arguments: [String]) -> Int32 {
         guard let options = ProxyOptions(arguments) else {
-            complain(ProxyOptions.usage)
+            say(ProxyOptions.usage)
             return 2
         }
         let limits: ProxyLimits
         do { limits = try ProxyLimits(options.limits) } catch {
-            complain("\(error)")
+            say("\(error)")
             return 2
         }
         for number in [SIGPIPE, SIGHUP, SIGINT] { signal(number, SIG_IGN) }
@@ -21,7 +21,7 @@ public enum ProxyMain {
             guard let door = try begin(options, limits) else { return ProxyPlace.finalStatus }
             try door.serve()
         } catch {
-            complain("\(error)")
+            say("\(error)")
             return 1
         }
     }
@@ -33,7 +33,7 @@ public enum ProxyMain {
         do { return try serve(options, limits, finding) } catch {
             // The old one serves on.
             guard case .predecessor = finding, !place.isCurrent else { throw error }
-            complain("\(error)")
+            say("\(error)")
             return nil
         }
     }
@@ -65,6 +65,7 @@ public enum ProxyMain {
             guard try take(place, finding) else { return nil }
         }
         proxy.accept(true)
+        if inheritance != nil { say("took over on \(address)") }
         // The old address is not served any more; who came there until now is.
         if let old { proxy.finish(old) }
         return door
@@ -97,7 +98,7 @@ public enum ProxyMain {
             let table = try? RoutingTable(Fields(decoding: bytes)),
             case .failed(_, let message) = proxy.put(table, save: false)
         {
-            complain("routes from the snapshot: \(message)")
+            say("routes from the snapshot: \(message)")
         }
     }
 
@@ -142,7 +143,8 @@ public enum ProxyMain {
         }
     }
 
-    private static func complain(_ text: String) {
+    /// A line for the log.
+    static func say(_ text: String) {
         let line = Array("kinto proxy: \(text)\n".utf8)
         _ = line.withUnsafeBytes { write(2, $0.baseAddress, $0.count) }
     }

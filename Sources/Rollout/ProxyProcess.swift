@@ -47,19 +47,18 @@ public actor ProxyProcess {
     @discardableResult
     public func ensure() async throws -> Serving {
         try await alone {
-            // Twice: while this server was away, an earlier one's replacement may have been under way.
-            for _ in 0..<2 {
-                guard let running = try? await routes.hello() else { break }
-                if running.version == version, running.listen == listen.description,
-                    running.limits == limits.texts
-                {
-                    return try await serving()
-                }
-                if let replaced = try? await replace(drain: Self.drain) { return replaced }
+            guard let running = try? await routes.hello() else { return try await start() }
+            if isRight(running) { return try await serving() }
+            do { return try await replace(drain: Self.drain) } catch {
+                // A replacement that an earlier server began may have come first.
+                guard let now = try? await routes.hello(), now.process != running.process else { throw error }
+                return try await isRight(now) ? serving() : replace(drain: Self.drain)
             }
-            if (try? await routes.hello()) != nil { return try await replace(drain: Self.drain) }
-            return try await start()
         }
+    }
+
+    private func isRight(_ hello: Routes.Hello) -> Bool {
+        hello.version == version && hello.listen == listen.description && hello.limits == limits.texts
     }
 
     /// Has the proxy replaced by a new process: it hands its listening sockets over, and visitors notice nothing.
@@ -72,11 +71,13 @@ public actor ProxyProcess {
         }
     }
 
-    /// Watches the proxy until the task is cancelled; a dead one is replaced.
+    /// Watches the proxy until the task is cancelled; when none answers, one is started.
     public func watch(_ report: @Sendable (String) -> Void) async {
         while !Task.isCancelled {
             do {
-                let serving = try await ensure()
+                let serving = try await alone {
+                    (try? await routes.hello()) == nil ? try await start() : try await serving()
+                }
                 try await routes.refresh()
                 let isReplaced = await ended(serving.process)
                 if Task.isCancelled { return }

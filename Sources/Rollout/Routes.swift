@@ -68,9 +68,10 @@ public actor Routes {
         return list
     }
 
-    public func hello() async throws -> (
-        version: String, process: ProcessIdentity, listen: String, limits: [String]
-    ) {
+    /// What a proxy says of itself; `limits` as `ProxyLimits.texts`.
+    public typealias Hello = (version: String, process: ProcessIdentity, listen: String, limits: [String])
+
+    public func hello() async throws -> Hello {
         switch try await client.ask(.hello) {
         case .hello(let version, let process, let generation, let listen, let limits):
             self.generation = max(self.generation, generation)
