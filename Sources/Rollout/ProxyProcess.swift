@@ -75,11 +75,13 @@ public actor ProxyProcess {
     public func watch(_ report: @Sendable (String) -> Void) async {
         while !Task.isCancelled {
             do {
+                // Seen before, so that a change at any later moment is noticed.
+                let place = ProxyPlace.current(in: home.proxies)
                 let serving = try await alone {
-                    (try? await routes.hello()) == nil ? try await start() : try await serving()
+                    (try? await routes.hello()) == nil ? try await start() : try await self.serving()
                 }
                 try await routes.refresh()
-                let isReplaced = await ended(serving.process)
+                let isReplaced = await ended(serving.process, at: place)
                 if Task.isCancelled { return }
                 if !isReplaced { report("the proxy ended and is started again") }
             } catch {
@@ -227,8 +229,7 @@ public actor ProxyProcess {
     // MARK: Ends
 
     /// Returns when the process ended, or another place became the one that serves: true.
-    private func ended(_ process: ProcessIdentity) async -> Bool {
-        let place = ProxyPlace.current(in: home.proxies)
+    private func ended(_ process: ProcessIdentity, at place: ProxyPlace?) async -> Bool {
         let parent = home.proxies
         guard let life = process.open() else { return ProxyPlace.current(in: parent) != place }
         let (stream, continuation) = AsyncStream<Void>.makeStream()
