@@ -7,7 +7,7 @@ DESTDIR ?=
 SWIFT ?= swift
 PACKAGES := libgit2-dev libcurl4-openssl-dev libsqlite3-dev pkg-config git python3 openssh-server
 
-.PHONY: deps build test lint format bench bench-proxy fuzz soak soak-swaps demo install clean help
+.PHONY: deps build test lint format bench bench-proxy fuzz soak soak-swaps soak-proxy demo install clean help
 
 deps: ## install the missing Debian packages
 	@missing=(); for package in $(PACKAGES); do \
@@ -62,6 +62,9 @@ soak: release load ## 100 deploys, every tenth broken, restarts and rollbacks un
 
 soak-swaps: release ## 1,000 swaps under a mixed load, then one every 200 ms for five minutes
 	scripts/soak-swaps
+
+soak-proxy: release load ## the proxy replaced 50 times under load
+	scripts/soak-proxy
 
 demo: release load ## two deploys under load, then look around until Ctrl-C (ONCE=1: leave at once)
 	scripts/demo

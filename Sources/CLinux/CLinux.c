@@ -172,3 +172,40 @@ int kinto_inotify(void) { return inotify_init1(IN_CLOEXEC | IN_NONBLOCK); }
 int kinto_accept(int fd, struct sockaddr *address, socklen_t *length) {
     return accept4(fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
+
+int kinto_send_descriptor(int socket, int descriptor) {
+    char byte = 0;
+    struct iovec part = { .iov_base = &byte, .iov_len = 1 };
+    union { struct cmsghdr header; char bytes[CMSG_SPACE(sizeof(int))]; } control;
+    memset(&control, 0, sizeof control);
+    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes,
+                              .msg_controllen = sizeof control.bytes };
+    struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(rights), &descriptor, sizeof(int));
+    ssize_t sent;
+    do sent = sendmsg(socket, &message, MSG_NOSIGNAL); while (sent < 0 && errno == EINTR);
+    return sent == 1 ? 0 : -1;
+}
+
+int kinto_receive_descriptor(int socket) {
+    char byte;
+    struct iovec part = { .iov_base = &byte, .iov_len = 1 };
+    union { struct cmsghdr header; char bytes[CMSG_SPACE(sizeof(int))]; } control;
+    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes,
+                              .msg_controllen = sizeof control.bytes };
+    ssize_t got;
+    do got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC); while (got < 0 && errno == EINTR);
+    if (got < 0) return -1;
+    struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+    if (got == 1 && rights && rights->cmsg_level == SOL_SOCKET && rights->cmsg_type == SCM_RIGHTS
+        && rights->cmsg_len == CMSG_LEN(sizeof(int))) {
+        int descriptor;
+        memcpy(&descriptor, CMSG_DATA(rights), sizeof(int));
+        return descriptor;
+    }
+    errno = EPROTO;
+    return -1;
+}

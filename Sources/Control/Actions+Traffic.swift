@@ -22,6 +22,15 @@ extension Actions {
         try await routes.set(RoutePolicy(environment), for: target.description)
     }
 
+    /// Replaces the proxy, which hands its sockets over.
+    /// - Parameter drain: how long the old one goes on with what it has, in milliseconds; nil: the usual time.
+    func restartProxy(drain: Int?) async throws -> ProxyProcess.Serving {
+        guard (0...86_400_000).contains(drain ?? 0) else {
+            throw Failure(code: "invalid-request", "the drain time must be from 0 to 24h")
+        }
+        return try await proxy.restart(drain: drain.map(TimeSpan.init(milliseconds:)) ?? ProxyProcess.drain)
+    }
+
     /// Adds or takes instances of the live release; the number holds for later releases, too.
     /// - Parameter wanted: nil or 0: what kinto.json says.
     /// - Returns: how many run then.

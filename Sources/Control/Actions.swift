@@ -17,6 +17,7 @@ struct Actions: Sendable {
     let git: GitExecutor
     let rollout: RolloutController
     let routes: Routes
+    let proxy: ProxyProcess
     let deployment: Deployment
     let keeper: ReleaseKeeper
     let logger: Logger

@@ -43,6 +43,9 @@ public enum ControlServer {
         let routes = Routes(socket: home.proxySocket)
         let ports = PortAllocator()
         let supervisors = SupervisorClient(runtime: options.runtimePath)
+        let proxy = ProxyProcess(
+            home: home, supervisors: supervisors, listen: proxyListen, limits: proxyLimits,
+            version: options.version, routes: routes)
         let rollout = RolloutController(supervisors: supervisors, routes: routes, ports: ports)
         let environment = ProcessEnvironment(inherited: inherited(), home: home)
         let pipeline = Pipeline(
@@ -58,15 +61,16 @@ public enum ControlServer {
         let lanes = Lanes(store: store, home: home, logger: logger) { try await deployment.perform($0, $1) }
         let actions = Actions(
             options: options, home: home, store: store, lanes: lanes, git: git, rollout: rollout,
-            routes: routes,
+            routes: routes, proxy: proxy,
             deployment: deployment, keeper: keeper, logger: logger)
         await keeper.whenCold { await actions.bringBack($0) }
         try await firstToken(actions)
 
-        let proxy = ProxyProcess(
-            home: home, supervisors: supervisors, listen: proxyListen, limits: proxyLimits,
-            version: options.version, routes: routes)
-        try await proxy.ensure()
+        do { try await proxy.ensure() } catch let failure as Failure where failure.code == "proxy-replace" {
+            // It serves with what it has; an address that cannot be had is no reason to serve another one unasked.
+            if try await routes.hello().listen != proxyListen.description { throw failure }
+            logger.error("proxy", metadata: ["event": "\(failure)"])
+        }
         let recovery = Recovery(home: home, store: store, actions: actions, ports: ports, logger: logger)
         let gone = try await recovery.takeOver()
 

@@ -23,7 +23,8 @@ struct Kinto: AsyncParsableCommand {
         subcommands: [
             Serve.self, ServiceCommand.self, Deploy.self, Status.self, Releases.self, Logs.self,
             Rollback.self, Abort.self,
-            Suspend.self, Resume.self, Pause.self, MaintenanceCommand.self, Scale.self, Config.self, Why.self,
+            Suspend.self, Resume.self, Pause.self, MaintenanceCommand.self, Scale.self, ProxyCommand.self,
+            Config.self, Why.self,
             Check.self, Deliveries.self, Token.self,
         ])
 
@@ -32,7 +33,8 @@ struct Kinto: AsyncParsableCommand {
     static func main() async {
         let arguments = Array(CommandLine.arguments.dropFirst())
         switch arguments.first {
-        case "proxy", "supervise", "hook": runtime(arguments)
+        case "proxy" where arguments.dropFirst().first?.hasPrefix("--socket") == true: runtime(arguments)
+        case "supervise", "hook": runtime(arguments)
         case "fetch": Glibc.exit(FetchMain.run())
         default: break
         }
@@ -47,7 +49,9 @@ struct Kinto: AsyncParsableCommand {
             Output.trouble(failure.message)
             for line in failure.evidence { Output.error("       \(line)\n") }
             for hint in failure.hints { Output.error("       \(hint.line)\n") }
-            let refused = ["home-in-use", "proxy-start", "address-taken", "address-unusable"]
+            let refused = [
+                "home-in-use", "proxy-start", "proxy-replace", "address-taken", "address-unusable",
+            ]
             Glibc.exit(refused.contains(failure.code) ? 3 : 2)
         } catch let code as ExitCode {
             Glibc.exit(code.rawValue)

@@ -20,10 +20,12 @@ public struct Home: Sendable, Hashable {
     /// The first API token, mode 0600.
     public var tokenFile: String { "\(path)/token" }
     public var spool: String { "\(path)/spool" }
-    public var proxySocket: String { "\(path)/proxy/proxy.sock" }
+    /// The places of the proxies: the one that serves is `current`, see `ProxyPlace`.
+    public var proxies: String { "\(path)/proxy" }
+    public var proxySocket: String { ProxyPlace("\(proxies)/\(ProxyPlace.link)").socket }
     public var proxySnapshot: String { "\(path)/proxy/routes" }
-    /// The state of the proxy's supervisor.
-    public var proxyState: String { "\(path)/proxy/proxy.state" }
+    /// The state of the supervisor of the proxy that serves.
+    public var proxyState: String { ProxyPlace("\(proxies)/\(ProxyPlace.link)").state }
     public var proxyLog: String { "\(path)/proxy/proxy.log" }
     public var artifacts: String { "\(path)/artifacts" }
     public var repositories: String { "\(path)/repos" }
@@ -49,7 +51,7 @@ public struct Home: Sendable, Hashable {
     /// Makes the directories that are always there, for the owner alone.
     public func prepare() throws(SystemError) {
         for directory in [
-            path, spool, "\(path)/proxy", artifacts, repositories, "\(path)/services", "\(path)/work",
+            path, spool, proxies, artifacts, repositories, "\(path)/services", "\(path)/work",
         ] {
             try Files.makeDirectories(directory)
         }

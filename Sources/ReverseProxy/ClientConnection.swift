@@ -46,6 +46,7 @@ final class ClientConnection: Endpoint {
     /// All of the request so far while it is held, and until when it may be, once it was.
     private var pending: [UInt8] = []
     private var heldUntil: Int64?
+    private var isDelayed = false
     /// By which the rest of the answer goes, when it is long.
     private var pipe: SplicePipe?
     /// Of a WebSocket; nil for other tunnels.
@@ -103,6 +104,7 @@ final class ClientConnection: Endpoint {
 
     override func expired() {
         switch state {
+        case .head where worker.stopping && input.isEmpty && output.isEmpty: takeLeave()
         case .head where input.isEmpty || !output.isEmpty: close()
         case .head: refuse(408, "the request did not arrive in time")
         case .held:
@@ -138,6 +140,25 @@ final class ClientConnection: Endpoint {
         // A request may be there, unread.
         ready(Endpoint.input)
         if isOpen, restsSince != nil { close() }
+    }
+
+    /// The proxy is at its end: the next request is the last, and it must come soon.
+    func retire() {
+        if restsSince != nil { deadline = min(deadline, worker.now + Limits.farewellTime) }
+    }
+
+    /// The end of what does nothing, or waits.
+    func endHastily() {
+        if isOpen, state == .held { expired() }
+        closeIfIdle()
+    }
+
+    /// Ends a connection that rests. What the visitor sends in this moment is read, so that it sees an end and no reset:
+    /// it knows that nothing was done with it.
+    private func takeLeave() {
+        requestBody = nil
+        closeWhenSent()
+        flush()
     }
 
     func closeIfIdle() {
@@ -185,7 +206,7 @@ final class ClientConnection: Endpoint {
         guard !isHeldBack else { return false }
         // Empty lines before a request are passed over (RFC 9112, 2.2).
         while input.count >= 2, input.bytes.prefix(2).elementsEqual([0x0D, 0x0A]) { input.drop(2) }
-        guard !worker.stopping && !inputEnded || !input.isEmpty else {
+        guard !worker.isHasty && !inputEnded || !input.isEmpty else {
             closeWhenSent()
             return false
         }
@@ -219,7 +240,7 @@ final class ClientConnection: Endpoint {
     private func begin(_ head: MessageHead) throws(MessageHead.Refusal) {
         let method = head.bytes[head.first]
         minor = head.minor
-        keepsAlive = minor == 1 && !head.connection.contains(.close)
+        keepsAlive = minor == 1 && !head.connection.contains(.close) && !worker.stopping
         func isMethod(_ word: StaticString) -> Bool {
             method.count == word.utf8CodeUnitCount
                 && method.elementsEqual(
@@ -254,6 +275,7 @@ final class ClientConnection: Endpoint {
         tried = []
         repeats = 0
         heldUntil = nil
+        isDelayed = false
         replay = nil
         let target = found.isPaused ? nil : found.upstream
         let server = target?.pick(except: [], now: worker.now)
@@ -338,7 +360,9 @@ final class ClientConnection: Endpoint {
             return state != .held
         }
         claim(target)
-        target.counters.delayed += 1
+        // Once, however often it is held.
+        if !isDelayed { target.counters.delayed += 1 }
+        isDelayed = true
         tried = []
         if isIdempotent, requestBody?.isDone == true { replay = bytes }
         connect(server, sending: bytes)
@@ -767,6 +791,7 @@ final class ClientConnection: Endpoint {
         let time = !output.isEmpty ? limits.stallTime : input.isEmpty ? limits.idleTime : limits.headerTime
         quietSince = worker.now
         deadline = worker.now + Int64(time)
+        if worker.stopping { retire() }
     }
 
     private func flush() {

@@ -15,6 +15,8 @@ enum Limits {
     static let answerTime: Int64 = 120_000
     /// The longest silence within an answer: event streams are quiet for long.
     static let streamTime: Int64 = 3_600_000
+    /// How long a kept-alive connection may wait for its last request when another proxy has taken over.
+    static let farewellTime: Int64 = 5_000
     /// How long what a visitor still sends after the last answer is read and thrown away.
     static let lingerTime: Int64 = 2_000
     /// How long an idle connection to an instance is kept: less than what application servers allow.

@@ -70,7 +70,11 @@ final class Listener: Endpoint {
     }
 
     /// Binds and listens on a TCP address.
-    static func open(address: String, port: UInt16) throws(SystemError) -> Descriptor {
+    /// - Parameter other: a listening socket that may have the same port at another address, or at all of them, and is
+    ///   about to be closed.
+    static func open(address: String, port: UInt16, beside other: Descriptor? = nil) throws(SystemError)
+        -> Descriptor
+    {
         let subject = "\(address):\(port)"
         let socket = Descriptor(
             owning: try check("socket") {
@@ -79,6 +83,14 @@ final class Listener: Endpoint {
             })
         var one: Int32 = 1
         setsockopt(socket.raw, SOL_SOCKET, SO_REUSEADDR, &one, 4)
+        // For the moment of the change: afterwards nobody else may listen there.
+        let sharing = [socket.raw, other?.raw].compactMap { other == nil ? nil : $0 }
+        func share(_ value: Int32) {
+            var value = value
+            for raw in sharing { setsockopt(raw, SOL_SOCKET, SO_REUSEPORT, &value, 4) }
+        }
+        share(1)
+        defer { share(0) }
         // Accepted connections inherit these: a visitor that vanished without a word, from a tunnel that is silent,
         // say, is noticed after two minutes.
         for (level, option, value) in [

@@ -5,37 +5,81 @@ internal import Wire
 
 /// What all workers serve: the table in force and the listening sockets. Changed by one request at a time.
 final class Proxy: Sendable {
-    private struct Current {
+    struct Current {
         var table = RoutingTable()
+        /// Of all host names.
+        var main: Descriptor?
+        /// Of the stable ports.
         var listeners: [UInt16: Descriptor] = [:]
+        /// Whether the workers watch the listening sockets.
+        var isAccepting = true
     }
 
-    private let current = Mutex(Current())
+    let current = Mutex(Current())
+    /// Whether another proxy has taken over. Held while one does: a table goes to the one or to the other.
+    let isReplaced = Mutex(false)
+    /// With which the process ends when its visitors have left.
+    let status = Atomic<Int32>(0)
+    /// Where it lives, if others may take over from it.
+    let place: ProxyPlace?
     let mailboxes: [Worker.Mailbox]
     let snapshot: String
     let listen: String
 
-    init(mailboxes: [Worker.Mailbox], snapshot: String, listen: String) {
+    init(mailboxes: [Worker.Mailbox], snapshot: String, listen: String, place: ProxyPlace? = nil) {
         self.mailboxes = mailboxes
         self.snapshot = snapshot
         self.listen = listen
+        self.place = place
     }
 
     var generation: UInt64 { current.withLock { $0.table.generation } }
 
-    func open(_ socket: Descriptor, port: UInt16?) {
+    /// Takes visitors of all host names on this socket.
+    func open(_ socket: Descriptor) {
+        current.withLock { current in
+            current.main = socket
+            if current.isAccepting { watch(socket, port: nil) }
+        }
+    }
+
+    func watch(_ socket: Descriptor, port: UInt16?) {
         everywhere { $0.add(Listener(socket, port: port, worker: $0)) }
     }
 
+    /// Puts a table in force here and in the proxies that are still busy with what came before this one took over.
+    func apply(_ table: RoutingTable) -> ProxyReply {
+        isReplaced.withLock { isReplaced in
+            if isReplaced { return Proxy.handedOver }
+            let reply = put(table)
+            guard case .applied(let left) = reply else { return reply }
+            return .applied(
+                neighbours(.follow(table), milliseconds: 2_000).all().reduce(left) { sum, reply in
+                    if case .applied(let more) = reply { Proxy.sum(sum + more) } else { sum }
+                })
+        }
+    }
+
+    /// Puts the table of the proxy that took over in force: requests that are still here are routed by it.
+    func follow(_ table: RoutingTable) -> ProxyReply {
+        isReplaced.withLock { isReplaced in
+            isReplaced
+                ? put(table, save: false)
+                : .failed(code: "malformed", message: "this proxy follows no other")
+        }
+    }
+
     /// Puts a table in force in every worker, whole, or leaves the old one.
-    func apply(_ table: RoutingTable, save: Bool = true) -> ProxyReply {
+    func put(_ table: RoutingTable, save: Bool = true) -> ProxyReply {
         // Held for the whole change: tables come one after the other.
         current.withLock { current in
             guard table.generation > current.table.generation else {
                 return .failed(
                     code: "stale-generation", message: "generation \(current.table.generation) is in force")
             }
-            let wanted = Set(table.routes.compactMap(\.port))
+            // One that was replaced has no sockets any more.
+            let wanted =
+                current.main == nil && !current.isAccepting ? [] : Set(table.routes.compactMap(\.port))
             var opened: [UInt16: Descriptor] = [:]
             for port in wanted where current.listeners[port] == nil {
                 do { opened[port] = try Listener.open(address: "127.0.0.1", port: port) } catch {
@@ -50,7 +94,7 @@ final class Proxy: Sendable {
             }
             let left = gather { $0.apply(table) }
             for (port, socket) in opened {
-                open(socket, port: port)
+                if current.isAccepting { watch(socket, port: port) }
                 current.listeners[port] = socket
             }
             for (port, socket) in current.listeners where !wanted.contains(port) {
@@ -62,19 +106,43 @@ final class Proxy: Sendable {
         }
     }
 
-    /// Waits for the upstream's requests, at most so long, then cuts what is left.
-    func drain(_ upstream: String, port: UInt16? = nil, milliseconds: Int) -> ProxyReply {
+    /// Waits for the upstream's requests, at most so long, then cuts what is left; also those in the proxies that are
+    /// still busy with what came before this one took over.
+    func drain(_ upstream: String, port: UInt16? = nil, milliseconds: Int, alone: Bool = false) -> ProxyReply
+    {
+        let others = neighbours(
+            .drain(upstream: upstream, port: port, milliseconds: milliseconds),
+            milliseconds: min(max(0, milliseconds), 1 << 30) + 2_000, alone: alone)
         let waiting = Latch(mailboxes.count)
         for mailbox in mailboxes {
             mailbox.post { worker in worker.whenDrained(upstream, port) { waiting.count() } }
         }
         waiting.wait(milliseconds: milliseconds)
         let parts = gather { $0.settle(upstream, port) }
-        let counters = Proxy.sum(parts.map(\.0)).first ?? .init(upstream: upstream)
-        return .drained(counters, cut: parts.reduce(0) { $0 + $1.1 })
+        var counters = Proxy.sum(parts.map(\.0)).first ?? .init(upstream: upstream)
+        var cut = parts.reduce(0) { $0 &+ $1.1 }
+        for case .drained(let theirs, let more) in others.all() {
+            counters += theirs
+            cut &+= more
+        }
+        return .drained(counters, cut: cut)
     }
 
-    func statistics() -> ProxyReply { .statistics(Proxy.sum(gather { $0.counters() }.flatMap { $0 })) }
+    func statistics(alone: Bool = false) -> ProxyReply {
+        let others = neighbours(.statistics, milliseconds: 2_000, alone: alone)
+        var all = gather { $0.counters() }.flatMap { $0 }
+        for case .statistics(let more) in others.all() { all += more }
+        return .statistics(Proxy.sum(all))
+    }
+
+    /// Asks those that are still busy with what came before this one took over. One that is replaced itself asks nobody.
+    private func neighbours(_ request: ProxyRequest, milliseconds: Int, alone: Bool = false) -> Neighbours {
+        let places = place.flatMap { !alone && $0.isCurrent ? $0.others : nil } ?? []
+        return Neighbours(places, request, milliseconds: milliseconds)
+    }
+
+    static let handedOver = ProxyReply.failed(
+        code: "handed-over", message: "another proxy has taken over; ask that one")
 
     /// Takes no more connections, lets requests end, and ends the process.
     func shutdown(milliseconds: Int) {
@@ -83,7 +151,7 @@ final class Proxy: Sendable {
         alarm(UInt32(max(1, min(milliseconds / 1000, 3600))))
     }
 
-    private func everywhere(_ body: @escaping @Sendable (Worker) -> Void) { _ = gather { body($0) } }
+    func everywhere(_ body: @escaping @Sendable (Worker) -> Void) { _ = gather { body($0) } }
 
     /// Runs on every worker's thread; returns when all did.
     private func gather<T: Sendable>(_ body: @escaping @Sendable (Worker) -> T) -> [T] {
@@ -109,7 +177,7 @@ final class Proxy: Sendable {
     }
 }
 
-private final class Results<T: Sendable>: Sendable {
+final class Results<T: Sendable>: Sendable {
     let all = Mutex<[T]>([])
 }
 

@@ -6,130 +6,148 @@ internal import Wire
 /// `kinto-runtime proxy`: boots from its snapshot, serves, and takes orders over its socket.
 public enum ProxyMain {
     public static func run(arguments: [String]) -> Int32 {
-        func value(_ name: String) -> String? {
-            arguments.firstIndex(of: name).flatMap { $0 + 1 < arguments.count ? arguments[$0 + 1] : nil }
-        }
-        guard let socket = value("--socket"), let snapshot = value("--snapshot"),
-            let address = HostPort(value("--listen") ?? "127.0.0.1:8080")
-        else {
-            complain(
-                "usage: kinto-runtime proxy --socket PATH --snapshot PATH [--listen ADDRESS:PORT] [--workers N] [--limit NAME=VALUE]…"
-            )
+        guard let options = ProxyOptions(arguments) else {
+            say(ProxyOptions.usage)
             return 2
         }
-        let settings = arguments.indices.dropLast().filter { arguments[$0] == "--limit" }
-            .map { arguments[$0 + 1] }
         let limits: ProxyLimits
-        do { limits = try ProxyLimits(settings) } catch {
-            complain("\(error)")
+        do { limits = try ProxyLimits(options.limits) } catch {
+            say("\(error)")
             return 2
         }
         for number in [SIGPIPE, SIGHUP, SIGINT] { signal(number, SIG_IGN) }
+        do {
+            // What it begins with is gone when it serves: a descriptor that is kept would keep its port.
+            guard let door = try begin(options, limits) else { return ProxyPlace.finalStatus }
+            try door.serve()
+        } catch {
+            say("\(error)")
+            return 1
+        }
+    }
+
+    /// Takes over from the proxy that serves, or serves because none does; nil when this one is not to.
+    private static func begin(_ options: ProxyOptions, _ limits: ProxyLimits) throws -> ProxyDoor? {
+        guard let place = options.place else { return try serve(options, limits, .nobody(nil)) }
+        let finding = try Inheritance.look(from: place, drain: options.drain)
+        do { return try serve(options, limits, finding) } catch {
+            // The old one serves on.
+            guard case .predecessor = finding, !place.isCurrent else { throw error }
+            say("\(error)")
+            return nil
+        }
+    }
+
+    private static func serve(
+        _ options: ProxyOptions, _ limits: ProxyLimits, _ finding: Inheritance.Finding
+    ) throws -> ProxyDoor? {
+        if case .superseded = finding { return nil }
+        let inheritance: Inheritance? = if case .predecessor(let found) = finding { found } else { nil }
+        let address = options.listen
+        let old = inheritance.flatMap { $0.listen == address.description ? nil : $0.main }
+        let main: Descriptor
+        if let inheritance, old == nil {
+            main = inheritance.main
+        } else {
+            main = try Listener.open(address: address.host, port: address.port, beside: old)
+        }
+        let mailboxes = try (0..<options.workers).map { _ in try Worker.Mailbox() }
+        let proxy = Proxy(
+            mailboxes: mailboxes, snapshot: options.snapshot, listen: address.description,
+            place: options.place)
+        let door = try ProxyDoor(options.socket, proxy, version: options.version, limits: limits)
+        start(mailboxes, limits, proxy, door)
+        // Nobody is let in before it is sure that this one serves.
+        proxy.accept(false)
+        proxy.open(main)
+        try route(proxy, options, inheritance)
+        if let place = options.place {
+            guard try take(place, finding) else { return nil }
+        }
+        proxy.accept(true)
+        if inheritance != nil { say("took over on \(address)") }
+        // The old address is not served any more; who came there until now is.
+        if let old { proxy.finish(old) }
+        return door
+    }
+
+    /// Whether this one serves from here on, and no other.
+    private static func take(_ place: ProxyPlace, _ finding: Inheritance.Finding) throws -> Bool {
+        switch finding {
+        case .superseded: return false
+        case .predecessor(let inheritance): return try inheritance.take(place)
+        case .nobody(let before):
+            // Another may have become the one while this one could not bind.
+            let now = ProxyPlace.current(in: place.parent)
+            if now != place {
+                guard now == before else { return false }
+                try place.makeCurrent()
+            }
+            return true
+        }
+    }
+
+    private static func route(_ proxy: Proxy, _ options: ProxyOptions, _ inheritance: Inheritance?) throws {
+        if let inheritance {
+            proxy.inherit(inheritance.ports)
+            guard inheritance.table.generation > 0 else { return }
+            if case .failed(_, let message) = proxy.put(inheritance.table) {
+                throw WireError.malformed("routes of the proxy before: \(message)")
+            }
+        } else if let bytes = try? Files.read(options.snapshot),
+            let table = try? RoutingTable(Fields(decoding: bytes)),
+            case .failed(_, let message) = proxy.put(table, save: false)
+        {
+            say("routes from the snapshot: \(message)")
+        }
+    }
+
+    private static func start(
+        _ mailboxes: [Worker.Mailbox], _ limits: ProxyLimits, _ proxy: Proxy, _ door: ProxyDoor
+    ) {
         var bounds = rlimit()
         if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &bounds) == 0 {
             bounds.rlim_cur = bounds.rlim_max
             setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &bounds)
         }
-        let descriptors = Int(clamping: bounds.rlim_cur)
-        do {
-            let listener = try Listener.open(address: address.host, port: address.port)
-            let count = max(1, min(64, value("--workers").flatMap { Int($0) } ?? 1))
-            let mailboxes = try (0..<count).map { _ in try Worker.Mailbox() }
-            let proxy = Proxy(mailboxes: mailboxes, snapshot: snapshot, listen: address.description)
-            let addresses = AddressCounts(limits)
-            let busy = Mutex(Set(0..<count))
-            for (number, mailbox) in mailboxes.enumerated() {
-                Thread.start {
-                    // Each visitor may need one descriptor more, for the instance.
-                    let most = max(16, (descriptors - 64) / 2 / count)
-                    let capacity = min(most, max(1, limits.connections / count))
-                    guard
-                        let worker = try? Worker(
-                            mailbox: mailbox, capacity: capacity, limits: limits, addresses: addresses)
-                    else { return }
-                    // The process ends when the last of them is done: the others may still have visitors.
-                    worker.run {
-                        busy.withLock { busy in
-                            busy.remove(number)
-                            return busy.isEmpty
-                        }
-                    }
-                    exit(0)
-                }
-            }
-            if let bytes = try? Files.read(snapshot), let table = try? RoutingTable(Fields(decoding: bytes)) {
-                if case .failed(_, let message) = proxy.apply(table, save: false) {
-                    complain("routes from the snapshot: \(message)")
-                }
-            }
-            proxy.open(listener, port: nil)
-            let door = try UnixSocket.listen(socket)
-            try serve(door, proxy, version: value("--version") ?? "")
-        } catch {
-            complain("\(error)")
-            return 1
-        }
-        return 0
-    }
-
-    /// A thread for each connection: a drain occupies its own.
-    private static func serve(_ door: Descriptor, _ proxy: Proxy, version: String) throws {
-        while true {
-            let raw = accept(door.raw, nil, nil)
-            guard raw >= 0 else {
-                if errno == EINTR || errno == ECONNABORTED { continue }
-                throw SystemError.last("accept")
-            }
-            let connection = Descriptor(owning: raw)
+        let (descriptors, count) = (Int(clamping: bounds.rlim_cur), mailboxes.count)
+        let addresses = AddressCounts(limits)
+        let busy = Busy(count)
+        for (number, mailbox) in mailboxes.enumerated() {
             Thread.start {
-                while let fields = try? Frame.read(from: connection) {
-                    guard (try? Frame.write(answer(fields, proxy, version).fields, to: connection)) != nil
-                    else { return }
-                }
+                // Each visitor may need one descriptor more, for the instance.
+                let most = max(16, (descriptors - 64) / 2 / count)
+                let capacity = min(most, max(1, limits.connections / count))
+                guard
+                    let worker = try? Worker(
+                        mailbox: mailbox, capacity: capacity, limits: limits, addresses: addresses)
+                else { return }
+                // The process ends when the last of them is done: the others may still have visitors.
+                worker.run { busy.leave(number) && !door.isBusy }
+                exit(proxy.status.load(ordering: .sequentiallyConsistent))
             }
         }
     }
 
-    private static func answer(_ fields: Fields, _ proxy: Proxy, _ version: String) -> ProxyReply {
-        do {
-            switch try ProxyRequest(fields) {
-            case .hello:
-                guard let own = ProcessIdentity(running: getpid()) else {
-                    return .failed(code: "io", message: "/proc is not there")
-                }
-                return .hello(
-                    version: version, process: own, generation: proxy.generation, listen: proxy.listen)
-            case .apply(let table): return proxy.apply(table)
-            case .drain(let upstream, let port, let milliseconds):
-                return proxy.drain(upstream, port: port, milliseconds: milliseconds)
-            case .statistics: return proxy.statistics()
-            case .shutdown(let milliseconds):
-                proxy.shutdown(milliseconds: milliseconds)
-                return .ok
+    /// The workers that have visitors.
+    private final class Busy: Sendable {
+        private let numbers: Mutex<Set<Int>>
+        init(_ count: Int) { numbers = Mutex(Set(0..<count)) }
+
+        /// Whether it was the last.
+        func leave(_ number: Int) -> Bool {
+            numbers.withLock { numbers in
+                numbers.remove(number)
+                return numbers.isEmpty
             }
-        } catch { return .failed(code: "malformed", message: "\(error)") }
+        }
     }
 
-    private static func complain(_ text: String) {
+    /// A line for the log.
+    static func say(_ text: String) {
         let line = Array("kinto proxy: \(text)\n".utf8)
         _ = line.withUnsafeBytes { write(2, $0.baseAddress, $0.count) }
     }
-}
-
-/// `ADDRESS:PORT`, IPv4.
-struct HostPort: CustomStringConvertible {
-    let host: String
-    let port: UInt16
-
-    init?(_ text: String) {
-        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
-            return nil
-        }
-        host = String(text[..<colon])
-        self.port = port
-    }
-
-    var description: String { "\(host):\(port)" }
 }
 
 /// A detached thread.

@@ -44,7 +44,10 @@ final class Worker {
     /// How many tables were put in force.
     private(set) var tables = 0
     private var upstreams: [String: UpstreamState] = [:]
-    var stopping = false
+    /// No more visitors; answers say that they are the last of their connection.
+    private(set) var stopping = false
+    /// Connections that do nothing are ended at once.
+    private(set) var isHasty = false
     private var closing: [Endpoint] = []
     /// Not watched until the next sweep.
     private var paused: [Endpoint] = []
@@ -269,6 +272,7 @@ final class Worker {
     /// Takes no more visitors, ends kept-alive connections that do nothing, and lets `run` return when the rest ended.
     func stop() {
         stopping = true
+        isHasty = true
         for case let listener as Listener in endpoints {
             // Who has come is let in; who comes now is refused, not left to wait.
             listener.ready(Endpoint.input)
@@ -276,5 +280,27 @@ final class Worker {
             forget(listener.fd)
         }
         for case let client as ClientConnection in endpoints { client.closeIfIdle() }
+    }
+
+    /// Another proxy has the listening sockets now: what is here is brought to its end. A kept-alive connection has one
+    /// request more, if that comes soon: closed at once, it could be at the moment in which the visitor uses it.
+    func retire() {
+        stopping = true
+        for case let client as ClientConnection in endpoints { client.retire() }
+    }
+
+    /// The time of those that are still here is over.
+    func cut() {
+        isHasty = true
+        for client in upstreams.values.flatMap(\.clients) { client.abandon() }
+        for case let client as ClientConnection in endpoints { client.endHastily() }
+    }
+
+    /// Lets in who has come to a socket that nobody serves from now on, and refuses who comes later.
+    func finish(_ listener: Listener) {
+        add(listener)
+        for _ in 0..<32 { listener.ready(Endpoint.input) }
+        shutdown(listener.fd, Int32(SHUT_RDWR))
+        forget(listener.fd)
     }
 }

@@ -4,17 +4,31 @@ internal import Glibc
 public import KintoCore
 public import Wire
 
-/// Sees to it that a proxy runs: takes over the one that does, or starts one under a supervisor of its own, which starts
-/// it again when it dies, whether or not there is a control server then.
-public struct ProxyProcess: Sendable {
+/// Sees to it that a proxy runs as it should: takes over the one that does, has it replaced by one with the present
+/// version and settings, or starts one. Each has a supervisor of its own, which starts it again when it dies, whether or
+/// not there is a control server then.
+public actor ProxyProcess {
+    /// Who serves.
+    public struct Serving: Sendable {
+        public let process: ProcessIdentity
+        /// Ending it (SIGTERM) ends the proxy for good.
+        public let supervisor: ProcessIdentity?
+        public let listen: String
+        public let version: String
+    }
+
     let home: Home
     let supervisors: SupervisorClient
     let listen: ListenAddress
     let limits: ProxyLimits
     let version: String
     let routes: Routes
+    private var busy = false
+    private var waiting: [CheckedContinuation<Void, Never>] = []
 
-    /// - Parameter limits: of a proxy that is started; one that runs keeps its own.
+    /// How long a proxy that was replaced goes on with requests and tunnels that it has.
+    public static let drain = TimeSpan.seconds(600)
+
     public init(
         home: Home, supervisors: SupervisorClient, listen: ListenAddress, limits: ProxyLimits,
         version: String, routes: Routes
@@ -27,89 +41,49 @@ public struct ProxyProcess: Sendable {
         self.routes = routes
     }
 
-    /// The supervisor, if it runs. Ending it (SIGTERM) ends the proxy for good.
-    public var supervisor: ProcessIdentity? {
-        let state = try? SupervisorState.read(home.proxyState)
-        return state.flatMap { $0.supervisor.isRunning ? $0.supervisor : nil }
-    }
-
-    /// Returns when a proxy answers.
-    /// - Throws: `Failure` of code `proxy-start` with what it said, or of those of `ListenAddress.check`.
+    /// Returns when a proxy answers, with the version and the settings of this server.
+    /// - Throws: `Failure` of code `proxy-start` or `proxy-replace` with what it said, or of those of
+    ///   `ListenAddress.check`. A proxy that could not be replaced serves on.
     @discardableResult
-    public func ensure() async throws -> ProcessIdentity {
-        if let running = try? await routes.hello() { return running.process }
-        let parent: ProcessIdentity
-        if let supervisor {
-            parent = supervisor
-        } else {
-            try listen.check()
-            parent = try await supervisors.start(spec) { _ in }.supervisor
-        }
-        guard try await answers(while: parent) else {
-            await SupervisorHandle(supervisor: parent, statePath: home.proxyState, identifier: "", grace: 0)
-                .stop(grace: 0)
-            let said =
-                (try? Files.read(home.proxyLog)).map { String(decoding: $0.suffix(400), as: UTF8.self) } ?? ""
-            throw Failure(
-                code: "proxy-start", "the proxy could not be started on \(listen)",
-                evidence: said.split(separator: "\n").suffix(2).map(String.init),
-                hints: [
-                    .init("give it another address", command: "kinto serve --proxy-listen 127.0.0.1:PORT")
-                ])
-        }
-        return try await routes.hello().process
-    }
-
-    private var spec: SupervisorSpec {
-        let words =
-            [
-                supervisors.runtime, "proxy", "--socket", home.proxySocket, "--snapshot", home.proxySnapshot,
-                "--listen", listen.description, "--version", version,
-            ] + limits.texts.flatMap { ["--limit", $0] }
-        return SupervisorSpec(
-            identifier: "proxy-\(listen)", mode: .service,
-            command: "exec " + words.map(ProxyProcess.quoted).joined(separator: " "), workingDirectory: "/",
-            environment: ["LC_ALL=C", "PATH=/usr/bin:/bin"], logPath: home.proxyLog, logStyle: .console,
-            logLimit: 1 << 20, secrets: [], statePath: home.proxyState, stopSignal: SIGTERM, stopGrace: 2_000,
-            backOffLimit: 200)
-    }
-
-    /// One word for the shell.
-    private static func quoted(_ word: String) -> String {
-        "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
-    }
-
-    /// Its socket appears in the directory when it serves: waited for, not polled. False when it does not come.
-    private func answers(while parent: ProcessIdentity) async throws -> Bool {
-        let socket = home.proxySocket
-        return try await Blocking.run { () -> Bool in
-            let watch = Descriptor(owning: try check("inotify_init") { kinto_inotify() })
-            inotify_add_watch(watch.raw, Files.parent(of: socket), UInt32(IN_CREATE))
-            guard let life = parent.open() else { return false }
-            for _ in 0..<500 {
-                if (try? UnixSocket.connect(socket)) != nil { return true }
-                var polls = [
-                    pollfd(fd: watch.raw, events: Int16(POLLIN), revents: 0),
-                    pollfd(fd: life.raw, events: Int16(POLLIN), revents: 0),
-                ]
-                poll(&polls, 2, 10)
-                if polls[1].revents != 0 { return false }
-                var buffer = [UInt8](repeating: 0, count: 4096)
-                _ = read(watch.raw, &buffer, buffer.count)
+    public func ensure() async throws -> Serving {
+        try await alone {
+            guard let running = try? await routes.hello() else { return try await start() }
+            if isRight(running) { return try await serving() }
+            do { return try await replace(drain: Self.drain) } catch {
+                // A replacement that an earlier server began may have come first.
+                guard let now = try? await routes.hello(), now.process != running.process else { throw error }
+                return try await isRight(now) ? serving() : replace(drain: Self.drain)
             }
-            return false
         }
     }
 
-    /// Watches the proxy until the task is cancelled; a dead one is replaced.
+    private func isRight(_ hello: Routes.Hello) -> Bool {
+        hello.version == version && hello.listen == listen.description && hello.limits == limits.texts
+    }
+
+    /// Has the proxy replaced by a new process: it hands its listening sockets over, and visitors notice nothing.
+    /// - Parameter drain: how long the old one goes on with requests and tunnels that it has.
+    /// - Throws: `Failure` of code `proxy-replace`; then the old one serves on.
+    public func restart(drain: TimeSpan = ProxyProcess.drain) async throws -> Serving {
+        try await alone {
+            guard (try? await routes.hello()) != nil else { return try await start() }
+            return try await replace(drain: drain)
+        }
+    }
+
+    /// Watches the proxy until the task is cancelled; when none answers, one is started.
     public func watch(_ report: @Sendable (String) -> Void) async {
         while !Task.isCancelled {
             do {
-                let process = try await ensure()
+                // Seen before, so that a change at any later moment is noticed.
+                let place = ProxyPlace.current(in: home.proxies)
+                let serving = try await alone {
+                    (try? await routes.hello()) == nil ? try await start() : try await self.serving()
+                }
                 try await routes.refresh()
-                await ended(process)
+                let isReplaced = await ended(serving.process, at: place)
                 if Task.isCancelled { return }
-                report("the proxy ended and is started again")
+                if !isReplaced { report("the proxy ended and is started again") }
             } catch {
                 report("\(error)")
                 try? await Task.sleep(for: .seconds(1))
@@ -117,16 +91,168 @@ public struct ProxyProcess: Sendable {
         }
     }
 
-    private func ended(_ process: ProcessIdentity) async {
-        guard let life = process.open() else { return }
+    // MARK: Starting
+
+    /// One after the other.
+    private func alone<T: Sendable>(_ body: () async throws -> T) async rethrows -> T {
+        while busy { await withCheckedContinuation { waiting.append($0) } }
+        busy = true
+        defer {
+            busy = false
+            if !waiting.isEmpty { waiting.removeFirst().resume() }
+        }
+        return try await body()
+    }
+
+    private func serving() async throws -> Serving {
+        let hello = try await routes.hello()
+        let state = try? SupervisorState.read(home.proxyState)
+        return Serving(
+            process: hello.process,
+            supervisor: state.flatMap { $0.supervisor.isRunning ? $0.supervisor : nil },
+            listen: hello.listen, version: hello.version)
+    }
+
+    /// None answers: its supervisor is about to start it again, or there is none.
+    private func start() async throws -> Serving {
+        if let place = ProxyPlace.current(in: home.proxies),
+            let state = try? SupervisorState.read(place.state),
+            state.supervisor.isRunning
+        {
+            if try await answers(place, while: state.supervisor) { return try await serving() }
+            await SupervisorHandle(
+                supervisor: state.supervisor, statePath: place.state, identifier: state.identifier, grace: 0
+            ).stop(grace: 0)
+        }
+        try listen.check()
+        guard let place = try await launch(drain: Self.drain) else {
+            throw Failure(
+                code: "proxy-start", "the proxy could not be started on \(listen)", evidence: lastWords,
+                hints: [
+                    .init("give it another address", command: "kinto serve --proxy-listen 127.0.0.1:PORT")
+                ])
+        }
+        tidy(except: place)
+        return try await serving()
+    }
+
+    private func replace(drain: TimeSpan) async throws -> Serving {
+        guard let place = try await launch(drain: drain) else {
+            throw Failure(
+                code: "proxy-replace", "the proxy could not be replaced; the old one serves on",
+                evidence: lastWords, hints: [.init("try again", command: "kinto proxy restart")])
+        }
+        tidy(except: place)
+        return try await serving()
+    }
+
+    /// Starts a proxy in a place of its own; it asks the one that serves for the sockets by itself, so that it ends well
+    /// whatever becomes of this server.
+    /// - Returns: its place when it serves; nil when it gave up.
+    private func launch(drain: TimeSpan) async throws -> ProxyPlace? {
+        tidy(except: nil)
+        let place = try ProxyPlace.make(in: home.proxies)
+        let spec = spec(place, drain)
+        let handle = try await supervisors.start(spec) { supervisor in
+            // Before it runs: who finds the place without it knows that nothing runs there.
+            let state = SupervisorState(
+                identifier: spec.identifier, phase: .running, supervisor: supervisor, process: nil,
+                startedAt: .now, changedAt: .now)
+            try Files.replace(spec.statePath, with: state.fields.encoded())
+        }
+        if try await answers(place, while: handle.supervisor) { return place }
+        if place.isCurrent { return place }
+        await handle.stop(grace: 0)
+        // Had it become the one in this very moment, the watch would start another.
+        tidy(except: nil)
+        return nil
+    }
+
+    /// Removes what is left of proxies that have ended.
+    private func tidy(except kept: ProxyPlace?) {
+        for place in ProxyPlace.all(in: home.proxies) where place != kept && !place.isCurrent {
+            let state = try? SupervisorState.read(place.state)
+            if state?.supervisor.isRunning != true { try? Files.removeTree(place.directory) }
+        }
+    }
+
+    private var lastWords: [String] {
+        let said = (try? Files.read(home.proxyLog)).map { String(decoding: $0.suffix(400), as: UTF8.self) }
+        return (said ?? "").split(separator: "\n").suffix(2).map(String.init)
+    }
+
+    private func spec(_ place: ProxyPlace, _ drain: TimeSpan) -> SupervisorSpec {
+        let words =
+            [
+                supervisors.runtime, "proxy", "--socket", place.socket, "--snapshot", home.proxySnapshot,
+                "--listen", listen.description, "--version", version, "--take-over",
+                String(drain.milliseconds),
+            ] + limits.texts.flatMap { ["--limit", $0] }
+        return SupervisorSpec(
+            identifier: "proxy-\(listen)-\(place.number ?? 0)", mode: .service,
+            command: "exec " + words.map(ProxyProcess.quoted).joined(separator: " "), workingDirectory: "/",
+            environment: ["LC_ALL=C", "PATH=/usr/bin:/bin"], logPath: home.proxyLog, logStyle: .console,
+            logLimit: 1 << 20, secrets: [], statePath: place.state, stopSignal: SIGTERM, stopGrace: 2_000,
+            backOffLimit: 200, finalStatus: ProxyPlace.finalStatus)
+    }
+
+    /// One word for the shell.
+    private static func quoted(_ word: String) -> String {
+        "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+    }
+
+    /// Waits until the place is the one that serves, and answers: its link and its socket appear, which is waited for and
+    /// not polled. False when it does not come.
+    private func answers(_ place: ProxyPlace, while parent: ProcessIdentity) async throws -> Bool {
+        try await Blocking.run { () -> Bool in
+            let watch = Descriptor(owning: try check("inotify_init") { kinto_inotify() })
+            inotify_add_watch(watch.raw, place.parent, UInt32(IN_MOVED_TO))
+            inotify_add_watch(watch.raw, place.directory, UInt32(IN_CREATE))
+            guard let life = parent.open() else { return false }
+            let latest = ContinuousClock.now + .seconds(12)
+            while ContinuousClock.now < latest {
+                if place.isCurrent, (try? UnixSocket.connect(place.socket)) != nil { return true }
+                var polls = [
+                    pollfd(fd: watch.raw, events: Int16(POLLIN), revents: 0),
+                    pollfd(fd: life.raw, events: Int16(POLLIN), revents: 0),
+                ]
+                // The socket is there a moment before it is listened to.
+                poll(&polls, 2, 50)
+                if polls[1].revents != 0 { return false }
+                var buffer = [UInt8](repeating: 0, count: 4096)
+                while read(watch.raw, &buffer, buffer.count) > 0 {}
+            }
+            return false
+        }
+    }
+
+    // MARK: Ends
+
+    /// Returns when the process ended, or another place became the one that serves: true.
+    private func ended(_ process: ProcessIdentity, at place: ProxyPlace?) async -> Bool {
+        let parent = home.proxies
+        guard let life = process.open() else { return ProxyPlace.current(in: parent) != place }
         let (stream, continuation) = AsyncStream<Void>.makeStream()
-        let source = ReadSource(life) {
+        let ends = ReadSource(life) {
             var poller = pollfd(fd: life.raw, events: Int16(POLLIN), revents: 0)
             if poll(&poller, 1, 0) > 0 { continuation.finish() }
         }
+        let raw = kinto_inotify()
+        let changes: ReadSource?
+        if raw >= 0 {
+            let watch = Descriptor(owning: raw)
+            inotify_add_watch(raw, parent, UInt32(IN_MOVED_TO))
+            changes = ReadSource(watch) {
+                var buffer = [UInt8](repeating: 0, count: 4096)
+                while read(watch.raw, &buffer, buffer.count) > 0 {}
+                if ProxyPlace.current(in: parent) != place { continuation.finish() }
+            }
+        } else {
+            changes = nil
+        }
         for await _ in stream {}
-        source.cancel()
-        var status: Int32 = 0
-        waitpid(process.pid, &status, WNOHANG)
+        ends.cancel()
+        changes?.cancel()
+        return ProxyPlace.current(in: parent) != place
     }
 }

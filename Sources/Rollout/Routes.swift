@@ -68,11 +68,14 @@ public actor Routes {
         return list
     }
 
-    public func hello() async throws -> (version: String, process: ProcessIdentity, listen: String) {
+    /// What a proxy says of itself; `limits` as `ProxyLimits.texts`.
+    public typealias Hello = (version: String, process: ProcessIdentity, listen: String, limits: [String])
+
+    public func hello() async throws -> Hello {
         switch try await client.ask(.hello) {
-        case .hello(let version, let process, let generation, let listen):
+        case .hello(let version, let process, let generation, let listen, let limits):
             self.generation = max(self.generation, generation)
-            return (version, process, listen)
+            return (version, process, listen, limits)
         case let other: throw Routes.unexpected(other)
         }
     }
@@ -106,7 +109,14 @@ public actor Routes {
 
     private func apply(_ table: [RoutingTable.Route]) async throws -> ProxyReply {
         generation += 1
-        return try await client.ask(.apply(RoutingTable(generation: generation, routes: table)))
+        let request = ProxyRequest.apply(RoutingTable(generation: generation, routes: table))
+        // A proxy that was replaced meanwhile says so, and the next question goes to the new one. One that ended with the
+        // question unanswered may have taken the table; it is the same table again.
+        for _ in 0..<5 {
+            let reply = try await client.ask(request)
+            guard case .failed("handed-over", _) = reply else { return reply }
+        }
+        return try await client.ask(request)
     }
 
     private static func unexpected(_ reply: ProxyReply) -> Failure {

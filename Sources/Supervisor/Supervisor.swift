@@ -195,7 +195,7 @@ struct Supervisor {
             return
         }
         state.leftBehind = leftovers.count
-        if spec.mode == .job {
+        if spec.mode == .job || ending == .exited(code: spec.finalStatus) {
             stop(.itself, grace: 500)
             return
         }

@@ -16,6 +16,18 @@ public enum ProxyRequest: Sendable, Equatable {
     case drain(upstream: String, port: UInt16? = nil, milliseconds: Int)
     /// Answered by `statistics`.
     case statistics
+    /// Asks for the listening sockets, to serve in this proxy's stead: answered by `sockets`, after which as many
+    /// descriptors follow; then the asker prepares itself and says `ready` on the same connection. Until then nothing is
+    /// changed, and the end of the connection changes nothing. One asker at a time; the next waits.
+    ///
+    /// `place`: the number of the asker's `ProxyPlace`, which the old proxy names as the one that serves; nil without.
+    /// `milliseconds`: how long requests and tunnels that are on their way may go on in the old proxy then.
+    case handOver(place: UInt64?, milliseconds: Int)
+    /// Ends the hand-over: from here on the asker serves. Answered by `ok` when the old proxy accepts nothing any more;
+    /// by `failed` when it had given the asker up, which must end then.
+    case ready
+    /// From the proxy that took over to those that are still busy: the table that it was given. Answered as `apply`.
+    case follow(RoutingTable)
     /// Ends the proxy: listening sockets first, then in-flight requests up to the time. Answered by `ok` at once.
     case shutdown(milliseconds: Int)
 
@@ -32,6 +44,14 @@ public enum ProxyRequest: Sendable, Equatable {
             if let port { f.add("port", port) }
             f.add("milliseconds", milliseconds)
         case .statistics: f.add("do", "statistics")
+        case .handOver(let place, let milliseconds):
+            f.add("do", "hand-over")
+            if let place { f.add("place", place) }
+            f.add("milliseconds", milliseconds)
+        case .ready: f.add("do", "ready")
+        case .follow(let table):
+            f.add("do", "follow")
+            for entry in table.fields.entries { f.add(entry.name, entry.value) }
         case .shutdown(let milliseconds):
             f.add("do", "shutdown")
             f.add("milliseconds", milliseconds)
@@ -48,6 +68,11 @@ public enum ProxyRequest: Sendable, Equatable {
                 upstream: try f.required("upstream"), port: f.integer("port"),
                 milliseconds: try f.requiredInteger("milliseconds"))
         case "statistics": self = .statistics
+        case "hand-over":
+            self = .handOver(
+                place: f.integer("place"), milliseconds: try f.requiredInteger("milliseconds"))
+        case "ready": self = .ready
+        case "follow": self = .follow(try RoutingTable(f))
         case "shutdown": self = .shutdown(milliseconds: try f.requiredInteger("milliseconds"))
         case let other: throw .malformed("unknown request '\(other)'")
         }
@@ -119,20 +144,26 @@ public enum ProxyReply: Sendable, Equatable {
     }
 
     case ok
-    case hello(version: String, process: ProcessIdentity, generation: UInt64, listen: String)
+    /// `limits`: what differs from the defaults of `ProxyLimits`.
+    case hello(
+        version: String, process: ProcessIdentity, generation: UInt64, listen: String, limits: [String] = [])
     /// Counters of every upstream that left the table by this change, at the moment of the change.
     case applied([Counters])
     /// Final counters of the upstream, and how many requests were cut at the end of the time.
     case drained(Counters, cut: UInt64)
     case statistics([Counters])
-    /// `code`: `port-taken`, `stale-generation`, `malformed`, `io`.
+    /// What a new proxy needs: the table in force, the address that the first descriptor listens on, and the stable
+    /// ports of the others, in their order.
+    case sockets(RoutingTable, listen: String, ports: [UInt16])
+    /// `code`: `port-taken`, `stale-generation`, `malformed`, `io`, `handed-over` by a proxy whose successor is to be
+    /// asked instead.
     case failed(code: String, message: String)
 
     public var fields: Fields {
         var f = Fields()
         switch self {
         case .ok: f.add("is", "ok")
-        case .hello(let version, let process, let generation, let listen):
+        case .hello(let version, let process, let generation, let listen, let limits):
             f.add("is", "hello")
             f.add("version", version)
             f.add("pid", process.pid)
@@ -140,6 +171,7 @@ public enum ProxyReply: Sendable, Equatable {
             f.add("boot", process.boot)
             f.add("generation", generation)
             f.add("listen", listen)
+            for limit in limits { f.add("limit", limit) }
         case .applied(let list):
             f.add("is", "applied")
             for counters in list { counters.add(to: &f) }
@@ -150,6 +182,11 @@ public enum ProxyReply: Sendable, Equatable {
         case .statistics(let list):
             f.add("is", "statistics")
             for counters in list { counters.add(to: &f) }
+        case .sockets(let table, let listen, let ports):
+            f.add("is", "sockets")
+            f.add("listen", listen)
+            for port in ports { f.add("socket", port) }
+            for entry in table.fields.entries { f.add(entry.name, entry.value) }
         case .failed(let code, let message):
             f.add("is", "failed")
             f.add("code", code)
@@ -167,12 +204,20 @@ public enum ProxyReply: Sendable, Equatable {
                 process: ProcessIdentity(
                     pid: try f.requiredInteger("pid"), startTicks: try f.requiredInteger("start"),
                     boot: try f.required("boot")),
-                generation: try f.requiredInteger("generation"), listen: try f.required("listen"))
+                generation: try f.requiredInteger("generation"), listen: try f.required("listen"),
+                limits: f.all("limit"))
         case "applied": self = .applied(try ProxyReply.counters(f))
         case "drained":
             guard let counters = try ProxyReply.counters(f).first else { throw WireError.missing("upstream") }
             self = .drained(counters, cut: try f.requiredInteger("cut"))
         case "statistics": self = .statistics(try ProxyReply.counters(f))
+        case "sockets":
+            var ports: [UInt16] = []
+            for text in f.all("socket") {
+                guard let port = UInt16(text) else { throw WireError.malformed("socket") }
+                ports.append(port)
+            }
+            self = .sockets(try RoutingTable(f), listen: try f.required("listen"), ports: ports)
         case "failed": self = .failed(code: try f.required("code"), message: try f.required("message"))
         case let other: throw .malformed("unknown reply '\(other)'")
         }

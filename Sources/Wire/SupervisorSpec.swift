@@ -48,12 +48,14 @@ public struct SupervisorSpec: Sendable, Equatable {
     public var silence: Int
     /// Service: the longest pause before it is started again, milliseconds.
     public var backOffLimit: Int
+    /// Service: the exit status with which it is over and not started again; -1: there is none.
+    public var finalStatus: Int32
 
     public init(
         identifier: String, mode: Mode, command: String, workingDirectory: String, environment: [String],
         logPath: String, logStyle: LogStyle, logLimit: Int, secrets: [String] = [], statePath: String,
         stopSignal: Int32 = 15, stopGrace: Int = 30_000, timeout: Int = 0, silence: Int = 0,
-        backOffLimit: Int = 60_000
+        backOffLimit: Int = 60_000, finalStatus: Int32 = -1
     ) {
         self.identifier = identifier
         self.mode = mode
@@ -70,6 +72,7 @@ public struct SupervisorSpec: Sendable, Equatable {
         self.timeout = timeout
         self.silence = silence
         self.backOffLimit = backOffLimit
+        self.finalStatus = finalStatus
     }
 
     /// The byte that opens the gate.
@@ -92,6 +95,7 @@ public struct SupervisorSpec: Sendable, Equatable {
         f.add("timeout", timeout)
         f.add("silence", silence)
         f.add("backOffLimit", backOffLimit)
+        f.add("finalStatus", finalStatus)
         return f
     }
 
@@ -107,6 +111,6 @@ public struct SupervisorSpec: Sendable, Equatable {
             timeout: try f.requiredInteger("timeout"), silence: try f.requiredInteger("silence"),
 
             // Not in what an older server writes that was not started again after an upgrade.
-            backOffLimit: f.integer("backOffLimit") ?? 60_000)
+            backOffLimit: f.integer("backOffLimit") ?? 60_000, finalStatus: f.integer("finalStatus") ?? -1)
     }
 }

@@ -70,7 +70,7 @@ final class Server: Sendable {
     }
 
     /// Starts `kinto serve` and waits until it answers.
-    func serve() async throws {
+    func serve(_ more: String...) async throws {
         let log = try Descriptor.open("\(root)/serve.log", O_WRONLY | O_CREAT | O_APPEND)
         let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
         Server.pids.write { [root, bin, home, listen, proxy, options] pids in
@@ -79,7 +79,7 @@ final class Server: Sendable {
                 arguments: [
                     "kinto", "serve", "--home", home, "--listen", "127.0.0.1:\(listen)", "--proxy-listen",
                     "127.0.0.1:\(proxy)",
-                ] + options,
+                ] + options + more,
                 environment: ["PATH=\(path)", "HOME=\(root)"], standardOutput: log, standardError: log
             ).start()
         }

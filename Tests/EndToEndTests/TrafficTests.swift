@@ -86,7 +86,8 @@ struct TrafficTests {
     @Test func theReceiptOfASwapTellsWhatItTouched() async throws {
         try await Server.with { server in
             try await server.setUp(
-                #"{"start":"python3 server.py","probe":{"path":"/"},"rollout":{"drain":"6s","stop":{"grace":"5s"}}}"#)
+                #"{"start":"python3 server.py","probe":{"path":"/"},"rollout":{"drain":"6s","stop":{"grace":"5s"}}}"#
+            )
             try server.write(
                 "server.py",
                 Server.application.replacingOccurrences(

@@ -102,8 +102,8 @@ struct FlowTests {
             worker.run()
             rounds.put(worker.rounds)
         }
-        proxy.open(listener, port: nil)
-        _ = proxy.apply(
+        proxy.open(listener)
+        _ = proxy.put(
             .init(
                 generation: 1,
                 routes: [

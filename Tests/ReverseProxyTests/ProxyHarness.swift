@@ -39,7 +39,7 @@ final class ProxyHarness: Sendable {
             worker.run()
             ended.put(true)
         }
-        proxy.open(listener, port: nil)
+        proxy.open(listener)
     }
 
     static func port(of fd: Int32) throws -> UInt16 {

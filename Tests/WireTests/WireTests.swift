@@ -23,7 +23,14 @@ struct WireTests {
                 .init(identifier: "b/production", hosts: []),
             ])
         #expect(try RoutingTable(table.fields) == table)
-        #expect(try ProxyRequest(ProxyRequest.apply(table).fields) == .apply(table))
+        for request in [
+            ProxyRequest.apply(table), .follow(table), .handOver(place: 7, milliseconds: 60_000),
+            .handOver(place: nil, milliseconds: 0), .ready,
+        ] {
+            #expect(try ProxyRequest(request.fields) == request)
+        }
+        let reply = ProxyReply.sockets(table, listen: "127.0.0.1:80", ports: [3000, 3001])
+        #expect(try ProxyReply(reply.fields) == reply)
     }
 
     @Test(arguments: [

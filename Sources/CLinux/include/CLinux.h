@@ -66,4 +66,9 @@ int kinto_inotify(void);
 /// accept4(2), non-blocking and close-on-exec; -1 and errno.
 int kinto_accept(int fd, struct sockaddr *address, socklen_t *length);
 
+/// Sends one byte with a descriptor over a connected unix socket (SCM_RIGHTS); 0, or -1 and errno.
+int kinto_send_descriptor(int socket, int descriptor);
+/// Takes a descriptor that was sent so, close-on-exec; -1 and errno, EPROTO when something else came.
+int kinto_receive_descriptor(int socket);
+
 #endif

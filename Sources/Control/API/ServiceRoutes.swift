@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Hummingbird
 internal import KintoCore
+internal import Rollout
 internal import Wire
 
 /// Services, the state of the whole, tokens and deliveries.
@@ -19,6 +20,10 @@ struct ServiceRoutes: Sendable {
         let name: String?
     }
 
+    private struct Restart: Decodable {
+        /// Milliseconds.
+        let drain: Int?
+    }
     private struct Traffic: Decodable {
         let environment: String?
         let on: Bool?
@@ -95,6 +100,10 @@ struct ServiceRoutes: Sendable {
             let target = try request.target(context, environment: ask.environment)
             return try ["instances": await actions.scale(target, to: ask.instances)].json()
         }
+        api.post("/proxy/restart") { request, _ in
+            let ask = try await request.decoded(Restart.self)
+            return try ProxyJSON(await actions.restartProxy(drain: ask.drain)).json()
+        }
         api.get("/deliveries") { request, _ in
             let name = try request.uri.queryParameters["service"].map { try ServiceName(String($0)) }
             return try await actions.store.deliveries(name).map(DeliveryJSON.init).json()
@@ -103,6 +112,20 @@ struct ServiceRoutes: Sendable {
             let ask = try await request.decoded(Ask.self)
             return try ["token": await actions.createToken(name: ask.name ?? "token")].json(.created)
         }
+    }
+}
+
+/// The proxy that serves.
+struct ProxyJSON: Encodable {
+    let pid: Int32
+    let supervisor: Int32?
+    let listen, version: String
+
+    init(_ serving: ProxyProcess.Serving) {
+        pid = serving.process.pid
+        supervisor = serving.supervisor?.pid
+        listen = serving.listen
+        version = serving.version
     }
 }
 

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import HTTPClient
+import TestSupport
+import Testing
+
+/// `kinto proxy restart`, and what `kinto serve` does with a proxy that is not as it should be.
+@Suite(.timeLimit(.minutes(5)))
+struct ProxyRestartTests {
+    /// The short form of `make soak-proxy`.
+    @Test func replacementsUnderLoadDropNothing() async throws {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let process = Process()
+        process.executableURL = root.appendingPathComponent("scripts/soak-proxy")
+        process.arguments = ["--replacements", "5"]
+        process.environment = ProcessInfo.processInfo.environment.merging([
+            "KINTO_BIN_DIR": try Products.directory()
+        ]) { $1 }
+        let output = Pipe()
+        process.standardOutput = output
+        process.standardError = output
+        try process.run()
+        let reader = output.fileHandleForReading
+        let text = await onThread { String(decoding: reader.readDataToEndOfFile(), as: UTF8.self) }
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0, "\(text)")
+        #expect(text.contains("\nfailed: 0\n"), "\(text)")
+        #expect(text.hasSuffix("soak-proxy: ok\n"), "\(text)")
+    }
+
+    @Test func theCommandSaysWhoServesNow() async throws {
+        try await Server.with { server in
+            try await server.setUp()
+            try await server.push("first")
+            let before = try await server.proxyStatus()
+            let answer =
+                try await server.json("proxy", "restart", "--drain", "5s", "--json") as? [String: Any]
+            let after = try await server.proxyStatus()
+            #expect(answer?["pid"] as? Int == after["pid"] as? Int)
+            #expect(after["pid"] as? Int != before["pid"] as? Int)
+            #expect(after["supervisor"] as? Int != before["supervisor"] as? Int)
+            #expect(try await server.get().status == 200)
+            #expect(try await server.push("second").output.contains("Release 2 is live"))
+            #expect(try await server.kinto("proxy", "restart", "--drain", "soon").status == 2)
+        }
+    }
+
+    @Test func otherSettingsAtTheStartOfTheServerReplaceTheProxy() async throws {
+        try await Server.with { server in
+            try await server.setUp()
+            try await server.push("first")
+            let visitors = Visitors(server)
+            let before = try await server.proxyStatus()
+            _ = server.stop()
+            try await server.serve("--proxy-limit", "idle-time=20s")
+            let after = try await server.proxyStatus()
+            #expect(after["pid"] as? Int != before["pid"] as? Int)
+            _ = server.stop()
+            try await server.serve("--proxy-limit", "idle-time=20s")
+            #expect(try await server.proxyStatus()["pid"] as? Int == after["pid"] as? Int)
+            #expect(await visitors.end().failures == [])
+        }
+    }
+}
+
+extension Server {
+    func proxyStatus() async throws -> [String: Any] {
+        let status = try await json("status", "--json") as? [String: Any]
+        return status?["proxy"] as? [String: Any] ?? [:]
+    }
+}
