@@ -127,6 +127,12 @@ let package = Package(
             dependencies: ["Rollout", "KintoCore", "Wire", "TestSupport", "kinto-runtime"],
             swiftSettings: settings),
         .testTarget(
+            name: "ProxyDriverTests",
+            dependencies: [
+                "Rollout", "HTTPClient", "KintoCore", "Wire", "TestSupport", "kinto-runtime", "kinto-load",
+            ],
+            swiftSettings: settings),
+        .testTarget(
             name: "EndToEndTests",
             dependencies: [
                 "KintoCore", "Wire", "HTTPClient", "TestSupport", "kinto", "kinto-runtime", "kinto-load",

@@ -99,7 +99,10 @@ extension Actions {
         struct Proxy: Encodable {
             let pid: Int32?
             let supervisor: Int32?
-            let listen: String
+            /// nil: where the other program's configuration says.
+            let listen: String?
+            /// With its version; nil when it does not answer.
+            let name: String?
         }
         struct Service: Encodable {
             let name, environment, branch, repository, url: String
@@ -126,7 +129,7 @@ extension Actions {
     }
 
     func status(version: String, only: String?) async throws -> StatusJSON {
-        let hello = try? await routes.hello()
+        let hello = try? await routes.status()
         var services: [StatusJSON.Service] = []
         for service in try await store.services() where only == nil || only == service.name.description {
             for environment in try await store.environments(of: service.name) {
@@ -155,8 +158,8 @@ extension Actions {
         return StatusJSON(
             version: version, home: home.path, listen: options.listen,
             proxy: .init(
-                pid: hello?.process.pid, supervisor: proxySupervisor(),
-                listen: hello?.listen ?? options.proxyListen),
+                pid: hello?.process?.pid, supervisor: proxySupervisor(),
+                listen: routes.isExternal ? nil : hello?.listen ?? options.proxyListen, name: hello?.name),
             services: services)
     }
 }

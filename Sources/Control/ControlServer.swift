@@ -40,7 +40,7 @@ public enum ControlServer {
 
         let store = try Store(path: home.database)
         let git = try GitExecutor()
-        let routes = Routes(socket: home.proxySocket)
+        let routes = Routes(driver: options.driver)
         let ports = PortAllocator()
         let supervisors = SupervisorClient(runtime: options.runtimePath)
         let proxy = ProxyProcess(
@@ -53,11 +53,14 @@ public enum ControlServer {
             jobs: Jobs(client: supervisors),
             fetcher: ChildFetcher(home: home, fetcher: Fetcher(program: options.executablePath)),
             environment: environment,
-            checkPort: { try await PortCheck.check($0, $1, store: store, routes: routes) })
+            checkPort: {
+                try routes.driver.check(.init(identifier: $1.description, hosts: [], port: $0))
+                try await PortCheck.check($0, $1, store: store, routes: routes)
+            })
         let keeper = ReleaseKeeper(home: home, store: store, rollout: rollout, routes: routes, logger: logger)
         let deployment = Deployment(
             home: home, store: store, pipeline: pipeline, rollout: rollout, environment: environment,
-            keeper: keeper, routes: routes, logger: logger, proxyPort: Int(proxyListen.port))
+            keeper: keeper, routes: routes, logger: logger, proxyPort: options.urlPort(proxyListen))
         let lanes = Lanes(store: store, home: home, logger: logger) { try await deployment.perform($0, $1) }
         let actions = Actions(
             options: options, home: home, store: store, lanes: lanes, git: git, rollout: rollout,
@@ -66,7 +69,9 @@ public enum ControlServer {
         await keeper.whenCold { await actions.bringBack($0) }
         try await firstToken(actions)
 
-        do { try await proxy.ensure() } catch let failure as Failure where failure.code == "proxy-replace" {
+        let external = routes.isExternal ? ExternalProxy(routes: routes, home: home) : nil
+        do { if external == nil { try await proxy.ensure() } } catch let failure as Failure
+        where failure.code == "proxy-replace" {
             // It serves with what it has; an address that cannot be had is no reason to serve another one unasked.
             if try await routes.hello().listen != proxyListen.description { throw failure }
             logger.error("proxy", metadata: ["event": "\(failure)"])
@@ -87,10 +92,16 @@ public enum ControlServer {
         let worker = BackgroundWork { [logger] in
             await withTaskGroup(of: Void.self) { group in
                 group.addTask {
-                    await proxy.watch { text in logger.error("proxy", metadata: ["event": "\(text)"]) }
+                    let report = { @Sendable (text: String) in logger.error("proxy", metadata: ["event": "\(text)"]) }
+                    if let external { await external.watch(report) } else { await proxy.watch(report) }
                 }
                 group.addTask { await recovery.retireOld() }
-                for release in gone { group.addTask { await deployment.startAgain(release, logger) } }
+                for release in gone {
+                    group.addTask {
+                        await external?.ready()
+                        await deployment.startAgain(release, logger)
+                    }
+                }
                 await recovery.takeSpool()
                 for environment in (try? await store.environments()) ?? [] {
                     await lanes.wake(environment.target)
@@ -107,7 +118,7 @@ public enum ControlServer {
         configuration.maximumGracefulShutdownDuration = .seconds(3)
         configuration.maximumCancellationDuration = .seconds(1)
         announce(
-            "kinto \(options.version) serves http://\(options.listen) (hooks and API) and http://\(options.proxyListen) (services); home \(home.path)"
+            "kinto \(options.version) serves http://\(options.listen) (hooks and API) and \(external == nil ? "http://\(options.proxyListen) (services)" : "routes for \(options.proxyName)"); home \(home.path)"
         )
         do { try await ServiceGroup(configuration: configuration).run() } catch let error as ServiceGroupError
         {

@@ -3,10 +3,21 @@ public import KintoCore
 
 /// What `kinto serve` was started with.
 public struct ServeOptions: Sendable {
+    /// What stands before the services.
+    public enum Proxy: Sendable, Equatable {
+        /// kinto's own.
+        case embedded
+        /// - Parameters:
+        ///   - file: what of nginx's configuration is kinto's; nil: below the home.
+        ///   - command: runs nginx, for a shell.
+        case nginx(file: String?, command: String, pidFile: String)
+    }
+
     public var home: Home
     /// `ADDRESS:PORT` of webhooks and API.
     public var listen: String
-    /// `ADDRESS:PORT` of the proxy.
+    public var proxy: Proxy
+    /// `ADDRESS:PORT` of kinto's own proxy.
     public var proxyListen: String
     /// `NAME=VALUE` of what bounds the proxy, see `ProxyLimits`.
     public var proxyLimits: [String]
@@ -17,11 +28,12 @@ public struct ServeOptions: Sendable {
     public var version: String
 
     public init(
-        home: Home, listen: String, proxyListen: String, proxyLimits: [String] = [], runtimePath: String,
-        executablePath: String, version: String
+        home: Home, listen: String, proxy: Proxy = .embedded, proxyListen: String,
+        proxyLimits: [String] = [], runtimePath: String, executablePath: String, version: String
     ) {
         self.home = home
         self.listen = listen
+        self.proxy = proxy
         self.proxyListen = proxyListen
         self.proxyLimits = proxyLimits
         self.runtimePath = runtimePath

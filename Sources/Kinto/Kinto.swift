@@ -108,11 +108,12 @@ struct Serve: AsyncParsableCommand {
             discussion: "Names: \(ProxyLimits.names.joined(separator: ", ")). See docs/proxy.md.",
             valueName: "name=value"))
     var proxyLimit: [String] = []
+    @OptionGroup(title: "Another proxy (docs/proxies.md)") var proxyOptions: ProxyOptions
 
     func run() async throws {
         try await ControlServer.run(
             ServeOptions(
-                home: options.directory, listen: listen, proxyListen: proxyListen,
+                home: options.directory, listen: listen, proxy: proxyOptions.choice, proxyListen: proxyListen,
                 proxyLimits: proxyLimit,
                 runtimePath: Kinto.runtimePath,
                 executablePath: Kinto.executablePath, version: Kinto.version))

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ArgumentParser
+internal import Control
+
+/// Which proxy stands before the services, and how to reach one that is not kinto's own.
+struct ProxyOptions: ParsableArguments {
+    enum Kind: String, ExpressibleByArgument, CaseIterable {
+        case embedded, nginx
+    }
+
+    @Option(help: "What stands before the services: embedded (kinto's own) or nginx.")
+    var proxy = Kind.embedded
+    @Option(help: "The file that kinto writes for nginx (default: HOME/nginx/kinto.conf).")
+    var nginxFile: String?
+    @Option(help: "How to run nginx: 'sudo nginx'.")
+    var nginxCommand = "nginx"
+    @Option(help: "nginx's pid file.")
+    var nginxPidFile = "/run/nginx.pid"
+
+    var choice: ServeOptions.Proxy {
+        switch proxy {
+        case .embedded: .embedded
+        case .nginx: .nginx(file: nginxFile, command: nginxCommand, pidFile: nginxPidFile)
+        }
+    }
+
+    func validate() throws {
+        for (name, path) in [("--nginx-file", nginxFile), ("--nginx-pid-file", nginxPidFile)] {
+            guard let path, !path.hasPrefix("/") else { continue }
+            throw ValidationError("\(name) must be an absolute path")
+        }
+    }
+}

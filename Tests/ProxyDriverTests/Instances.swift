@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import TestSupport
+import Wire
+
+/// Processes that answer with their release's number, and die at once when they are told to: a request that comes
+/// later is lost.
+final class Instance: Sendable {
+    let port: UInt16
+    private let pid: Int32
+
+    private static let program = """
+        import os, signal, sys, time
+        from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+        class Server(ThreadingHTTPServer):
+            request_queue_size = 128
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+            wbufsize = -1
+            def answer(self):
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                if self.path == "/slow": time.sleep(1.5)
+                body = ("release=%s " % sys.argv[2]).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+            do_GET = do_POST = answer
+            def log_message(self, *a): pass
+        signal.signal(signal.SIGTERM, lambda *a: os._exit(0))
+        Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+        """
+
+    /// Returns when it listens.
+    init(release: Int) async throws {
+        port = try Ports.free()
+        pid = try Spawn(
+            path: "/usr/bin/python3", arguments: ["python3", "-c", Self.program, "\(port)", "\(release)"],
+            environment: ["PATH=/usr/bin:/bin"]
+        ).start()
+        try await Ports.listening(port)
+    }
+
+    func stop() {
+        kill(pid, SIGTERM)
+        var status: Int32 = 0
+        waitpid(pid, &status, 0)
+    }
+}
+
+enum Ports {
+    static func free() throws -> UInt16 {
+        let raw = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(raw) }
+        var name = sockaddr_in()
+        name.sin_family = sa_family_t(AF_INET)
+        name.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let ok = withUnsafeMutablePointer(to: &name) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(raw, $0, length) == 0 && getsockname(raw, $0, &length) == 0
+            }
+        }
+        guard ok else { throw Trouble("no free port") }
+        return UInt16(bigEndian: name.sin_port)
+    }
+
+    static func isOpen(_ port: UInt16) -> Bool {
+        let raw = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(raw) }
+        var name = sockaddr_in()
+        name.sin_family = sa_family_t(AF_INET)
+        name.sin_port = port.bigEndian
+        name.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        return withUnsafePointer(to: &name) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(raw, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
+        }
+    }
+
+    static func listening(_ port: UInt16) async throws {
+        try await until("port \(port) listens") { isOpen(port) }
+    }
+}
