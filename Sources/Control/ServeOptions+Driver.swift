@@ -9,6 +9,7 @@ extension ServeOptions {
         case .embedded: EmbeddedDriver(socket: home.proxySocket)
         case .nginx(let file, let command, let pidFile):
             NginxDriver(file: file ?? "\(home.path)/nginx/kinto.conf", command: command, pidFile: pidFile)
+        case .haproxy(let socket): HAProxyDriver(socket: socket)
         }
     }
 
@@ -17,6 +18,7 @@ extension ServeOptions {
         switch proxy {
         case .embedded: "kinto's proxy"
         case .nginx: "nginx"
+        case .haproxy: "HAProxy"
         }
     }
 

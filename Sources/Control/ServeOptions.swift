@@ -11,6 +11,8 @@ public struct ServeOptions: Sendable {
         ///   - file: what of nginx's configuration is kinto's; nil: below the home.
         ///   - command: runs nginx, for a shell.
         case nginx(file: String?, command: String, pidFile: String)
+        /// - Parameter socket: of its runtime API.
+        case haproxy(socket: String)
     }
 
     public var home: Home

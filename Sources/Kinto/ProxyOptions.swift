@@ -5,10 +5,10 @@ internal import Control
 /// Which proxy stands before the services, and how to reach one that is not kinto's own.
 struct ProxyOptions: ParsableArguments {
     enum Kind: String, ExpressibleByArgument, CaseIterable {
-        case embedded, nginx
+        case embedded, nginx, haproxy
     }
 
-    @Option(help: "What stands before the services: embedded (kinto's own) or nginx.")
+    @Option(help: "What stands before the services: embedded (kinto's own), nginx or haproxy.")
     var proxy = Kind.embedded
     @Option(help: "The file that kinto writes for nginx (default: HOME/nginx/kinto.conf).")
     var nginxFile: String?
@@ -17,15 +17,19 @@ struct ProxyOptions: ParsableArguments {
     @Option(help: "nginx's pid file.")
     var nginxPidFile = "/run/nginx.pid"
 
+    @Option(help: "HAProxy's runtime socket, with level admin.")
+    var haproxySocket = "/run/haproxy/kinto.sock"
+
     var choice: ServeOptions.Proxy {
         switch proxy {
         case .embedded: .embedded
         case .nginx: .nginx(file: nginxFile, command: nginxCommand, pidFile: nginxPidFile)
+        case .haproxy: .haproxy(socket: haproxySocket)
         }
     }
 
     func validate() throws {
-        for (name, path) in [("--nginx-file", nginxFile), ("--nginx-pid-file", nginxPidFile)] {
+        for (name, path) in [("--nginx-file", nginxFile), ("--nginx-pid-file", nginxPidFile), ("--haproxy-socket", haproxySocket)] {
             guard let path, !path.hasPrefix("/") else { continue }
             throw ValidationError("\(name) must be an absolute path")
         }
