@@ -54,7 +54,9 @@ public enum ControlServer {
             fetcher: ChildFetcher(home: home, fetcher: Fetcher(program: options.executablePath)),
             environment: environment,
             checkPort: {
-                try routes.driver.check(.init(identifier: $1.description, hosts: [], port: $0))
+                do throws(Failure) {
+                    try routes.driver.check(.init(identifier: $1.description, hosts: [], port: $0))
+                } catch { throw error.at(.fetch) }
                 try await PortCheck.check($0, $1, store: store, routes: routes)
             })
         let keeper = ReleaseKeeper(home: home, store: store, rollout: rollout, routes: routes, logger: logger)

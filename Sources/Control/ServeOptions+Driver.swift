@@ -10,6 +10,7 @@ extension ServeOptions {
         case .nginx(let file, let command, let pidFile):
             NginxDriver(file: file ?? "\(home.path)/nginx/kinto.conf", command: command, pidFile: pidFile)
         case .haproxy(let socket): HAProxyDriver(socket: socket)
+        case .caddy(let admin, let server): CaddyDriver(admin: admin, server: server)
         }
     }
 
@@ -19,6 +20,7 @@ extension ServeOptions {
         case .embedded: "kinto's proxy"
         case .nginx: "nginx"
         case .haproxy: "HAProxy"
+        case .caddy: "Caddy"
         }
     }
 

@@ -13,6 +13,10 @@ public struct ServeOptions: Sendable {
         case nginx(file: String?, command: String, pidFile: String)
         /// - Parameter socket: of its runtime API.
         case haproxy(socket: String)
+        /// - Parameters:
+        ///   - admin: `ADDRESS:PORT` of its admin API.
+        ///   - server: the name of the HTTP server that gets kinto's route.
+        case caddy(admin: String, server: String)
     }
 
     public var home: Home

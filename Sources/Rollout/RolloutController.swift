@@ -82,7 +82,9 @@ public struct RolloutController: Sendable {
             let counters = (try? await routes.counters()) ?? []
             let previous = try await journal.swapping()
             let old = counters.first { $0.upstream == previous?.upstream }
-            try await routes.set(route(plan, instances.map(\.port)))
+            do { try await routes.set(route(plan, instances.map(\.port))) } catch let failure as Failure {
+                throw failure.at(.swap)
+            }
             let baseline = old.map { Double($0.recentErrors) / Double(max(1, $0.recent)) } ?? 0
             let record = await withUncancelledTask {
                 await Result { try await journal.swapped(from: previous, baseline: baseline) }

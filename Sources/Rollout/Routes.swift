@@ -43,7 +43,7 @@ public actor Routes {
     /// - Throws: `Failure` of code `port-taken` or `proxy`; then the old route is in force.
     public func set(_ route: RoutingTable.Route) async throws {
         if route.upstream != nil { try driver.check(route) }
-        try await change { routes in
+        try await change(of: route.identifier) { routes in
             routes.removeAll { $0.identifier == route.identifier }
             routes.append(route)
         }
@@ -51,7 +51,7 @@ public actor Routes {
 
     public func remove(_ identifier: String) async throws {
         policies[identifier] = nil
-        try await change { $0.removeAll { $0.identifier == identifier } }
+        try await change(of: identifier) { $0.removeAll { $0.identifier == identifier } }
     }
 
     /// Puts the table in force once more, for a proxy that was started again.
@@ -84,7 +84,11 @@ public actor Routes {
     }
 
     /// One change after the other: each begins from the table that the one before it left in force.
-    private func change(_ edit: (inout [RoutingTable.Route]) -> Void) async throws {
+    /// - Parameter identifier: the only route that is edited. One that leads nowhere, before and after it, does not need
+    ///   a proxy that is there: somebody else's is told when it is back.
+    private func change(
+        of identifier: String? = nil, _ edit: (inout [RoutingTable.Route]) -> Void
+    ) async throws {
         while busy { await withCheckedContinuation { waiting.append($0) } }
         busy = true
         defer {
@@ -93,7 +97,12 @@ public actor Routes {
         }
         var next = routes
         edit(&next)
-        try await driver.apply(table(next))
+        do { try await driver.apply(table(next)) } catch {
+            let isIdle = identifier.map { identifier in
+                !(routes + next).contains { $0.identifier == identifier && $0.upstream != nil }
+            }
+            guard isExternal, isIdle == true else { throw error }
+        }
         routes = next
     }
 

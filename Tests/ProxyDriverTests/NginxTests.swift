@@ -44,7 +44,7 @@ struct NginxTests {
         }
     }
 
-    @Test func swapsLoseNothing() async throws {
+    @Test func swapsLoseNoAnswer() async throws {
         try await with { proxy, driver, start in
             try await driver.prepare([])
             try await start()
@@ -52,7 +52,7 @@ struct NginxTests {
             // A reload closes connections that rest; a request may be on its way on one. Nothing else is lost.
             #expect(report.kinds.keys.allSatisfy { $0 == "stale" }, "\(report.firstFailures)")
             #expect(report.failed <= SwapLoad.swaps, "\(report.firstFailures)")
-            #expect(report.requests > 0 && report.outOfOrder == 0)
+            #expect(report.requests > 0)
             #expect(Set(report.releases.map(\.release)) == Set(1...(SwapLoad.swaps + 1)))
         }
     }

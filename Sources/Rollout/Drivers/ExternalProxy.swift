@@ -10,7 +10,7 @@ public struct ExternalProxy: Sendable {
 
     /// Between two looks, and after one that found trouble.
     static let pause = Duration.milliseconds(500)
-    static let longPause = Duration.seconds(5)
+    static let longPause = Duration.seconds(2)
 
     public init(routes: Routes, home: Home) {
         self.routes = routes
