@@ -73,7 +73,8 @@ public enum ControlServer {
 
         let external = routes.isExternal ? ExternalProxy(routes: routes, home: home) : nil
         do { if external == nil { try await proxy.ensure() } } catch let failure as Failure
-        where failure.code == "proxy-replace" {
+            where failure.code == "proxy-replace"
+        {
             // It serves with what it has; an address that cannot be had is no reason to serve another one unasked.
             if try await routes.hello().listen != proxyListen.description { throw failure }
             logger.error("proxy", metadata: ["event": "\(failure)"])
@@ -94,7 +95,9 @@ public enum ControlServer {
         let worker = BackgroundWork { [logger] in
             await withTaskGroup(of: Void.self) { group in
                 group.addTask {
-                    let report = { @Sendable (text: String) in logger.error("proxy", metadata: ["event": "\(text)"]) }
+                    let report = { @Sendable (text: String) in
+                        logger.error("proxy", metadata: ["event": "\(text)"])
+                    }
                     if let external { await external.watch(report) } else { await proxy.watch(report) }
                 }
                 group.addTask { await recovery.retireOld() }

@@ -42,7 +42,9 @@ struct Recovery: Sendable {
             }
             routes.append(route)
         }
-        do { try await actions.routes.replace(routes, policies: policies) } catch where actions.routes.isExternal {
+        do { try await actions.routes.replace(routes, policies: policies) } catch
+            where actions.routes.isExternal
+        {
             // Somebody else's program may come later, after a reboot for example.
             logger.error("the proxy does not have the routes yet", metadata: ["error": "\(error)"])
         }

@@ -34,12 +34,16 @@ struct ProxyOptions: ParsableArguments {
     }
 
     func validate() throws {
-        for (name, path) in [("--nginx-file", nginxFile), ("--nginx-pid-file", nginxPidFile), ("--haproxy-socket", haproxySocket)] {
+        for (name, path) in [
+            ("--nginx-file", nginxFile), ("--nginx-pid-file", nginxPidFile),
+            ("--haproxy-socket", haproxySocket),
+        ] {
             guard let path, !path.hasPrefix("/") else { continue }
             throw ValidationError("\(name) must be an absolute path")
         }
         // It becomes part of a URL.
-        guard !caddyServer.isEmpty, caddyServer.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0)) })
+        guard !caddyServer.isEmpty,
+            caddyServer.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0)) })
         else { throw ValidationError("--caddy-server is a name") }
     }
 }

@@ -60,7 +60,8 @@ struct OtherProxyTests {
         }
     }
 
-    private func failure(_ server: Server) async throws -> (code: String?, stage: String?, evidence: [String]) {
+    private func failure(_ server: Server) async throws -> (code: String?, stage: String?, evidence: [String])
+    {
         let failure = try await server.releases("hello").first?["failure"] as? [String: Any]
         return (
             failure?["code"] as? String, failure?["stage"] as? String, failure?["evidence"] as? [String] ?? []

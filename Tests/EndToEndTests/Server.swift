@@ -186,10 +186,11 @@ final class Server: Sendable {
         throw Trouble("what was waited for did not come")
     }
 
-    func get(_ path: String = "/") async throws -> HTTPClient.Response {
+    func get(_ path: String = "/", timeout: Int = 10_000) async throws -> HTTPClient.Response {
         try await HTTPClient.send(
             .init(
-                url: "http://127.0.0.1:\(proxy)\(path)", headers: ["Host: hello.localhost"], timeout: 10_000))
+                url: "http://127.0.0.1:\(proxy)\(path)", headers: ["Host: hello.localhost"],
+                timeout: timeout))
     }
 
     /// A registered service with the answering application in the work tree.

@@ -13,7 +13,7 @@ struct TrafficTests {
             try await server.push("first")
             #expect(try await server.kinto("pause", "hello").output.contains("kinto resume hello"))
             #expect(try await server.kinto("status").output.contains("hello/production is paused"))
-            let waiting = Task { try await server.get() }
+            let waiting = Task { try await server.get(timeout: 60_000) }
             // A deploy goes on meanwhile, and the server may come and go.
             try await server.push("second")
             _ = server.stop()

@@ -12,7 +12,8 @@ import Wire
 @Suite(.serialized, .timeLimit(.minutes(5)))
 struct CaddyTests {
     private func with(
-        _ body: (RealProxy, CaddyDriver, _ admin: String, _ start: () async throws -> Void) async throws -> Void
+        _ body: (RealProxy, CaddyDriver, _ admin: String, _ start: () async throws -> Void) async throws ->
+            Void
     ) async throws {
         try await TemporaryDirectory.with { directory in
             let proxy = try RealProxy(directory)
@@ -59,13 +60,15 @@ struct CaddyTests {
             let live = try await Instance(release: 1)
             defer { live.stop() }
             try await driver.apply([
-                SwapLoad.route(1, [live.port]), .init(identifier: "idle/production", hosts: ["idle.localhost"]),
+                SwapLoad.route(1, [live.port]),
+                .init(identifier: "idle/production", hosts: ["idle.localhost"]),
             ])
             #expect(await proxy.get()?.body == "release=1 ")
             #expect(await proxy.get(host: "idle.localhost")?.status == 503)
             #expect(await proxy.get(host: "unknown.example.com")?.status == 404)
             // Without kinto's route it is what it was.
-            let gone = try await HTTPClient.send(.init("DELETE", url: "http://\(admin)/id/kinto", timeout: 5_000))
+            let gone = try await HTTPClient.send(
+                .init("DELETE", url: "http://\(admin)/id/kinto", timeout: 5_000))
             #expect(gone.status == 200)
             #expect(try await configuration(admin) == before)
             #expect(await driver.isInForce() == false)
@@ -107,7 +110,8 @@ struct CaddyTests {
             let made = Process()
             made.executableURL = URL(fileURLWithPath: "/usr/bin/openssl")
             made.arguments = [
-                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=other.example.com", "-keyout", file,
+                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=other.example.com", "-keyout",
+                file,
                 "-out", "\(file).crt",
             ]
             made.standardError = FileHandle.nullDevice
@@ -115,9 +119,11 @@ struct CaddyTests {
             made.waitUntilExit()
             let answer = try await HTTPClient.send(
                 .init(
-                    "PUT", url: "http://\(admin)/config/apps/tls", headers: ["Content-Type: application/json"],
+                    "PUT", url: "http://\(admin)/config/apps/tls",
+                    headers: ["Content-Type: application/json"],
                     body: Array(
-                        #"{"certificates":{"load_files":[{"certificate":"\#(file).crt","key":"\#(file)"}]}}"#.utf8),
+                        #"{"certificates":{"load_files":[{"certificate":"\#(file).crt","key":"\#(file)"}]}}"#
+                            .utf8),
                     timeout: 10_000))
             #expect(answer.status == 200)
             try FileManager.default.removeItem(atPath: file)

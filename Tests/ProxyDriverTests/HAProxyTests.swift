@@ -96,7 +96,8 @@ struct HAProxyTests {
     @Test func aSocketWithoutRightsFailsTheSwap() async throws {
         try await with { proxy, driver, start in
             let text = try proxy.read("haproxy.cfg")
-            try proxy.write("haproxy.cfg", text.replacingOccurrences(of: "level admin", with: "level operator"))
+            try proxy.write(
+                "haproxy.cfg", text.replacingOccurrences(of: "level admin", with: "level operator"))
             try await start()
             let failure = await #expect(throws: Failure.self) {
                 try await driver.apply([SwapLoad.route(1, [1])])

@@ -20,7 +20,7 @@ final class Instance: Sendable {
             wbufsize = -1
             def answer(self):
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                if self.path == "/slow": time.sleep(1.5)
+                if self.path == "/slow": time.sleep(4)
                 body = ("release=%s " % sys.argv[2]).encode()
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))

@@ -136,7 +136,8 @@ struct NginxTests {
             let failure = await #expect(throws: Failure.self) {
                 try await elsewhere.apply([SwapLoad.route(1, [1])])
             }
-            #expect(failure?.hints.first?.text.contains("include \(proxy.directory)/other/kinto.conf;") == true)
+            #expect(
+                failure?.hints.first?.text.contains("include \(proxy.directory)/other/kinto.conf;") == true)
         }
     }
 

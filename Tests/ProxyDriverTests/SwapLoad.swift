@@ -20,7 +20,8 @@ enum SwapLoad {
         struct Count: Decodable { let release, count: Int }
     }
 
-    static func route(_ release: Int, _ ports: [UInt16], hosts: [String] = ["hello.localhost"]) -> RoutingTable
+    static func route(_ release: Int, _ ports: [UInt16], hosts: [String] = ["hello.localhost"])
+        -> RoutingTable
         .Route
     {
         RoutingTable.Route(

@@ -132,12 +132,15 @@ public actor CaddyDriver: ExternalProxyDriver {
         let list = (try? JSONDecoder().decode([Count].self, from: Data(answer.body))) ?? []
         var counts: [UInt16: UInt64] = [:]
         for count in list where count.address.hasPrefix("127.0.0.1:") {
-            if let port = UInt16(count.address.dropFirst(10)) { counts[port] = UInt64(max(0, count.num_requests)) }
+            if let port = UInt16(count.address.dropFirst(10)) {
+                counts[port] = UInt64(max(0, count.num_requests))
+            }
         }
         return counts
     }
 
-    private func ask(_ method: String, _ path: String, body: Data? = nil) async throws -> HTTPClient.Response {
+    private func ask(_ method: String, _ path: String, body: Data? = nil) async throws -> HTTPClient.Response
+    {
         do {
             return try await HTTPClient.send(
                 .init(
@@ -147,7 +150,9 @@ public actor CaddyDriver: ExternalProxyDriver {
             throw Failure(
                 code: "proxy-unreachable", "the admin API of Caddy on \(admin) does not answer: \(error)",
                 hints: [
-                    .init("start Caddy, or name its address with --caddy-admin", command: "systemctl start caddy")
+                    .init(
+                        "start Caddy, or name its address with --caddy-admin",
+                        command: "systemctl start caddy")
                 ])
         }
     }
@@ -156,7 +161,8 @@ public actor CaddyDriver: ExternalProxyDriver {
         struct Refusal: Decodable { let error: String }
         let words = (try? JSONDecoder().decode(Refusal.self, from: Data(answer.body)))?.error
         return Failure(
-            code: "proxy-config", "Caddy does not accept the change (\(answer.status)); what serves is as it was",
+            code: "proxy-config",
+            "Caddy does not accept the change (\(answer.status)); what serves is as it was",
             evidence: [words ?? String(decoding: answer.body.prefix(400), as: UTF8.self)],
             hints: [.init("mend what it names in Caddy's configuration")])
     }

@@ -42,7 +42,9 @@ public struct ExternalProxy: Sendable {
 
     /// kinto's own proxy, which an earlier server used, would go on with routes that are never changed again.
     private func endEmbedded() {
-        guard let state = try? SupervisorState.read(home.proxyState), state.phase != .stopping, state.phase != .ended else { return }
+        guard let state = try? SupervisorState.read(home.proxyState), state.phase != .stopping,
+            state.phase != .ended
+        else { return }
         state.supervisor.send(SIGTERM)
     }
 

@@ -83,7 +83,9 @@ public actor NginxDriver: ExternalProxyDriver {
             throw Failure(
                 code: "proxy-setting", "the file for nginx cannot be written: \(error)",
                 hints: [
-                    .init("name one that kinto may write", command: "kinto serve --proxy nginx --nginx-file FILE")
+                    .init(
+                        "name one that kinto may write",
+                        command: "kinto serve --proxy nginx --nginx-file FILE")
                 ])
         }
     }
@@ -148,7 +150,8 @@ public actor NginxDriver: ExternalProxyDriver {
         Failure(
             code: "proxy-unreachable", "nginx does not run: \(pidFile) names no process of it",
             hints: [
-                .init("start it, or name its pid file with --nginx-pid-file", command: "systemctl start nginx")
+                .init(
+                    "start it, or name its pid file with --nginx-pid-file", command: "systemctl start nginx")
             ])
     }
 

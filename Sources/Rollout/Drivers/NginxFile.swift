@@ -14,7 +14,8 @@ struct NginxFile {
 
     var text: String {
         var lines = [
-            "# Written by kinto at every swap: do not edit. See docs/proxies.md.", "map $host $kinto_upstream {",
+            "# Written by kinto at every swap: do not edit. See docs/proxies.md.",
+            "map $host $kinto_upstream {",
             "    default \"\";",
         ]
         // nginx refuses a name that is there twice; the first service has it.
