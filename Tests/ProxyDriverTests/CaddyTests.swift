@@ -93,6 +93,7 @@ struct CaddyTests {
             #expect(await proxy.get()?.body == "release=2 ")
             #expect(
                 try await driver.drain("hello/production/1", port: nil, TimeSpan(milliseconds: 50)).cut == 1)
+            old.letGo()
             #expect(try await driver.drain("hello/production/1", port: nil, .seconds(20)).cut == 0)
             #expect(await slow.value?.body == "release=1 ")
         }

@@ -45,10 +45,10 @@ struct HAProxyTests {
     @Test func theDrainIsTheLastRequestAndWhatIsLeftIsCut() async throws {
         try await with { proxy, driver, start in
             try await start()
-            let (old, new) = (try await Instance(release: 1), try await Instance(release: 2))
-            defer { new.stop() }
-            defer { old.stop() }
             for time in [TimeSpan.seconds(20), TimeSpan(milliseconds: 50)] {
+                let (old, new) = (try await Instance(release: 1), try await Instance(release: 2))
+                defer { new.stop() }
+                defer { old.stop() }
                 try await driver.apply([SwapLoad.route(1, [old.port])])
                 let slow = Task { await proxy.get("/slow") }
                 try await until("the slow request is on its way") {
@@ -56,6 +56,7 @@ struct HAProxyTests {
                 }
                 try await driver.apply([SwapLoad.route(2, [new.port])])
                 #expect(await proxy.get()?.body == "release=2 ")
+                if time == .seconds(20) { old.letGo() }
                 let (counters, cut) = try await driver.drain("hello/production/1", port: nil, time)
                 #expect(counters.requests == 1)
                 if time == .seconds(20) {

@@ -10,17 +10,18 @@ final class Instance: Sendable {
     private let pid: Int32
 
     private static let program = """
-        import os, signal, sys, time
+        import os, signal, sys, threading
         from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
         class Server(ThreadingHTTPServer):
             request_queue_size = 128
+        go = threading.Event()
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
             wbufsize = -1
             def answer(self):
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                if self.path == "/slow": time.sleep(4)
+                if self.path == "/slow": go.wait(120)
                 body = ("release=%s " % sys.argv[2]).encode()
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))
@@ -28,6 +29,7 @@ final class Instance: Sendable {
                 self.wfile.write(body)
             do_GET = do_POST = answer
             def log_message(self, *a): pass
+        signal.signal(signal.SIGUSR1, lambda *a: go.set())
         signal.signal(signal.SIGTERM, lambda *a: os._exit(0))
         Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
         """
@@ -41,6 +43,9 @@ final class Instance: Sendable {
         ).start()
         try await Ports.listening(port)
     }
+
+    /// Answers requests for `/slow` from now on, and those that wait.
+    func letGo() { kill(pid, SIGUSR1) }
 
     func stop() {
         kill(pid, SIGTERM)

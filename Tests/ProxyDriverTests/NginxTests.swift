@@ -74,6 +74,7 @@ struct NginxTests {
             // Its connection to the instance still stands when the time is over.
             let early = try await driver.drain("hello/production/1", port: nil, TimeSpan(milliseconds: 50))
             #expect(early.cut == 1)
+            old.letGo()
             let whole = try await driver.drain("hello/production/1", port: nil, .seconds(20))
             #expect(whole.cut == 0)
             #expect(await slow.value?.body == "release=1 ")
