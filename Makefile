@@ -66,7 +66,7 @@ soak: release load ## 100 deploys, every tenth broken, restarts and rollbacks un
 	scripts/soak
 	scripts/soak --broken
 
-soak-swaps: release ## 1,000 swaps under a mixed load, then one every 200 ms for five minutes
+soak-swaps: release load ## 1,000 swaps under a mixed load, then one every 200 ms for five minutes
 	scripts/soak-swaps
 
 soak-proxy: release load ## the proxy replaced 50 times under load

@@ -151,10 +151,12 @@ class Box:
     def releases(self, name, count=1000):
         return json.loads(self.kinto("releases", name, "--json", "-n", str(count)).stdout)
 
-    def load(self, report, rate=300, connections=64, host="hello.localhost"):
+    def load(self, report, rate=300, connections=64, host="hello.localhost", mix=None):
+        """`mix`: where the mixed load notes its samples."""
         load = subprocess.Popen(
             [BIN / "kinto-load", "--connect", f"127.0.0.1:{self.proxy_port}", "--host", host, "--rate",
-             str(rate), "--connections", str(connections), "--json", report], start_new_session=True)
+             str(rate), "--connections", str(connections), "--json", report,
+             *(["--mix", "--samples", mix] if mix else [])], start_new_session=True)
         self.loads.append(load)
         return load
 

@@ -218,6 +218,8 @@ actor ReleaseKeeper {
 
     private func stop(_ release: Release) async {
         cancelTimer(release)
+        // Before the gate: a rollback does not wait for it.
+        if let old = RolloutPlan.Previous(release) { await rollout.waitForDrains(old) }
         // Inside the gate, so that nothing takes it back meanwhile.
         await rollout.gate.with(release.target) { [store, rollout] in
             guard let now = try? await store.release(release.target, release.number), !now.live,

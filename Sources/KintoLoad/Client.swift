@@ -2,22 +2,35 @@
 internal import Glibc
 internal import Synchronization
 
-/// One visitor on a thread of its own: its share of an open-loop schedule, over one kept connection (even
-/// indices) or a fresh one for every request (odd indices).
+/// One visitor on a thread of its own: its share of the open-loop schedule of its kind.
 final class Client: Sendable {
+    let kind: Kind
     private let options: Options
     private let index: Int
+    /// The visitors of this kind, who take turns.
+    private let count: Int
     /// Of the schedule, on ``Clock``.
     private let start: Int64
-    /// An eventfd: readable once everybody is to stop.
-    private let stop: Int32
+    private let stop: StopSignal
     private let result = Mutex<Tally>(Tally())
 
-    init(_ options: Options, index: Int, start: Int64, stop: Int32) {
+    init(_ options: Options, _ kind: Kind, index: Int, of count: Int, start: Int64, stop: StopSignal) {
         self.options = options
+        self.kind = kind
         self.index = index
+        self.count = count
         self.start = start
         self.stop = stop
+    }
+
+    /// All that the options ask for.
+    static func all(_ options: Options, start: Int64, stop: StopSignal) -> [Client] {
+        let numbers =
+            options.isMixed
+            ? Kind.allCases.map { ($0, $0.visitors(rate: options.rate)) } : [(.simple, options.connections)]
+        return numbers.flatMap { kind, count in
+            (0..<count).map { Client(options, kind, index: $0, of: count, start: start, stop: stop) }
+        }
     }
 
     /// Complete once the thread ended.
@@ -25,71 +38,61 @@ final class Client: Sendable {
 
     /// - Returns: nil when the system gives no thread.
     func startThread() -> pthread_t? {
-        var thread = pthread_t()
-        let context = Unmanaged.passRetained(self)
-        let code = pthread_create(
-            &thread, nil,
-            { context in
-                guard let context else { return nil }
-                Unmanaged<Client>.fromOpaque(context).takeRetainedValue().run()
-                return nil
-            }, context.toOpaque())
-        guard code == 0 else {
-            context.release()
-            return nil
+        Threads.start {
+            var tally = Tally()
+            if self.kind == .socket {
+                WebSocketVisitor(options: self.options, index: self.index, start: self.start, stop: self.stop)
+                    .run(&tally)
+            } else {
+                self.run(&tally)
+            }
+            self.result.withLock { $0 = tally }
         }
-        return thread
     }
 
-    private func run() {
-        var tally = Tally()
+    private func run(_ tally: inout Tally) {
+        let perSecond = Double(options.rate) * (kind == .simple ? 1 : Double(kind.share) / 1000)
         var connection: Connection? = nil
-        let keepsAlive = options.isPlain || index.isMultiple(of: 2)
         var number = index
         while true {
-            // The product stays far below the range: at most 100 000 a second over a few days.
-            let due = start + Int64(number) * 1_000_000_000 / Int64(options.rate)
-            guard waits(until: due) else { break }
-            let identifier = "\(getpid())-\(start)-\(number)"
-            // By this client's own count, so that kept and fresh connections get the same share.
-            let isPost = !options.isPlain && (number / options.connections + index).isMultiple(of: 5)
-            if isPost { tally.posts += 1 }
+            let due = start + Int64(Double(number) * 1e9 / perSecond)
+            guard stop.waits(until: due) else { break }
+            let request = Request(
+                kind, options, identifier: "\(kind)-\(getpid())-\(start)-\(number)", isPost: isPost(number),
+                isLast: !keepsAlive(number), seed: UInt64(number))
+            if request.isPost { tally.posts += 1 }
             do throws(RequestFailure) {
                 let current =
                     if let kept = try reusable(connection, &tally) { kept } else {
                         try Connection(to: options)
                     }
-                let response = try current.exchange(
-                    request(identifier: identifier, isPost: isPost, closes: !keepsAlive))
-                guard (200..<300).contains(response.status) else {
-                    throw RequestFailure(
-                        "status-\(response.status)",
-                        String(decoding: response.body.prefix(200), as: UTF8.self))
-                }
-                tally.succeed(release: Self.release(in: response.body), after: Clock.now() - due)
-                connection = keepsAlive && response.isReusable ? current : nil
+                let response = try current.exchange(request.pieces, pause: request.pause)
+                try request.check(response)
+                tally.succeed(
+                    release: Self.release(in: response.body), isOrdered: kind == .simple,
+                    after: Clock.now() - due)
+                connection = keepsAlive(number) && response.isReusable ? current : nil
+                tally.note(options, kind, due: due, latency: Clock.now() - due, request)
             } catch {
-                tally.fail(error, identifier: identifier, at: Clock.now() - start)
+                tally.fail(error, identifier: request.identifier, at: Clock.now() - start)
+                tally.note(options, kind, due: due, latency: nil, request)
                 connection = nil
             }
-            number += options.connections
+            number += count
         }
-        result.withLock { $0 = tally }
     }
 
-    /// - Returns: False when it is time to stop.
-    private func waits(until due: Int64) -> Bool {
-        while true {
-            let left = max(0, due - Clock.now())
-            var event = pollfd(fd: stop, events: Int16(POLLIN), revents: 0)
-            if poll(&event, 1, Int32(clamping: left / 1_000_000)) > 0 { return false }
-            // poll(2) counts in milliseconds; the schedule is finer.
-            let rest = due - Clock.now()
-            if rest <= 0 { return true }
-            if rest < 1_000_000 {
-                var pause = timespec(tv_sec: 0, tv_nsec: Int(rest))
-                nanosleep(&pause, nil)
-            }
+    /// By this client's own count, so that kept and fresh connections get the same share.
+    private func isPost(_ number: Int) -> Bool {
+        kind == .simple ? !options.isPlain && (number / count + index).isMultiple(of: 5) : kind.isPost
+    }
+
+    private func keepsAlive(_ number: Int) -> Bool {
+        switch kind {
+        case .simple: options.isPlain || index.isMultiple(of: 2)
+        case .fresh: false
+        case .kept: true
+        default: !(number / count).isMultiple(of: 4)
         }
     }
 
@@ -105,14 +108,6 @@ final class Client: Sendable {
             return nil
         case .unsolicited: throw RequestFailure("unsolicited", "bytes before the request")
         }
-    }
-
-    private func request(identifier: String, isPost: Bool, closes: Bool) -> [UInt8] {
-        var head =
-            "\(isPost ? "POST" : "GET") \(options.path) HTTP/1.1\r\nHost: \(options.host)\r\nX-Load-Id: \(identifier)\r\n"
-        if closes { head += "Connection: close\r\n" }
-        if isPost { head += "Content-Type: application/octet-stream\r\nContent-Length: 512\r\n" }
-        return Array((head + "\r\n").utf8) + (isPost ? [UInt8](repeating: UInt8(ascii: "x"), count: 512) : [])
     }
 
     /// The number after `release=`.

@@ -13,38 +13,41 @@ enum Main {
                 put(Options.usage, to: 1)
                 exit(0)
             }
+            signal(SIGPIPE, SIG_IGN)
+            if arguments == ["origin"] {
+                try Origin.run()
+                exit(0)
+            }
             options = try Options(arguments)
         } catch {
             refuse(2, error.message + "\n" + Options.usage)
         }
-        signal(SIGPIPE, SIG_IGN)
         // Before the threads, which inherit the mask.
         let ends = [SIGTERM, SIGINT]
         let signals = kinto_signalfd(ends, Int32(ends.count))
-        let stop = kinto_eventfd()
-        guard signals >= 0, stop >= 0 else { refuse(1, "cannot wait for signals: errno \(errno)\n") }
+        let stop = StopSignal(descriptor: kinto_eventfd())
+        guard signals >= 0, stop.descriptor >= 0 else {
+            refuse(1, "cannot wait for signals: errno \(errno)\n")
+        }
 
         let start = Clock.now()
-        let clients = (0..<options.connections).map { Client(options, index: $0, start: start, stop: stop) }
+        let clients = Client.all(options, start: start, stop: stop)
         let threads = clients.compactMap { $0.startThread() }
         if threads.count == clients.count { wait(for: signals, seconds: options.seconds, since: start) }
-        var one: UInt64 = 1
-        _ = write(stop, &one, 8)
+        stop.raise()
         for thread in threads { pthread_join(thread, nil) }
         guard threads.count == clients.count else { refuse(1, "the system gives no more threads\n") }
 
         let elapsed = Clock.now() - start
         var total = Tally()
-        for client in clients { total.add(client.tally) }
-        let report = total.json(elapsed: elapsed)
-        if options.report == "-" {
-            put(report, to: 1)
-        } else {
-            let file = open(options.report, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-            guard file >= 0 else { refuse(1, "cannot write \(options.report): errno \(errno)\n") }
-            put(report, to: file)
-            close(file)
+        var kinds: [Kind: Tally] = [:]
+        for client in clients {
+            total.add(client.tally)
+            if options.isMixed { kinds[client.kind, default: Tally()].add(client.tally) }
         }
+        if let samples = options.samples { save(total.samples.joined(), as: samples) }
+        let report = total.json(elapsed: elapsed, kinds: kinds)
+        if options.report == "-" { put(report, to: 1) } else { save(report, as: options.report) }
         exit(total.failed == 0 && total.outOfOrder == 0 ? 0 : 1)
     }
 
@@ -57,6 +60,13 @@ enum Main {
             let count = poll(&event, 1, left)
             if count > 0 || (count == 0 && Clock.now() >= end) { return }
         }
+    }
+
+    private static func save(_ text: String, as name: String) {
+        let file = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        guard file >= 0 else { refuse(1, "cannot write \(name): errno \(errno)\n") }
+        put(text, to: file)
+        close(file)
     }
 
     private static func put(_ text: String, to descriptor: Int32) {

@@ -6,10 +6,17 @@ struct Options: Sendable {
     static let usage = """
         usage: kinto-load --connect 127.0.0.1:PORT --host NAME [--rate 300] [--connections 64]
                           [--seconds N] [--json -|FILE] [--path /] [--plain]
+                          [--mix] [--samples FILE]
+               kinto-load origin
 
         Sends requests at a fixed rate until SIGTERM, SIGINT or N seconds, and prints one JSON object.
         --plain: only GET, only over kept connections; else every fifth request is a POST and every other
         connection is a fresh one for each request.
+        --mix: kept and fresh connections, bodies of 0 B to 1 MiB, chunks, uploads and answers that take their
+        time, WebSockets; --connections does not count. The answers have to be those of `kinto-load origin`.
+        --samples: a line for each request of --mix: kind, due and latency in microseconds (on the monotonic
+        clock; - when it failed), and the id of a POST.
+        origin: the service for it; PORT, KINTO_RELEASE and POST_LOG are its settings.
         Exit code 0: no request failed and no release number went down on a connection. Loopback only.
 
         """
@@ -26,6 +33,10 @@ struct Options: Sendable {
     var path = "/"
     /// Only GET, only kept connections.
     var isPlain = false
+    /// Every ``Kind`` but the simple one.
+    var isMixed = false
+    /// Where every request of the mixed load is noted; nil: nowhere.
+    var samples: String?
     /// Where the report goes; `-` is standard output.
     var report = "-"
 
@@ -37,9 +48,15 @@ struct Options: Sendable {
                 isPlain = true
                 continue
             }
+            if option == "--mix" {
+                isMixed = true
+                continue
+            }
             guard
-                ["--path", "--connect", "--host", "--rate", "--connections", "--seconds", "--json"].contains(
-                    option)
+                [
+                    "--path", "--connect", "--host", "--rate", "--connections", "--seconds", "--json",
+                    "--samples",
+                ].contains(option)
             else {
                 throw UsageError("unknown option \(option)")
             }
@@ -48,6 +65,7 @@ struct Options: Sendable {
             case "--connect": (address, port) = try Self.loopback(value)
             case "--host": host = value
             case "--path": path = value
+            case "--samples": samples = value
             case "--rate": rate = try Self.number(option, value, 1...100_000)
             case "--connections": connections = try Self.number(option, value, 1...2048)
             case "--seconds": seconds = try Self.number(option, value, 1...86_400)

@@ -10,6 +10,7 @@ public struct RolloutController: Sendable {
     let routes: Routes
     let ports: PortAllocator
     public let gate = SwapGate()
+    private let drains = Drains()
 
     public init(supervisors: SupervisorClient, routes: Routes, ports: PortAllocator) {
         self.supervisors = supervisors
@@ -104,9 +105,13 @@ public struct RolloutController: Sendable {
     @discardableResult
     public func retire(_ old: RolloutPlan.Previous) async -> UInt64 {
         let drained = try? await routes.drain(old.upstream, old.manifest.rollout.drain)
+        await waitForDrains(old)
         await stop(old.instances, grace: old.manifest.rollout.stop.grace)
         return drained?.cut ?? 0
     }
+
+    /// Waits for the requests that came to the instances under the name of an earlier release.
+    public func waitForDrains(_ old: RolloutPlan.Previous) async { await drains.ended(old.instances) }
 
     public func stop(_ instances: [Instance], grace: TimeSpan) async {
         for instance in instances {
@@ -252,7 +257,9 @@ public struct RolloutController: Sendable {
     ) async -> Release.SwapReceipt {
         var receipt = Release.SwapReceipt(requests: 0, failed: 0, delayed: 0)
         guard let previous else { return receipt }
-        let drained = try? await routes.drain(previous.upstream, previous.manifest.rollout.drain)
+        let drained = await drains.during(previous.instances) { [routes] in
+            try? await routes.drain(previous.upstream, previous.manifest.rollout.drain)
+        }
         if let (counters, cut) = drained {
             receipt.requests += before?.inFlight ?? 0
             receipt.requests += counters.requests - min(counters.requests, before?.requests ?? 0)
