@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import HTTPClient
+import Synchronization
 import TestSupport
 import Testing
 import Wire
@@ -126,5 +127,82 @@ struct OtherProxyTests {
                 #expect(seen.code == "proxy-setting" && seen.stage == "fetch")
             }
         }
+    }
+
+    @Test func aRestartedHAProxyIsToldAgain() async throws {
+        try await TemporaryDirectory.with { directory in
+            let socket = "\(directory)/kinto.sock"
+            let haproxy = Background("/usr/sbin/haproxy", ["-W", "-f", "\(directory)/haproxy.cfg"])
+            defer { haproxy.stop() }
+            try await Server.with(
+                ["--proxy", "haproxy", "--haproxy-socket", socket],
+                prepare: { server in
+                    let text = """
+                        global
+                            stats socket \(socket) mode 660 level admin
+                        defaults
+                            mode http
+                            timeout connect 5s
+                            timeout client 60s
+                            timeout server 60s
+                        listen kinto-hello
+                            bind 127.0.0.1:\(server.proxy)
+                            server-template kinto 4 127.0.0.1:1 disabled
+
+                        """
+                    try text.write(toFile: "\(directory)/haproxy.cfg", atomically: true, encoding: .utf8)
+                    try haproxy.start()
+                }
+            ) { server in
+                try await server.setUp()
+                try await server.push("first")
+                #expect(await answer(server)?.hasPrefix("release=1 ") == true)
+                haproxy.stop()
+                try haproxy.start()
+                try await server.until { await self.answer(server)?.hasPrefix("release=1 ") == true }
+                let log = try String(contentsOfFile: "\(server.root)/serve.log", encoding: .utf8)
+                #expect(log.contains("the routes are in force again"))
+                // HAProxy's own counts make the receipt.
+                for _ in 0..<5 { _ = await answer(server) }
+                try await server.push("second")
+                #expect(await answer(server)?.hasPrefix("release=2 ") == true)
+                let receipt = try await server.releases("hello").first?["swap"] as? [String: Any]
+                #expect(receipt?["failed"] as? Int == 0)
+                #expect(receipt?["cut"] as? Int == 0)
+                #expect(
+                    try await server.kinto("proxy", "restart").output.contains("this server uses HAProxy"))
+            }
+        }
+    }
+}
+
+/// A program that stays in the foreground, as somebody else would run it.
+private final class Background: Sendable {
+    private let path: String
+    private let arguments: [String]
+    private let pid = Mutex<Int32>(0)
+
+    init(_ path: String, _ arguments: [String]) {
+        self.path = path
+        self.arguments = arguments
+    }
+
+    func start() throws {
+        let started = try Spawn(
+            path: path, arguments: [path] + arguments, environment: ["PATH=/usr/bin:/bin"], newSession: true
+        ).start()
+        pid.withLock { $0 = started }
+    }
+
+    /// With its children, at once.
+    func stop() {
+        let old = pid.withLock { pid in
+            defer { pid = 0 }
+            return pid
+        }
+        guard old > 0 else { return }
+        kill(-old, SIGKILL)
+        var status: Int32 = 0
+        waitpid(old, &status, 0)
     }
 }

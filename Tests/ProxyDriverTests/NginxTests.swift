@@ -150,9 +150,17 @@ struct NginxTests {
             defer { two.stop() }
             defer { one.stop() }
             try await driver.apply([
-                SwapLoad.route(1, [one.port, two.port], hosts: ["hello.localhost", "www.example.com"]),
-                .init(identifier: "idle/staging", hosts: ["idle--staging.localhost", "www.example.com"]),
+                SwapLoad.route(
+                    1, [one.port, two.port],
+                    // Names that mean something else to nginx are names all the same.
+                    hosts: [
+                        "hello.localhost", "www.example.com", "include", "default", "hostnames", "volatile",
+                    ]),
+                .init(identifier: "idle/staging", hosts: ["idle--staging.localhost", "WWW.example.com"]),
             ])
+            for name in ["include", "default", "hostnames", "volatile"] {
+                #expect(await proxy.get(host: name)?.status == 200)
+            }
             var seen: Set<String> = []
             for _ in 0..<20 { seen.insert(await proxy.get(host: "www.example.com")?.body ?? "") }
             #expect(seen == ["release=1 ", "release=2 "])

@@ -21,14 +21,16 @@ public struct ExternalProxy: Sendable {
     /// - Parameter report: told of trouble once, and of its end.
     public func watch(_ report: @Sendable (String) -> Void) async {
         var trouble: String?
+        var isFirst = true
         while !Task.isCancelled {
             var pause = Self.pause
             do {
                 if await !routes.driver.isInForce() {
                     try await routes.refresh()
-                    report(trouble == nil ? "the routes are in force" : "the routes are in force again")
+                    if trouble != nil || !isFirst { report("the routes are in force again") }
                 }
                 trouble = nil
+                isFirst = false
                 endEmbedded()
             } catch {
                 let text = "\(error)" + ((error as? Failure)?.evidence.map { "\n\($0)" }.joined() ?? "")

@@ -12,17 +12,21 @@ struct NginxFile {
 
     let groups: [Group]
 
+    /// What a map takes for something else than a name, unless it is marked.
+    private static let words: Set<String> = ["default", "hostnames", "include", "volatile"]
+
     var text: String {
         var lines = [
             "# Written by kinto at every swap: do not edit. See docs/proxies.md.",
             "map $host $kinto_upstream {",
             "    default \"\";",
         ]
-        // nginx refuses a name that is there twice; the first service has it.
+        // nginx refuses a name that is there twice, in whatever case; the first service has it.
         var seen: Set<String> = []
         for group in groups {
-            for host in group.hosts where seen.insert(host).inserted {
-                lines.append("    \(host) \(group.name);")
+            for host in group.hosts where seen.insert(host.lowercased()).inserted {
+                let mark = NginxFile.words.contains(host.lowercased()) ? "\\" : ""
+                lines.append("    \(mark)\(host) \(group.name);")
             }
         }
         lines.append("}")
