@@ -28,7 +28,9 @@ build: deps ## debug build of everything
 test: PACKAGES += nginx haproxy caddy openssl
 test: deps ## build and run all tests, also with the real nginx, HAProxy and Caddy
 	$(SWIFT) build --build-tests
-	$(SWIFT) test --skip-build
+	@echo '$(SWIFT) test --skip-build'; set -o pipefail; \
+	$(SWIFT) test --skip-build 2>&1 | tee .build/test.log \
+	    || { echo 'what failed:'; grep -aE '✘|↳' .build/test.log | tail -n 40; exit 1; }
 
 lint: ## format and architecture checks
 	$(SWIFT) format lint --strict --recursive Sources Tests Package.swift
