@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import CLinux
 internal import Glibc
 internal import KintoCore
 internal import Rollout
@@ -34,21 +35,20 @@ extension Actions {
                     : [.init("let it listen", command: "kinto serve --proxy-tls-listen 0.0.0.0:443")])
         }
         let place = "\(home.certificates)/\(name)"
-        let (new, old) = ("\(home.certificates)/.\(name).new", "\(home.certificates)/.\(name).old")
-        for leftover in [new, old] { try Actions.remove(leftover) }
+        let new = "\(home.certificates)/.\(name).new"
+        try Actions.remove(new)
+        defer { try? Actions.remove(new) }
         try make(new, from: source)
-        let hadOne = rename(place, old) == 0
-        try check("rename", place) { rename(new, place) }
+        // There is never a moment without either.
+        let hadOne = kinto_exchange(new, place) == 0
+        if !hadOne { try check("rename", place) { rename(new, place) } }
         let entry = try await routes.certificates().first { $0.name == name }
-        if let entry, entry.problem == nil {
-            try Actions.remove(old)
-            return CertificateJSON(entry)
-        }
-        try Actions.remove(place)
-        if hadOne { rename(old, place) }
+        if let entry, entry.problem == nil { return CertificateJSON(entry) }
+        if hadOne { kinto_exchange(new, place) } else { try Actions.remove(place) }
         _ = try await routes.certificates()
         throw Failure(
-            code: "certificate", "the certificate cannot be used: \(entry?.problem ?? "the proxy did not find it")",
+            code: "certificate",
+            "the certificate cannot be used: \(entry?.problem ?? "the proxy did not find it")",
             evidence: entry?.problem == nil ? [] : ["the proxy goes on with what it had"],
             hints: [.init("give it the full chain and the private key, both in PEM form")])
     }
@@ -75,7 +75,8 @@ extension Actions {
             guard folder.hasPrefix("/"), Files.isDirectory(folder) else {
                 throw Failure(
                     code: "certificate", "there is no directory \(folder)",
-                    hints: [.init("name the directory of fullchain.pem and privkey.pem by its absolute path")])
+                    hints: [.init("name the directory of fullchain.pem and privkey.pem by its absolute path")]
+                )
             }
             try check("symlink", new) { symlink(folder, new) }
         }
@@ -90,7 +91,8 @@ extension Actions {
         guard (1...100).contains(name.utf8.count), !name.hasPrefix("."), isPlain else {
             throw Failure(
                 code: "invalid-request",
-                "'\(name.prefix(100))' is no name for a certificate: lower-case letters, digits, '-', '_' and '.'")
+                "'\(name.prefix(100))' is no name for a certificate: lower-case letters, digits, '-', '_' and '.'"
+            )
         }
     }
 

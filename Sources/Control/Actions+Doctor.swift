@@ -61,7 +61,8 @@ extension Actions {
         do {
             let status = try await routes.status()
             let addresses = [
-                status.addresses.map { "http://\($0.plain)" }, status.addresses?.secure.map { "https://\($0)" },
+                status.addresses.map { "http://\($0.plain)" },
+                status.addresses?.secure.map { "https://\($0)" },
             ].compactMap(\.self).joined(separator: " and ")
             return Finding("proxy", "\(status.name)\(addresses.isEmpty ? "" : " on \(addresses)")")
         } catch {
@@ -75,7 +76,8 @@ extension Actions {
         let what = "certificate \(certificate.name)"
         if let problem = certificate.problem {
             return Finding(
-                what, certificate.daysLeft == nil ? problem : "the new one is not used: \(problem)", isWell: false,
+                what, certificate.daysLeft == nil ? problem : "the new one is not used: \(problem)",
+                isWell: false,
                 fix: "kinto certificate add \(certificate.name) --chain FILE --key FILE")
         }
         let days = certificate.daysLeft ?? 0

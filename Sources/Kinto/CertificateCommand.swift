@@ -59,7 +59,9 @@ struct CertificateCommand: AsyncParsableCommand {
         func run() async throws {
             let answer = try await options.client.call("GET", "/certificates")
             if options.json { return Output.json(answer) }
-            for certificate in answer as? [[String: Any]] ?? [] { Output.line(CertificateView.line(certificate)) }
+            for certificate in answer as? [[String: Any]] ?? [] {
+                Output.line(CertificateView.line(certificate))
+            }
         }
     }
 
@@ -79,7 +81,8 @@ enum CertificateView {
     static func line(_ certificate: [String: Any]) -> String {
         let name = certificate["name"] as? String ?? ""
         let hosts = (certificate["hosts"] as? [String] ?? []).joined(separator: ", ")
-        let problem = (certificate["problem"] as? String).map { "; what is in its folder is not used: \($0)" } ?? ""
+        let problem =
+            (certificate["problem"] as? String).map { "; what is in its folder is not used: \($0)" } ?? ""
         guard let days = certificate["daysLeft"] as? Int, let end = certificate["expiresAt"] as? String else {
             return "certificate \(name) is not served\(problem)"
         }
@@ -92,7 +95,9 @@ extension String {
     /// As a part of a URL's path.
     fileprivate var inPath: String {
         get throws {
-            guard let text = addingPercentEncoding(withAllowedCharacters: .alphanumerics.union(.init(charactersIn: "-._")))
+            guard
+                let text = addingPercentEncoding(
+                    withAllowedCharacters: .alphanumerics.union(.init(charactersIn: "-._")))
             else { throw ValidationError("'\(self)' is no name") }
             return text
         }

@@ -17,7 +17,9 @@ struct Doctor: AsyncParsableCommand {
                 if isWell, options.quiet { continue }
                 let text = "\(finding["what"] as? String ?? ""): \(finding["detail"] as? String ?? "")"
                 Output.line((isWell ? "       " : " !     ") + Output.safe(text))
-                if !isWell, let fix = finding["fix"] as? String { Output.line("       → \(Output.safe(fix))") }
+                if !isWell, let fix = finding["fix"] as? String {
+                    Output.line("       → \(Output.safe(fix))")
+                }
             }
         }
         if findings.contains(where: { $0["isWell"] as? Bool != true }) { throw ExitCode(1) }

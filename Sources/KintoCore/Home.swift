@@ -55,7 +55,8 @@ public struct Home: Sendable, Hashable {
     /// Makes the directories that are always there, for the owner alone.
     public func prepare() throws(SystemError) {
         for directory in [
-            path, spool, proxies, certificates, challenges, artifacts, repositories, "\(path)/services", "\(path)/work",
+            path, spool, proxies, certificates, challenges, artifacts, repositories, "\(path)/services",
+            "\(path)/work",
         ] {
             try Files.makeDirectories(directory)
         }

@@ -95,14 +95,16 @@ extension ClientConnection {
         if let server, let connection = take(server) {
             let before = connection.output.count
             RequestRewriter.write(
-                head, framing: framing, host: host, address: address, isSecure: isSecure, upgrade: wantsUpgrade,
+                head, framing: framing, host: host, address: address, isSecure: isSecure,
+                upgrade: wantsUpgrade,
                 to: &connection.output)
             if isIdempotent { replay = Array(connection.output.bytes.dropFirst(before)) }
             return send(on: connection)
         }
         var bytes = ByteQueue()
         RequestRewriter.write(
-            head, framing: framing, host: host, address: address, isSecure: isSecure, upgrade: wantsUpgrade, to: &bytes)
+            head, framing: framing, host: host, address: address, isSecure: isSecure, upgrade: wantsUpgrade,
+            to: &bytes)
         guard let server else { return hold(found, Array(bytes.bytes)) }
         connectElsewhere(than: server, sending: Array(bytes.bytes))
     }

@@ -43,8 +43,8 @@ struct OwnAnswer {
 
     /// - Parameter bodiless: without the body that it tells the length of, for HEAD.
     func write(keepsAlive: Bool, bodiless: Bool, to out: inout ByteQueue) {
-        out.append("HTTP/1.1 \(status) \(OwnAnswer.phrase(status))\r\n\(fields)".utf8)
-        out.append("Content-Length: \(body.count)\r\n".utf8)
+        out.append("HTTP/1.1 \(status) \(OwnAnswer.phrase(status))\r\n".utf8)
+        out.append("Content-Length: \(body.count)\r\n\(fields)".utf8)
         if !keepsAlive { out.append("Connection: close\r\n") }
         out.append("\r\n")
         if !bodiless { out.append(body) }

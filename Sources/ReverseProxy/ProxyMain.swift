@@ -70,7 +70,9 @@ public enum ProxyMain {
         }
         proxy.accept(true)
         if inheritance != nil {
-            say("took over on \([options.addresses.plain, options.addresses.secure].compactMap(\.self).joined(separator: " and "))")
+            say(
+                "took over on \([options.addresses.plain, options.addresses.secure].compactMap(\.self).joined(separator: " and "))"
+            )
         }
         // An old address is not served any more; who came there until now is.
         if let old = plain.old { proxy.finish(old, .hosts) }

@@ -125,7 +125,8 @@ public actor ProxyProcess {
         try settings.check()
         guard let place = try await launch(drain: Self.drain) else {
             throw Failure(
-                code: "proxy-start", "the proxy could not be started on \(settings.listen)", evidence: lastWords,
+                code: "proxy-start", "the proxy could not be started on \(settings.listen)",
+                evidence: lastWords,
                 hints: [
                     .init("give it another address", command: "kinto serve --proxy-listen 127.0.0.1:PORT")
                 ])

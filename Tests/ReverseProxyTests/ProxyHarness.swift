@@ -29,7 +29,8 @@ final class ProxyHarness: Sendable {
         listener = try Listener.open(address: "127.0.0.1", port: 0)
         port = try ProxyHarness.port(of: listener.raw)
         let mailbox = try Worker.Mailbox()
-        proxy = Proxy(mailboxes: [mailbox], snapshot: "\(directory)/routes", addresses: ProxyAddresses(plain: ""))
+        proxy = Proxy(
+            mailboxes: [mailbox], snapshot: "\(directory)/routes", addresses: ProxyAddresses(plain: ""))
         ReverseProxy.Thread.start { [ended] in
             guard
                 let worker = try? Worker(

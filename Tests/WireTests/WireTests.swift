@@ -32,7 +32,8 @@ struct WireTests {
         for reply in [
             ProxyReply.sockets(table, ProxyAddresses(plain: "127.0.0.1:80"), ports: [3000, 3001]),
             .sockets(
-                table, ProxyAddresses(plain: "0.0.0.0:80", secure: "0.0.0.0:443", redirects: false), ports: []),
+                table, ProxyAddresses(plain: "0.0.0.0:80", secure: "0.0.0.0:443", redirects: false), ports: []
+            ),
             .certificates([
                 .init(name: "a", hosts: ["a.example", "*.a.example"], ends: 1_800_000_000),
                 .init(name: "b", problem: "the key does not belong to the certificate"),

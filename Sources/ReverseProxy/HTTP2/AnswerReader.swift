@@ -26,7 +26,9 @@ struct AnswerReader {
 
     var isDone: Bool { if case .done = state { true } else { false } }
     /// Whether the end of what is written is the end of the answer.
-    var endsWithConnection: Bool { if case .body(let body) = state { body.endsWithConnection } else { false } }
+    var endsWithConnection: Bool {
+        if case .body(let body) = state { body.endsWithConnection } else { false }
+    }
 
     mutating func finish() { state = .done }
 

@@ -214,7 +214,9 @@ final class HTTP2Connection: Endpoint {
         return 0
     }
 
-    private func add(_ stream: Int32, _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) -> Int32 {
+    private func add(_ stream: Int32, _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>)
+        -> Int32
+    {
         // Trailers are not passed on.
         heads[stream].map { _ in heads[stream]?.add(name, value) == true ? 0 : 1 } ?? 0
     }

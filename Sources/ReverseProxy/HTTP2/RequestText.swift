@@ -27,7 +27,8 @@ struct RequestText {
         guard value.allSatisfy(MessageHead.isText) else { return false }
         func isName(_ word: StaticString) -> Bool {
             name.count == word.utf8CodeUnitCount
-                && name.elementsEqual(UnsafeBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount))
+                && name.elementsEqual(
+                    UnsafeBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount))
         }
         func set(_ part: inout [UInt8]?) -> Bool {
             guard part == nil else { return false }
@@ -59,7 +60,9 @@ struct RequestText {
         return append(name, value)
     }
 
-    private mutating func append(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) -> Bool {
+    private mutating func append(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>)
+        -> Bool
+    {
         fields.append(name)
         fields.append(": ")
         fields.append(value)
@@ -78,7 +81,9 @@ struct RequestText {
         guard let target = isConnect ? authority : path, !target.isEmpty, !target.contains(0x20),
             !method.contains(0x20)
         else { return nil }
-        if let authority, let host, authority.map(MessageHead.lower) != host.map(MessageHead.lower) { return nil }
+        if let authority, let host, authority.map(MessageHead.lower) != host.map(MessageHead.lower) {
+            return nil
+        }
         guard let host = authority ?? host, !host.isEmpty else { return nil }
         var text = ByteQueue()
         text.append(method)

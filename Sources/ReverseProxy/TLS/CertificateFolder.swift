@@ -62,7 +62,8 @@ final class CertificateFolder: Sendable {
     }
 
     private var folders: [String] {
-        ((try? Files.list(path)) ?? []).filter { !$0.hasPrefix(".") && Files.isDirectory("\(path)/\($0)") }.sorted()
+        ((try? Files.list(path)) ?? []).filter { !$0.hasPrefix(".") && Files.isDirectory("\(path)/\($0)") }
+            .sorted()
     }
 
     /// Reads them again whenever something changes, on a thread of its own, for as long as the process lives.
@@ -73,7 +74,9 @@ final class CertificateFolder: Sendable {
             while true {
                 // Asked for each time: what is there and what links lead to may have changed. The time is for file systems
                 // that report nothing.
-                if raw >= 0 { for directory in directories { inotify_add_watch(raw, directory, Self.changes) } }
+                if raw >= 0 {
+                    for directory in directories { inotify_add_watch(raw, directory, Self.changes) }
+                }
                 if state == before {
                     var poller = pollfd(fd: raw, events: Int16(POLLIN), revents: 0)
                     poll(&poller, raw >= 0 ? 1 : 0, 60_000)
@@ -92,7 +95,9 @@ final class CertificateFolder: Sendable {
         UInt32(IN_CREATE) | UInt32(IN_MOVED_TO) | UInt32(IN_CLOSE_WRITE) | UInt32(IN_DELETE)
         | UInt32(IN_MOVED_FROM)
 
-    private var files: [String] { folders.flatMap { ["\(path)/\($0)/\(Self.chain)", "\(path)/\($0)/\(Self.key)"] } }
+    private var files: [String] {
+        folders.flatMap { ["\(path)/\($0)/\(Self.chain)", "\(path)/\($0)/\(Self.key)"] }
+    }
 
     /// Everything in which a change may show: also what links lead to.
     private var directories: Set<String> {

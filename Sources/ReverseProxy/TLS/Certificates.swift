@@ -36,7 +36,8 @@ final class Certificates: Sendable {
     func choose(_ name: UnsafePointer<CChar>?) -> Certificate? {
         guard let name else { return first }
         let text = UnsafeRawBufferPointer(start: name, count: strnlen(name)).map(MessageHead.lower)
-        return find(String(decoding: text.last == UInt8(ascii: ".") ? text.dropLast() : text[...], as: UTF8.self))
+        return find(
+            String(decoding: text.last == UInt8(ascii: ".") ? text.dropLast() : text[...], as: UTF8.self))
     }
 
     private func strnlen(_ name: UnsafePointer<CChar>) -> Int {
