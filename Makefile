@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PREFIX ?= /usr/local
 DESTDIR ?=
 SWIFT ?= swift
-PACKAGES := libgit2-dev libcurl4-openssl-dev libsqlite3-dev pkg-config git python3 openssh-server
+PACKAGES := libgit2-dev libcurl4-openssl-dev libssl-dev libnghttp2-dev libsqlite3-dev pkg-config git python3 openssh-server
 
 .PHONY: deps build test lint format bench bench-proxy swap-drivers fuzz soak soak-swaps soak-proxy demo install clean help
 
@@ -25,7 +25,7 @@ deps: ## install the missing Debian packages
 build: deps ## debug build of everything
 	$(SWIFT) build
 
-test: PACKAGES += nginx haproxy caddy openssl
+test: PACKAGES += nginx haproxy caddy openssl curl nghttp2-client
 test: deps ## build and run all tests, also with the real nginx, HAProxy and Caddy
 	$(SWIFT) build --build-tests
 	@echo '$(SWIFT) test --skip-build'; set -o pipefail; \

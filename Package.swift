@@ -33,10 +33,12 @@ let package = Package(
         .systemLibrary(name: "CGit2", pkgConfig: "libgit2", providers: [.apt(["libgit2-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(name: "CLinux"),
+        // OpenSSL and nghttp2, loaded when they are needed.
+        .target(name: "CTLS"),
 
         // The runtime: what serves visitors and owns services. No Foundation, no packages.
         .target(name: "Wire", dependencies: ["CLinux"], swiftSettings: settings),
-        .target(name: "ReverseProxy", dependencies: ["Wire", "CLinux"], swiftSettings: settings),
+        .target(name: "ReverseProxy", dependencies: ["Wire", "CLinux", "CTLS"], swiftSettings: settings),
         .target(name: "Supervisor", dependencies: ["Wire", "CLinux"], swiftSettings: settings),
         .target(name: "HookClient", dependencies: ["Wire"], swiftSettings: settings),
         .executableTarget(

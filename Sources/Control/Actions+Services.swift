@@ -101,6 +101,9 @@ extension Actions {
             let supervisor: Int32?
             /// nil: where the other program's configuration says.
             let listen: String?
+            /// nil: without TLS.
+            let tlsListen: String?
+            let certificates: [CertificateJSON]
             /// With its version; nil when it does not answer.
             let name: String?
         }
@@ -159,7 +162,8 @@ extension Actions {
             version: version, home: home.path, listen: options.listen,
             proxy: .init(
                 pid: hello?.process?.pid, supervisor: proxySupervisor(),
-                listen: routes.isExternal ? nil : hello?.listen ?? options.proxyListen, name: hello?.name),
+                listen: routes.isExternal ? nil : hello?.addresses?.plain ?? options.proxyListen,
+                tlsListen: hello?.addresses?.secure, certificates: await certificates(), name: hello?.name),
             services: services)
     }
 }

@@ -32,6 +32,7 @@ public enum ControlServer {
 
         let listen = try ListenAddress(options.listen, option: "--listen")
         let proxyListen = try ListenAddress(options.proxyListen, option: "--proxy-listen")
+        let secure = try options.proxyTLSListen.map { try ListenAddress($0, option: "--proxy-tls-listen") }
         let proxyLimits: ProxyLimits
         do { proxyLimits = try ProxyLimits(options.proxyLimits) } catch {
             throw Failure(code: "invalid-limit", "--proxy-limit: \(error)")
@@ -44,7 +45,9 @@ public enum ControlServer {
         let ports = PortAllocator()
         let supervisors = SupervisorClient(runtime: options.runtimePath)
         let proxy = ProxyProcess(
-            home: home, supervisors: supervisors, listen: proxyListen, limits: proxyLimits,
+            home: home, supervisors: supervisors,
+            settings: .init(
+                listen: proxyListen, secure: secure, redirects: options.redirectsToTLS, limits: proxyLimits),
             version: options.version, routes: routes)
         let rollout = RolloutController(supervisors: supervisors, routes: routes, ports: ports)
         let environment = ProcessEnvironment(inherited: inherited(), home: home)
@@ -76,7 +79,7 @@ public enum ControlServer {
             where failure.code == "proxy-replace"
         {
             // It serves with what it has; an address that cannot be had is no reason to serve another one unasked.
-            if try await routes.hello().listen != proxyListen.description { throw failure }
+            if try await routes.hello().addresses.plain != proxyListen.description { throw failure }
             logger.error("proxy", metadata: ["event": "\(failure)"])
         }
         let recovery = Recovery(home: home, store: store, actions: actions, ports: ports, logger: logger)
@@ -123,7 +126,7 @@ public enum ControlServer {
         configuration.maximumGracefulShutdownDuration = .seconds(3)
         configuration.maximumCancellationDuration = .seconds(1)
         announce(
-            "kinto \(options.version) serves http://\(options.listen) (hooks and API) and \(external == nil ? "http://\(options.proxyListen) (services)" : "routes for \(options.proxyName)"); home \(home.path)"
+            "kinto \(options.version) serves http://\(options.listen) (hooks and API) and \(external == nil ? "\(options.serviceAddresses) (services)" : "routes for \(options.proxyName)"); home \(home.path)"
         )
         do { try await ServiceGroup(configuration: configuration).run() } catch let error as ServiceGroupError
         {

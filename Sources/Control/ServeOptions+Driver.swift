@@ -24,6 +24,11 @@ extension ServeOptions {
         }
     }
 
+    /// Where kinto's own proxy is found.
+    var serviceAddresses: String {
+        "http://\(proxyListen)" + (proxyTLSListen.map { " and https://\($0)" } ?? "")
+    }
+
     /// Port of the proxy for the URL that people are told.
     func urlPort(_ listen: ListenAddress) -> Int { proxy == .embedded ? Int(listen.port) : 80 }
 }

@@ -25,6 +25,10 @@ public struct ServeOptions: Sendable {
     public var proxy: Proxy
     /// `ADDRESS:PORT` of kinto's own proxy.
     public var proxyListen: String
+    /// `ADDRESS:PORT` of the same over TLS; nil: without TLS.
+    public var proxyTLSListen: String?
+    /// Whether visitors without TLS are led to TLS where there is a certificate.
+    public var redirectsToTLS: Bool
     /// `NAME=VALUE` of what bounds the proxy, see `ProxyLimits`.
     public var proxyLimits: [String]
     /// Path of `kinto-runtime`.
@@ -35,12 +39,15 @@ public struct ServeOptions: Sendable {
 
     public init(
         home: Home, listen: String, proxy: Proxy = .embedded, proxyListen: String,
+        proxyTLSListen: String? = nil, redirectsToTLS: Bool = true,
         proxyLimits: [String] = [], runtimePath: String, executablePath: String, version: String
     ) {
         self.home = home
         self.listen = listen
         self.proxy = proxy
         self.proxyListen = proxyListen
+        self.proxyTLSListen = proxyTLSListen
+        self.redirectsToTLS = redirectsToTLS
         self.proxyLimits = proxyLimits
         self.runtimePath = runtimePath
         self.executablePath = executablePath

@@ -24,8 +24,8 @@ struct Kinto: AsyncParsableCommand {
             Serve.self, ServiceCommand.self, Deploy.self, Status.self, Releases.self, Logs.self,
             Rollback.self, Abort.self,
             Suspend.self, Resume.self, Pause.self, MaintenanceCommand.self, Scale.self, ProxyCommand.self,
-            Config.self, Why.self,
-            Check.self, Deliveries.self, Token.self,
+            Config.self, CertificateCommand.self, Why.self,
+            Check.self, Doctor.self, Deliveries.self, Token.self,
         ])
 
     static let version = "0.1.0"
@@ -102,6 +102,8 @@ struct Serve: AsyncParsableCommand {
     @OptionGroup var options: GlobalOptions
     @Option(help: "Webhooks and API.") var listen = "127.0.0.1:7780"
     @Option(help: "The proxy.") var proxyListen = "127.0.0.1:8080"
+    @Option(help: "The proxy over TLS, like 0.0.0.0:443; see docs/tls.md.") var proxyTlsListen: String?
+    @Flag(help: "Serve without TLS also where there is a certificate.") var noHttpsRedirect = false
     @Option(
         help: ArgumentHelp(
             "A bound of the proxy, like idle-time=75s or address-connections=none; may be repeated.",
@@ -114,6 +116,7 @@ struct Serve: AsyncParsableCommand {
         try await ControlServer.run(
             ServeOptions(
                 home: options.directory, listen: listen, proxy: proxyOptions.choice, proxyListen: proxyListen,
+                proxyTLSListen: proxyTlsListen, redirectsToTLS: !noHttpsRedirect,
                 proxyLimits: proxyLimit,
                 runtimePath: Kinto.runtimePath,
                 executablePath: Kinto.executablePath, version: Kinto.version))

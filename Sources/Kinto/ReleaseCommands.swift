@@ -63,6 +63,11 @@ struct Status: AsyncParsableCommand {
                 )
             }
         }
+        let proxy = (status as? [String: Any])?["proxy"] as? [String: Any]
+        for certificate in proxy?["certificates"] as? [[String: Any]] ?? [] {
+            let isWell = certificate["problem"] == nil && certificate["daysLeft"] as? Int ?? -1 >= 14
+            Output.line((isWell ? "       " : " !     ") + Output.safe(CertificateView.line(certificate)))
+        }
     }
 }
 

@@ -27,6 +27,10 @@ public struct Home: Sendable, Hashable {
     /// The state of the supervisor of the proxy that serves.
     public var proxyState: String { ProxyPlace("\(proxies)/\(ProxyPlace.link)").state }
     public var proxyLog: String { "\(path)/proxy/proxy.log" }
+    /// A folder in it for each certificate, or a link to one.
+    public var certificates: String { "\(path)/certificates" }
+    /// The "webroot" of ACME clients: what they put below it in `.well-known/acme-challenge` is served.
+    public var challenges: String { "\(path)/acme" }
     public var artifacts: String { "\(path)/artifacts" }
     public var repositories: String { "\(path)/repos" }
     public func repository(_ service: ServiceName) -> String { "\(repositories)/\(service).git" }
@@ -51,7 +55,8 @@ public struct Home: Sendable, Hashable {
     /// Makes the directories that are always there, for the owner alone.
     public func prepare() throws(SystemError) {
         for directory in [
-            path, spool, proxies, artifacts, repositories, "\(path)/services", "\(path)/work",
+            path, spool, proxies, certificates, challenges, artifacts, repositories, "\(path)/services",
+            "\(path)/work",
         ] {
             try Files.makeDirectories(directory)
         }

@@ -20,6 +20,10 @@ struct ByteQueue {
         text.withUTF8Buffer { storage.append(contentsOf: $0) }
     }
 
+    func withBytes<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+        try storage.withUnsafeBytes { try body(UnsafeRawBufferPointer(rebasing: $0[start...])) }
+    }
+
     mutating func drop(_ count: Int) {
         start += count
         if start == storage.count {

@@ -22,6 +22,24 @@ class Endpoint: Hashable {
     func expired() {}
     /// Called now and then.
     func rest() {}
+    /// Called at the end of the round in which it was asked for (`Worker.turn`).
+    func turn() {}
+    var isTurnDue = false
+
+    // MARK: Of visitors' connections
+
+    /// The visitor's address; nil for what is none's.
+    var visitor: [UInt8]? { nil }
+    /// Since when nothing is asked and nothing answered; nil: it is in use.
+    var restsSince: Int64? { nil }
+    /// Leaves its place to another visitor, unless it is in use.
+    func giveWay() {}
+    /// The proxy is at its end: the next request is the last, and it must come soon.
+    func retire() {}
+    /// Ends at once what does nothing.
+    func closeIfIdle() {}
+    /// The end of what does nothing, or waits.
+    func endHastily() {}
 
     /// Changes what is waited for, if it differs.
     func want(_ wanted: UInt32) {

@@ -7,8 +7,9 @@ internal import Wire
 struct Inheritance {
     let table: RoutingTable
     let main: Descriptor
-    /// The address of `main`.
-    let listen: String
+    let secure: Descriptor?
+    /// Of the two.
+    let addresses: ProxyAddresses
     let ports: [UInt16: Descriptor]
     private let connection: Descriptor
 
@@ -54,13 +55,15 @@ struct Inheritance {
             throw SystemError("hand-over", code: ECONNRESET)
         }
         switch try ProxyReply(fields) {
-        case .sockets(let table, let listen, let ports):
+        case .sockets(let table, let addresses, let ports):
             let main = try UnixSocket.receive(from: connection)
+            let secure = try addresses.secure.map { _ in try UnixSocket.receive(from: connection) }
             var sockets: [UInt16: Descriptor] = [:]
             for port in ports { sockets[port] = try UnixSocket.receive(from: connection) }
             return .predecessor(
                 Inheritance(
-                    table: table, main: main, listen: listen, ports: sockets, connection: connection))
+                    table: table, main: main, secure: secure, addresses: addresses, ports: sockets,
+                    connection: connection))
         default: return .superseded
         }
     }

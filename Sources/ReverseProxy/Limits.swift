@@ -34,4 +34,10 @@ enum Limits {
     static let vias = 5
     /// Interim answers to one request: one a second for most of an hour.
     static let interims = 3_000
+    // Of an HTTP/2 connection: requests at a time, how much of a body may come before it was passed on, how much of an
+    // answer may wait, and how long after the announcement of the end requests are still taken.
+    static let streams: UInt32 = 128
+    static let streamWindow: UInt32 = 256 << 10
+    static let streamBuffer = 64 << 10
+    static let announceTime: Int64 = 1_000
 }

@@ -5,12 +5,21 @@ internal import Wire
 
 /// A listening socket in one worker's set; the socket itself is shared by all workers.
 final class Listener: Endpoint {
-    /// The stable port it stands for; nil: routed by host name.
-    private let port: UInt16?
+    private let door: Door
     private let socket: Descriptor
 
-    init(_ socket: Descriptor, port: UInt16?, worker: Worker) {
-        self.port = port
+    /// What comes in there.
+    enum Door: Hashable {
+        /// Requests for any host name.
+        case hosts
+        /// The same over TLS.
+        case secure
+        /// What the stable port stands for.
+        case port(UInt16)
+    }
+
+    init(_ socket: Descriptor, _ door: Door, worker: Worker) {
+        self.door = door
         self.socket = socket
         super.init(fd: socket.raw, interest: Endpoint.input | UInt32(EPOLLEXCLUSIVE.rawValue), worker: worker)
     }
@@ -35,24 +44,32 @@ final class Listener: Endpoint {
             }
             let visitor = Listener.text(address)
             guard worker.addresses.enter(visitor) else {
-                Listener.refuse(accepted)
+                refuse(accepted)
                 continue
             }
             var one: Int32 = 1
             setsockopt(accepted, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4)
-            worker.add(ClientConnection(fd: accepted, port: port, address: visitor, worker: worker))
+            worker.add(connection(accepted, visitor))
+        }
+    }
+
+    private func connection(_ fd: Int32, _ visitor: [UInt8]) -> Endpoint {
+        switch door {
+        case .hosts: ClientConnection(fd: fd, port: nil, address: visitor, worker: worker)
+        case .port(let port): ClientConnection(fd: fd, port: port, address: visitor, worker: worker)
+        case .secure: TLSHandshake(fd: fd, address: visitor, worker: worker)
         }
     }
 
     /// Told in one go and left: nothing is kept of one too many.
-    private static func refuse(_ visitor: Int32) {
+    private func refuse(_ visitor: Int32) {
+        defer { Glibc.close(visitor) }
+        if door == .secure { return }
         var answer = ByteQueue()
-        ResponseRewriter.own(
-            503, "too many connections from your address", keepsAlive: false, retry: true, bodiless: false,
-            to: &answer)
+        OwnAnswer(503, "too many connections from your address", retry: true)
+            .write(keepsAlive: false, bodiless: false, to: &answer)
         _ = answer.flush(to: visitor)
         shutdown(visitor, Int32(SHUT_WR))
-        Glibc.close(visitor)
     }
 
     private static func text(_ address: sockaddr_storage) -> [UInt8] {

@@ -29,13 +29,13 @@ extension Proxy {
 
     /// - Throws: what was in the way; then this one serves on.
     private func give(to successor: UInt64?, over connection: Descriptor) throws {
-        let (table, main, listeners) = current.withLock { ($0.table, $0.main, $0.listeners) }
-        guard let main else { throw WireError.missing("listen") }
+        let (table, sockets) = current.withLock { ($0.table, $0.sockets) }
+        guard sockets[.hosts] != nil else { throw WireError.missing("listen") }
         UnixSocket.setPatience(Proxy.preparation, of: connection)
-        let ports = listeners.keys.sorted()
-        try Frame.write(ProxyReply.sockets(table, listen: listen, ports: ports).fields, to: connection)
-        for socket in [main] + ports.compactMap({ listeners[$0] }) {
-            try UnixSocket.send(socket, over: connection)
+        let ports = sockets.keys.compactMap { if case .port(let port) = $0 { port } else { nil } }.sorted()
+        try Frame.write(ProxyReply.sockets(table, addresses, ports: ports).fields, to: connection)
+        for door in [.hosts, .secure] + ports.map(Listener.Door.port) {
+            if let socket = sockets[door] { try UnixSocket.send(socket, over: connection) }
         }
         guard let fields = try Frame.read(from: connection), try ProxyRequest(fields) == .ready else {
             throw WireError.missing("ready")
@@ -52,10 +52,7 @@ extension Proxy {
             accept(true)
             throw error
         }
-        current.withLock { current in
-            current.main = nil
-            current.listeners = [:]
-        }
+        current.withLock { $0.sockets = [:] }
     }
 
     /// Begins or stops to take visitors; the sockets stay as they are, for they may be another process's, too.
@@ -63,11 +60,9 @@ extension Proxy {
         current.withLock { current in
             guard current.isAccepting != wanted else { return }
             current.isAccepting = wanted
-            var sockets = current.listeners.map { (port: UInt16?.some($0.key), socket: $0.value) }
-            if let main = current.main { sockets.append((nil, main)) }
-            for (port, socket) in sockets {
+            for (door, socket) in current.sockets {
                 if wanted {
-                    watch(socket, port: port)
+                    watch(socket, door)
                 } else {
                     everywhere { $0.forget(socket.raw) }
                 }
@@ -76,11 +71,15 @@ extension Proxy {
     }
 
     /// Sockets of stable ports that the proxy before had open.
-    func inherit(_ sockets: [UInt16: Descriptor]) { current.withLock { $0.listeners = sockets } }
+    func inherit(_ sockets: [UInt16: Descriptor]) {
+        current.withLock { current in
+            for (port, socket) in sockets { current.sockets[.port(port)] = socket }
+        }
+    }
 
     /// Lets in who has come to a socket that is not served any more, and closes it.
-    func finish(_ socket: Descriptor) {
-        mailboxes.first?.post { $0.finish(Listener(socket, port: nil, worker: $0)) }
+    func finish(_ socket: Descriptor, _ door: Listener.Door) {
+        mailboxes.first?.post { $0.finish(Listener(socket, door, worker: $0)) }
     }
 
     /// Lets what is here come to its end, at most so long, and ends the process.

@@ -7,10 +7,8 @@ internal import Wire
 final class Proxy: Sendable {
     struct Current {
         var table = RoutingTable()
-        /// Of all host names.
-        var main: Descriptor?
-        /// Of the stable ports.
-        var listeners: [UInt16: Descriptor] = [:]
+        /// What it listens on; none when another proxy has taken over.
+        var sockets: [Listener.Door: Descriptor] = [:]
         /// Whether the workers watch the listening sockets.
         var isAccepting = true
     }
@@ -24,27 +22,33 @@ final class Proxy: Sendable {
     let place: ProxyPlace?
     let mailboxes: [Worker.Mailbox]
     let snapshot: String
-    let listen: String
+    let addresses: ProxyAddresses
+    /// nil: it serves without TLS only.
+    let certificates: CertificateFolder?
 
-    init(mailboxes: [Worker.Mailbox], snapshot: String, listen: String, place: ProxyPlace? = nil) {
+    init(
+        mailboxes: [Worker.Mailbox], snapshot: String, addresses: ProxyAddresses, place: ProxyPlace? = nil,
+        certificates: CertificateFolder? = nil
+    ) {
+        self.certificates = certificates
         self.mailboxes = mailboxes
         self.snapshot = snapshot
-        self.listen = listen
+        self.addresses = addresses
         self.place = place
     }
 
     var generation: UInt64 { current.withLock { $0.table.generation } }
 
-    /// Takes visitors of all host names on this socket.
-    func open(_ socket: Descriptor) {
+    /// Takes visitors on this socket.
+    func open(_ socket: Descriptor, _ door: Listener.Door) {
         current.withLock { current in
-            current.main = socket
-            if current.isAccepting { watch(socket, port: nil) }
+            current.sockets[door] = socket
+            if current.isAccepting { watch(socket, door) }
         }
     }
 
-    func watch(_ socket: Descriptor, port: UInt16?) {
-        everywhere { $0.add(Listener(socket, port: port, worker: $0)) }
+    func watch(_ socket: Descriptor, _ door: Listener.Door) {
+        everywhere { $0.add(Listener(socket, door, worker: $0)) }
     }
 
     /// Puts a table in force here and in the proxies that are still busy with what came before this one took over.
@@ -78,10 +82,10 @@ final class Proxy: Sendable {
                     code: "stale-generation", message: "generation \(current.table.generation) is in force")
             }
             // One that was replaced has no sockets any more.
-            let wanted =
-                current.main == nil && !current.isAccepting ? [] : Set(table.routes.compactMap(\.port))
+            let isReplaced = current.sockets[.hosts] == nil && !current.isAccepting
+            let wanted = isReplaced ? [] : Set(table.routes.compactMap(\.port))
             var opened: [UInt16: Descriptor] = [:]
-            for port in wanted where current.listeners[port] == nil {
+            for port in wanted where current.sockets[.port(port)] == nil {
                 do { opened[port] = try Listener.open(address: "127.0.0.1", port: port) } catch {
                     return .failed(code: "port-taken", message: "\(error)")
                 }
@@ -94,12 +98,12 @@ final class Proxy: Sendable {
             }
             let left = gather { $0.apply(table) }
             for (port, socket) in opened {
-                if current.isAccepting { watch(socket, port: port) }
-                current.listeners[port] = socket
+                if current.isAccepting { watch(socket, .port(port)) }
+                current.sockets[.port(port)] = socket
             }
-            for (port, socket) in current.listeners where !wanted.contains(port) {
+            for case (.port(let port), let socket) in current.sockets where !wanted.contains(port) {
                 everywhere { $0.forget(socket.raw) }
-                current.listeners[port] = nil
+                current.sockets[.port(port)] = nil
             }
             current.table = table
             return .applied(Proxy.sum(left.flatMap { $0 }))

@@ -53,12 +53,13 @@ final class ProxyDoor: Sendable {
                     return .failed(code: "io", message: "/proc is not there")
                 }
                 return .hello(
-                    version: version, process: own, generation: proxy.generation, listen: proxy.listen,
+                    version: version, process: own, generation: proxy.generation, proxy.addresses,
                     limits: limits.texts)
             case .apply(let table): return proxy.apply(table)
             case .follow(let table): return proxy.follow(table)
             case .drain(let upstream, let port, let milliseconds):
                 return proxy.drain(upstream, port: port, milliseconds: milliseconds, alone: isAlone)
+            case .certificates: return .certificates(proxy.certificates?.read() ?? [])
             case .statistics: return proxy.statistics(alone: isAlone)
             case .handOver(let successor, let milliseconds):
                 proxy.handOver(to: successor, over: connection, milliseconds: milliseconds)

@@ -43,32 +43,50 @@ public enum ProxyMain {
     ) throws -> ProxyDoor? {
         if case .superseded = finding { return nil }
         let inheritance: Inheritance? = if case .predecessor(let found) = finding { found } else { nil }
-        let address = options.listen
-        let old = inheritance.flatMap { $0.listen == address.description ? nil : $0.main }
-        let main: Descriptor
-        if let inheritance, old == nil {
-            main = inheritance.main
-        } else {
-            main = try Listener.open(address: address.host, port: address.port, beside: old)
-        }
         let mailboxes = try (0..<options.workers).map { _ in try Worker.Mailbox() }
+        let certificates = try options.secure.map { secure in
+            CertificateFolder(secure.certificates, context: try TLSContext(), secure, mailboxes)
+        }
         let proxy = Proxy(
-            mailboxes: mailboxes, snapshot: options.snapshot, listen: address.description,
-            place: options.place)
+            mailboxes: mailboxes, snapshot: options.snapshot, addresses: options.addresses,
+            place: options.place, certificates: certificates)
+        let plain = try socket(options.listen, inheritance?.main, inheritance?.addresses.plain)
+        let secure = try options.secure.map {
+            try socket($0.listen, inheritance?.secure, inheritance?.addresses.secure)
+        }
         let door = try ProxyDoor(options.socket, proxy, version: options.version, limits: limits)
         start(mailboxes, limits, proxy, door)
+        if let certificates {
+            _ = certificates.read()
+            if let lack = certificates.context.withoutHTTP2 { say("without HTTP/2: \(lack)") }
+        }
         // Nobody is let in before it is sure that this one serves.
         proxy.accept(false)
-        proxy.open(main)
+        proxy.open(plain.socket, .hosts)
+        if let secure { proxy.open(secure.socket, .secure) }
         try route(proxy, options, inheritance)
         if let place = options.place {
             guard try take(place, finding) else { return nil }
         }
         proxy.accept(true)
-        if inheritance != nil { say("took over on \(address)") }
-        // The old address is not served any more; who came there until now is.
-        if let old { proxy.finish(old) }
+        if inheritance != nil {
+            say(
+                "took over on \([options.addresses.plain, options.addresses.secure].compactMap(\.self).joined(separator: " and "))"
+            )
+        }
+        // An old address is not served any more; who came there until now is.
+        if let old = plain.old { proxy.finish(old, .hosts) }
+        if let old = secure == nil ? inheritance?.secure : secure?.old { proxy.finish(old, .secure) }
+        certificates?.watch()
         return door
+    }
+
+    /// What to listen with: what the proxy before had, or a new one beside it, which takes its place.
+    private static func socket(_ address: HostPort, _ inherited: Descriptor?, _ before: String?) throws -> (
+        socket: Descriptor, old: Descriptor?
+    ) {
+        if let inherited, before == address.description { return (inherited, nil) }
+        return (try Listener.open(address: address.host, port: address.port, beside: inherited), inherited)
     }
 
     /// Whether this one serves from here on, and no other.

@@ -4,11 +4,13 @@ internal import Wire
 /// The command line of `kinto-runtime proxy`.
 struct ProxyOptions {
     static let usage =
-        "usage: kinto-runtime proxy --socket PATH --snapshot PATH [--listen ADDRESS:PORT] [--workers N] [--limit NAME=VALUE]… [--take-over MILLISECONDS] [--version TEXT]"
+        "usage: kinto-runtime proxy --socket PATH --snapshot PATH [--listen ADDRESS:PORT] [--tls-listen ADDRESS:PORT --certificates DIRECTORY --challenges DIRECTORY [--no-redirects]] [--workers N] [--limit NAME=VALUE]… [--take-over MILLISECONDS] [--version TEXT]"
 
     let socket: String
     let snapshot: String
     let listen: HostPort
+    /// nil: without TLS.
+    let secure: Secure?
     let workers: Int
     /// `NAME=VALUE` each.
     let limits: [String]
@@ -17,6 +19,21 @@ struct ProxyOptions {
     let place: ProxyPlace?
     /// How long the other one may go on with what it has, in milliseconds.
     let drain: Int
+
+    struct Secure {
+        let listen: HostPort
+        /// A folder in it for each certificate.
+        let certificates: String
+        /// The "webroot" of ACME clients.
+        let challenges: String
+        let redirects: Bool
+    }
+
+    var addresses: ProxyAddresses {
+        ProxyAddresses(
+            plain: listen.description, secure: secure?.listen.description,
+            redirects: secure?.redirects ?? true)
+    }
 
     /// Nil when it cannot be used.
     init?(_ arguments: [String]) {
@@ -29,6 +46,16 @@ struct ProxyOptions {
         self.socket = socket
         self.snapshot = snapshot
         self.listen = listen
+        if let text = values("--tls-listen").first {
+            guard let address = HostPort(text), let certificates = values("--certificates").first,
+                let challenges = values("--challenges").first
+            else { return nil }
+            secure = Secure(
+                listen: address, certificates: certificates, challenges: challenges,
+                redirects: !arguments.contains("--no-redirects"))
+        } else {
+            secure = nil
+        }
         workers = max(1, min(64, values("--workers").first.flatMap { Int($0) } ?? 1))
         limits = values("--limit")
         version = values("--version").first ?? ""

@@ -41,7 +41,7 @@ enum RequestRewriter {
 
     static func write(
         _ head: MessageHead, framing: MessageHead.Framing, host: ArraySlice<UInt8>, address: [UInt8],
-        upgrade: Bool,
+        isSecure: Bool, upgrade: Bool,
         to out: inout ByteQueue
     ) {
         out.append(head.bytes[head.first])
@@ -78,7 +78,9 @@ enum RequestRewriter {
         let quoted = address.contains(UInt8(ascii: ":"))
         out.append("X-Forwarded-For: ")
         out.append(address)
-        out.append("\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: ")
+        out.append("\r\nX-Forwarded-Proto: ")
+        out.append(isSecure ? "https" : "http")
+        out.append("\r\nX-Forwarded-Host: ")
         out.append(host)
         out.append("\r\nForwarded: for=")
         if quoted { out.append("\"[") }
@@ -86,7 +88,7 @@ enum RequestRewriter {
         if quoted { out.append("]\"") }
         out.append(";host=\"")
         out.append(host)
-        out.append("\";proto=http\r\nVia: ")
+        out.append(isSecure ? "\";proto=https\r\nVia: " : "\";proto=http\r\nVia: ")
         if head.vias > 0 {
             for value in head.values("via") {
                 out.append(value)

@@ -59,6 +59,10 @@ final class Worker {
     private var held: [ClientConnection] = []
     private var lastLook: Int64 = 0
     private var pipes: [SplicePipe] = []
+    /// Whose turn comes at the end of the round.
+    private var due: [Endpoint] = []
+    /// Where visitors come over TLS; nil: nowhere.
+    var tls: TLSSettings?
     /// How often something happened.
     private(set) var rounds = 0
 
@@ -97,11 +101,12 @@ final class Worker {
                     endpoint(fd)?.ready(events[index].events)
                 }
             }
+            if !held.isEmpty, now - lastLook >= Limits.holdPause { sendHeld() }
+            if now - lastSweep >= 250 { sweep() }
+            takeTurns()
             // Numbers are given back only after the round, so that no event of it reaches a new owner.
             for endpoint in closing { Glibc.close(endpoint.fd) }
             closing.removeAll(keepingCapacity: true)
-            if !held.isEmpty, now - lastLook >= Limits.holdPause { sendHeld() }
-            if now - lastSweep >= 250 { sweep() }
         }
     }
 
@@ -120,11 +125,10 @@ final class Worker {
         // A look at all of them, so not for each visitor.
         guard now - lastClearing >= 250 else { return false }
         lastClearing = now
-        let resting = endpoints.compactMap { endpoint -> (client: ClientConnection, since: Int64)? in
-            guard let client = endpoint as? ClientConnection, let since = client.restsSince,
-                now - since > Limits.restTime
+        let resting = endpoints.compactMap { endpoint -> (client: Endpoint, since: Int64)? in
+            guard let endpoint, let since = endpoint.restsSince, now - since > Limits.restTime
             else { return nil }
-            return (client, since)
+            return (endpoint, since)
         }
         for (client, _) in resting.sorted(by: { $0.since < $1.since }).prefix(max(1, capacity / 16)) {
             client.giveWay()
@@ -133,7 +137,7 @@ final class Worker {
     }
 
     func add(_ endpoint: Endpoint) {
-        if endpoint is ClientConnection { visitors += 1 }
+        if endpoint.visitor != nil { visitors += 1 }
         let index = Int(endpoint.fd)
         while endpoints.count <= index { endpoints.append(nil) }
         endpoints[index] = endpoint
@@ -141,15 +145,24 @@ final class Worker {
         epoll_ctl(poller.raw, EPOLL_CTL_ADD, endpoint.fd, &event)
     }
 
+    /// The same connection goes on as something else.
+    func replace(_ old: Endpoint, by new: Endpoint) {
+        old.isOpen = false
+        endpoints[Int(old.fd)] = new
+        modify(new)
+    }
+
     func modify(_ endpoint: Endpoint) {
+        // A part of a connection that is watched as a whole.
+        guard endpoint.fd >= 0 else { return turn(endpoint) }
         var event = epoll_event(events: endpoint.interest, data: epoll_data_t(fd: endpoint.fd))
         epoll_ctl(poller.raw, EPOLL_CTL_MOD, endpoint.fd, &event)
     }
 
     func remove(_ endpoint: Endpoint) {
-        if let client = endpoint as? ClientConnection {
+        if let visitor = endpoint.visitor {
             visitors -= 1
-            addresses.leave(client.address)
+            addresses.leave(visitor)
         }
         if endpoints.indices.contains(Int(endpoint.fd)) { endpoints[Int(endpoint.fd)] = nil }
         epoll_ctl(poller.raw, EPOLL_CTL_DEL, endpoint.fd, nil)
@@ -181,6 +194,24 @@ final class Worker {
 
     private func endpoint(_ fd: Int32) -> Endpoint? {
         endpoints.indices.contains(Int(fd)) ? endpoints[Int(fd)] : nil
+    }
+
+    /// Has its `turn` called before the round ends: what is done there cannot meet what is being done now.
+    func turn(_ endpoint: Endpoint) {
+        guard !endpoint.isTurnDue else { return }
+        endpoint.isTurnDue = true
+        due.append(endpoint)
+    }
+
+    private func takeTurns() {
+        while !due.isEmpty {
+            let now = due
+            due = []
+            for endpoint in now {
+                endpoint.isTurnDue = false
+                if endpoint.isOpen { endpoint.turn() }
+            }
+        }
     }
 
     // MARK: Splicing
@@ -279,21 +310,21 @@ final class Worker {
             shutdown(listener.fd, Int32(SHUT_RDWR))
             forget(listener.fd)
         }
-        for case let client as ClientConnection in endpoints { client.closeIfIdle() }
+        for case let endpoint? in endpoints { endpoint.closeIfIdle() }
     }
 
     /// Another proxy has the listening sockets now: what is here is brought to its end. A kept-alive connection has one
     /// request more, if that comes soon: closed at once, it could be at the moment in which the visitor uses it.
     func retire() {
         stopping = true
-        for case let client as ClientConnection in endpoints { client.retire() }
+        for case let endpoint? in endpoints { endpoint.retire() }
     }
 
     /// The time of those that are still here is over.
     func cut() {
         isHasty = true
         for client in upstreams.values.flatMap(\.clients) { client.abandon() }
-        for case let client as ClientConnection in endpoints { client.endHastily() }
+        for case let endpoint? in endpoints { endpoint.endHastily() }
     }
 
     /// Lets in who has come to a socket that nobody serves from now on, and refuses who comes later.

@@ -13,14 +13,13 @@ public actor ProxyProcess {
         public let process: ProcessIdentity
         /// Ending it (SIGTERM) ends the proxy for good.
         public let supervisor: ProcessIdentity?
-        public let listen: String
+        public let addresses: ProxyAddresses
         public let version: String
     }
 
     let home: Home
     let supervisors: SupervisorClient
-    let listen: ListenAddress
-    let limits: ProxyLimits
+    let settings: ProxySettings
     let version: String
     let routes: Routes
     private var busy = false
@@ -30,13 +29,11 @@ public actor ProxyProcess {
     public static let drain = TimeSpan.seconds(600)
 
     public init(
-        home: Home, supervisors: SupervisorClient, listen: ListenAddress, limits: ProxyLimits,
-        version: String, routes: Routes
+        home: Home, supervisors: SupervisorClient, settings: ProxySettings, version: String, routes: Routes
     ) {
         self.home = home
         self.supervisors = supervisors
-        self.listen = listen
-        self.limits = limits
+        self.settings = settings
         self.version = version
         self.routes = routes
     }
@@ -58,7 +55,8 @@ public actor ProxyProcess {
     }
 
     private func isRight(_ hello: Routes.Hello) -> Bool {
-        hello.version == version && hello.listen == listen.description && hello.limits == limits.texts
+        hello.version == version && hello.addresses == settings.addresses
+            && hello.limits == settings.limits.texts
     }
 
     /// Has the proxy replaced by a new process: it hands its listening sockets over, and visitors notice nothing.
@@ -110,7 +108,7 @@ public actor ProxyProcess {
         return Serving(
             process: hello.process,
             supervisor: state.flatMap { $0.supervisor.isRunning ? $0.supervisor : nil },
-            listen: hello.listen, version: hello.version)
+            addresses: hello.addresses, version: hello.version)
     }
 
     /// None answers: its supervisor is about to start it again, or there is none.
@@ -124,10 +122,11 @@ public actor ProxyProcess {
                 supervisor: state.supervisor, statePath: place.state, identifier: state.identifier, grace: 0
             ).stop(grace: 0)
         }
-        try listen.check()
+        try settings.check()
         guard let place = try await launch(drain: Self.drain) else {
             throw Failure(
-                code: "proxy-start", "the proxy could not be started on \(listen)", evidence: lastWords,
+                code: "proxy-start", "the proxy could not be started on \(settings.listen)",
+                evidence: lastWords,
                 hints: [
                     .init("give it another address", command: "kinto serve --proxy-listen 127.0.0.1:PORT")
                 ])
@@ -185,11 +184,10 @@ public actor ProxyProcess {
         let words =
             [
                 supervisors.runtime, "proxy", "--socket", place.socket, "--snapshot", home.proxySnapshot,
-                "--listen", listen.description, "--version", version, "--take-over",
-                String(drain.milliseconds),
-            ] + limits.texts.flatMap { ["--limit", $0] }
+                "--version", version, "--take-over", String(drain.milliseconds),
+            ] + settings.words(home)
         return SupervisorSpec(
-            identifier: "proxy-\(listen)-\(place.number ?? 0)", mode: .service,
+            identifier: "proxy-\(settings.listen)-\(place.number ?? 0)", mode: .service,
             command: "exec " + words.map(ProxyProcess.quoted).joined(separator: " "), workingDirectory: "/",
             environment: ["LC_ALL=C", "PATH=/usr/bin:/bin"], logPath: home.proxyLog, logStyle: .console,
             logLimit: 1 << 20, secrets: [], statePath: place.state, stopSignal: SIGTERM, stopGrace: 2_000,

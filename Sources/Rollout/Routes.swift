@@ -73,7 +73,9 @@ public actor Routes {
     public func status() async throws -> ProxyStatus { try await driver.status() }
 
     /// What kinto's own proxy says of itself; `limits` as `ProxyLimits.texts`.
-    public typealias Hello = (version: String, process: ProcessIdentity, listen: String, limits: [String])
+    public typealias Hello = (
+        version: String, process: ProcessIdentity, addresses: ProxyAddresses, limits: [String]
+    )
 
     /// - Throws: when it does not answer, or this server uses another one.
     public func hello() async throws -> Hello {
@@ -81,6 +83,15 @@ public actor Routes {
             throw Failure(code: "proxy-setting", "this server does not use kinto's own proxy")
         }
         return try await embedded.hello()
+    }
+
+    /// Those of kinto's own proxy, read anew; none when it serves without TLS.
+    /// - Throws: as `hello`.
+    public func certificates() async throws -> [ServedCertificate] {
+        guard let embedded = driver as? EmbeddedDriver else {
+            throw Failure(code: "proxy-setting", "this server does not use kinto's own proxy")
+        }
+        return try await embedded.certificates()
     }
 
     /// One change after the other: each begins from the table that the one before it left in force.

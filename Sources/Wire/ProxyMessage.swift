@@ -28,6 +28,8 @@ public enum ProxyRequest: Sendable, Equatable {
     case ready
     /// From the proxy that took over to those that are still busy: the table that it was given. Answered as `apply`.
     case follow(RoutingTable)
+    /// Reads the certificates anew; answered by `certificates`. They are also read whenever they change.
+    case certificates
     /// Ends the proxy: listening sockets first, then in-flight requests up to the time. Answered by `ok` at once.
     case shutdown(milliseconds: Int)
 
@@ -44,6 +46,7 @@ public enum ProxyRequest: Sendable, Equatable {
             if let port { f.add("port", port) }
             f.add("milliseconds", milliseconds)
         case .statistics: f.add("do", "statistics")
+        case .certificates: f.add("do", "certificates")
         case .handOver(let place, let milliseconds):
             f.add("do", "hand-over")
             if let place { f.add("place", place) }
@@ -68,6 +71,7 @@ public enum ProxyRequest: Sendable, Equatable {
                 upstream: try f.required("upstream"), port: f.integer("port"),
                 milliseconds: try f.requiredInteger("milliseconds"))
         case "statistics": self = .statistics
+        case "certificates": self = .certificates
         case "hand-over":
             self = .handOver(
                 place: f.integer("place"), milliseconds: try f.requiredInteger("milliseconds"))
@@ -146,15 +150,17 @@ public enum ProxyReply: Sendable, Equatable {
     case ok
     /// `limits`: what differs from the defaults of `ProxyLimits`.
     case hello(
-        version: String, process: ProcessIdentity, generation: UInt64, listen: String, limits: [String] = [])
+        version: String, process: ProcessIdentity, generation: UInt64, ProxyAddresses, limits: [String] = [])
     /// Counters of every upstream that left the table by this change, at the moment of the change.
     case applied([Counters])
     /// Final counters of the upstream, and how many requests were cut at the end of the time.
     case drained(Counters, cut: UInt64)
     case statistics([Counters])
-    /// What a new proxy needs: the table in force, the address that the first descriptor listens on, and the stable
-    /// ports of the others, in their order.
-    case sockets(RoutingTable, listen: String, ports: [UInt16])
+    /// What a new proxy needs: the table in force, the addresses that the first descriptor listens on, and the second
+    /// if there is one over TLS, and the stable ports of the others, in their order.
+    case sockets(RoutingTable, ProxyAddresses, ports: [UInt16])
+    /// Those below the directory that the proxy has them from, also those that cannot be used.
+    case certificates([ServedCertificate])
     /// `code`: `port-taken`, `stale-generation`, `malformed`, `io`, `handed-over` by a proxy whose successor is to be
     /// asked instead.
     case failed(code: String, message: String)
@@ -163,14 +169,14 @@ public enum ProxyReply: Sendable, Equatable {
         var f = Fields()
         switch self {
         case .ok: f.add("is", "ok")
-        case .hello(let version, let process, let generation, let listen, let limits):
+        case .hello(let version, let process, let generation, let addresses, let limits):
             f.add("is", "hello")
             f.add("version", version)
             f.add("pid", process.pid)
             f.add("start", process.startTicks)
             f.add("boot", process.boot)
             f.add("generation", generation)
-            f.add("listen", listen)
+            addresses.add(to: &f)
             for limit in limits { f.add("limit", limit) }
         case .applied(let list):
             f.add("is", "applied")
@@ -182,9 +188,12 @@ public enum ProxyReply: Sendable, Equatable {
         case .statistics(let list):
             f.add("is", "statistics")
             for counters in list { counters.add(to: &f) }
-        case .sockets(let table, let listen, let ports):
+        case .certificates(let list):
+            f.add("is", "certificates")
+            for certificate in list { certificate.add(to: &f) }
+        case .sockets(let table, let addresses, let ports):
             f.add("is", "sockets")
-            f.add("listen", listen)
+            addresses.add(to: &f)
             for port in ports { f.add("socket", port) }
             for entry in table.fields.entries { f.add(entry.name, entry.value) }
         case .failed(let code, let message):
@@ -204,7 +213,7 @@ public enum ProxyReply: Sendable, Equatable {
                 process: ProcessIdentity(
                     pid: try f.requiredInteger("pid"), startTicks: try f.requiredInteger("start"),
                     boot: try f.required("boot")),
-                generation: try f.requiredInteger("generation"), listen: try f.required("listen"),
+                generation: try f.requiredInteger("generation"), try ProxyAddresses(f),
                 limits: f.all("limit"))
         case "applied": self = .applied(try ProxyReply.counters(f))
         case "drained":
@@ -217,7 +226,8 @@ public enum ProxyReply: Sendable, Equatable {
                 guard let port = UInt16(text) else { throw WireError.malformed("socket") }
                 ports.append(port)
             }
-            self = .sockets(try RoutingTable(f), listen: try f.required("listen"), ports: ports)
+            self = .sockets(try RoutingTable(f), try ProxyAddresses(f), ports: ports)
+        case "certificates": self = .certificates(try ServedCertificate.list(f))
         case "failed": self = .failed(code: try f.required("code"), message: try f.required("message"))
         case let other: throw .malformed("unknown reply '\(other)'")
         }

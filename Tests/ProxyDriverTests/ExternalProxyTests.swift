@@ -77,8 +77,9 @@ struct ExternalProxyTests {
             let embedded = ProxyProcess(
                 home: home,
                 supervisors: SupervisorClient(runtime: "\(try Products.directory())/kinto-runtime"),
-                listen: try ListenAddress("127.0.0.1:\(try Ports.free())", option: "--proxy-listen"),
-                limits: try ProxyLimits([]), version: "1", routes: own)
+                settings: ProxySettings(
+                    listen: try ListenAddress("127.0.0.1:\(try Ports.free())", option: "--proxy-listen")),
+                version: "1", routes: own)
             let serving = try await embedded.ensure()
             let program = Program()
             program.state.withLock { $0.isThere = false }

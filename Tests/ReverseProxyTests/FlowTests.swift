@@ -95,14 +95,14 @@ struct FlowTests {
         let listener = try Listener.open(address: "127.0.0.1", port: 0)
         let port = try ProxyHarness.port(of: listener.raw)
         let mailbox = try Worker.Mailbox()
-        let proxy = Proxy(mailboxes: [mailbox], snapshot: "/dev/null", listen: "")
+        let proxy = Proxy(mailboxes: [mailbox], snapshot: "/dev/null", addresses: ProxyAddresses(plain: ""))
         let rounds = Slot<Int>()
         ReverseProxy.Thread.start {
             guard let worker = try? Worker(mailbox: mailbox, capacity: 2) else { return }
             worker.run()
             rounds.put(worker.rounds)
         }
-        proxy.open(listener)
+        proxy.open(listener, .hosts)
         _ = proxy.put(
             .init(
                 generation: 1,

@@ -29,7 +29,8 @@ final class ProxyHarness: Sendable {
         listener = try Listener.open(address: "127.0.0.1", port: 0)
         port = try ProxyHarness.port(of: listener.raw)
         let mailbox = try Worker.Mailbox()
-        proxy = Proxy(mailboxes: [mailbox], snapshot: "\(directory)/routes", listen: "")
+        proxy = Proxy(
+            mailboxes: [mailbox], snapshot: "\(directory)/routes", addresses: ProxyAddresses(plain: ""))
         ReverseProxy.Thread.start { [ended] in
             guard
                 let worker = try? Worker(
@@ -39,7 +40,7 @@ final class ProxyHarness: Sendable {
             worker.run()
             ended.put(true)
         }
-        proxy.open(listener)
+        proxy.open(listener, .hosts)
     }
 
     static func port(of fd: Int32) throws -> UInt16 {

@@ -58,8 +58,9 @@ final class Proxies: Sendable {
     func process(_ version: String, listen: String? = nil, limits: [String] = []) throws -> ProxyProcess {
         ProxyProcess(
             home: home, supervisors: supervisors,
-            listen: try ListenAddress(listen ?? "127.0.0.1:\(port)", option: "--proxy-listen"),
-            limits: try ProxyLimits(limits), version: version, routes: routes)
+            settings: ProxySettings(
+                listen: try ListenAddress(listen ?? "127.0.0.1:\(port)", option: "--proxy-listen"),
+                limits: try ProxyLimits(limits)), version: version, routes: routes)
     }
 
     func route(_ upstream: String, port: UInt16? = nil) async throws {

@@ -25,12 +25,22 @@ struct WireTests {
         #expect(try RoutingTable(table.fields) == table)
         for request in [
             ProxyRequest.apply(table), .follow(table), .handOver(place: 7, milliseconds: 60_000),
-            .handOver(place: nil, milliseconds: 0), .ready,
+            .handOver(place: nil, milliseconds: 0), .ready, .certificates,
         ] {
             #expect(try ProxyRequest(request.fields) == request)
         }
-        let reply = ProxyReply.sockets(table, listen: "127.0.0.1:80", ports: [3000, 3001])
-        #expect(try ProxyReply(reply.fields) == reply)
+        for reply in [
+            ProxyReply.sockets(table, ProxyAddresses(plain: "127.0.0.1:80"), ports: [3000, 3001]),
+            .sockets(
+                table, ProxyAddresses(plain: "0.0.0.0:80", secure: "0.0.0.0:443", redirects: false), ports: []
+            ),
+            .certificates([
+                .init(name: "a", hosts: ["a.example", "*.a.example"], ends: 1_800_000_000),
+                .init(name: "b", problem: "the key does not belong to the certificate"),
+            ]),
+        ] {
+            #expect(try ProxyReply(reply.fields) == reply)
+        }
     }
 
     @Test(arguments: [

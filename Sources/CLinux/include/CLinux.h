@@ -59,6 +59,9 @@ long kinto_splice(int socket, int pipe, unsigned long size);
 /// splice(2) of at most `size` bytes from a pipe into a socket, without waiting.
 long kinto_splice_out(int pipe, int socket, unsigned long size, _Bool more);
 
+/// renameat2(2) with RENAME_EXCHANGE: the two names are never without what they name. 0, or -1 and errno.
+int kinto_exchange(const char *one, const char *other);
+
 /// epoll_create1(2), eventfd(2) and inotify_init1(2), close-on-exec, the last two non-blocking; -1 and errno.
 int kinto_epoll(void);
 int kinto_eventfd(void);

@@ -119,12 +119,15 @@ struct ServiceRoutes: Sendable {
 struct ProxyJSON: Encodable {
     let pid: Int32
     let supervisor: Int32?
-    let listen, version: String
+    let listen: String
+    let tlsListen: String?
+    let version: String
 
     init(_ serving: ProxyProcess.Serving) {
         pid = serving.process.pid
         supervisor = serving.supervisor?.pid
-        listen = serving.listen
+        listen = serving.addresses.plain
+        tlsListen = serving.addresses.secure
         version = serving.version
     }
 }

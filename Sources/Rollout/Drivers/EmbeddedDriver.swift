@@ -50,14 +50,21 @@ public actor EmbeddedDriver: ProxyDriver {
 
     public func status() async throws -> ProxyStatus {
         let hello = try await hello()
-        return ProxyStatus(name: "kinto \(hello.version)", process: hello.process, listen: hello.listen)
+        return ProxyStatus(name: "kinto \(hello.version)", process: hello.process, addresses: hello.addresses)
     }
 
     func hello() async throws -> Routes.Hello {
         switch try await client.ask(.hello) {
-        case .hello(let version, let process, let generation, let listen, let limits):
+        case .hello(let version, let process, let generation, let addresses, let limits):
             self.generation = max(self.generation, generation)
-            return (version, process, listen, limits)
+            return (version, process, addresses, limits)
+        case let other: throw EmbeddedDriver.unexpected(other)
+        }
+    }
+
+    func certificates() async throws -> [ServedCertificate] {
+        switch try await client.ask(.certificates) {
+        case .certificates(let list): return list
         case let other: throw EmbeddedDriver.unexpected(other)
         }
     }

@@ -43,13 +43,13 @@ public struct ProxyStatus: Sendable, Equatable {
     public var name: String
     /// nil where the program does not tell.
     public var process: ProcessIdentity?
-    /// `ADDRESS:PORT` of kinto's own; nil for others, which listen where their owner says.
-    public var listen: String?
+    /// Of kinto's own; nil for others, which listen where their owner says.
+    public var addresses: ProxyAddresses?
 
-    public init(name: String, process: ProcessIdentity? = nil, listen: String? = nil) {
+    public init(name: String, process: ProcessIdentity? = nil, addresses: ProxyAddresses? = nil) {
         self.name = name
         self.process = process
-        self.listen = listen
+        self.addresses = addresses
     }
 }
 

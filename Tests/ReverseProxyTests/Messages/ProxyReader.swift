@@ -76,7 +76,8 @@ struct ProxyReader {
             && !head.lists("upgrade", "h2c")
         var out = ByteQueue()
         RequestRewriter.write(
-            head, framing: framing, host: host, address: Array("127.0.0.1".utf8), upgrade: isUpgrade, to: &out
+            head, framing: framing, host: host, address: Array("127.0.0.1".utf8), isSecure: false,
+            upgrade: isUpgrade, to: &out
         )
         return try body(framing, output: framing == .chunked ? .chunks : .plain, &out)
     }

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Foundation
+internal import Glibc
+internal import KintoCore
+internal import Rollout
+internal import Runner
+internal import Wire
+
+/// What was examined, and how it is.
+struct Finding: Encodable, Sendable {
+    let what: String
+    let isWell: Bool
+    let detail: String
+    /// How to mend it.
+    let fix: String?
+
+    init(_ what: String, _ detail: String, isWell: Bool = true, fix: String? = nil) {
+        self.what = what
+        self.isWell = isWell
+        self.detail = detail
+        self.fix = fix
+    }
+}
+
+/// `kinto doctor`.
+extension Actions {
+    /// Days before its end at which a certificate should have been renewed: ACME clients do so 30 days before.
+    static let certificateFloor = 14
+    /// Free space below which a build may not get through.
+    private static let freeFloor: UInt64 = 1 << 30
+
+    func examine() async throws -> [Finding] {
+        var findings = [examineHome(), examineRoom(), await examineProxy()]
+        for certificate in await certificates() { findings.append(Actions.examine(certificate)) }
+        for service in try await store.services() { findings += try await examine(service) }
+        return findings
+    }
+
+    private func examineHome() -> Finding {
+        var facts = stat()
+        guard stat(home.path, &facts) == 0 else {
+            return Finding("home", "\(home.path) cannot be read", isWell: false, fix: "ls -ld \(home.path)")
+        }
+        guard facts.st_mode & 0o077 == 0 else {
+            return Finding(
+                "home", "\(home.path) is open to other users, and so are its secrets", isWell: false,
+                fix: "chmod 700 \(home.path)")
+        }
+        return Finding("home", home.path)
+    }
+
+    private func examineRoom() -> Finding {
+        guard let room = Files.room(home.path) else { return Finding("space", "not known") }
+        let text = "\(room.bytes >> 20) MiB and \(room.files) files free"
+        return Finding(
+            "space", text, isWell: room.bytes >= Self.freeFloor && room.files >= 10_000,
+            fix: "make room on the file system of \(home.path)")
+    }
+
+    private func examineProxy() async -> Finding {
+        do {
+            let status = try await routes.status()
+            let addresses = [
+                status.addresses.map { "http://\($0.plain)" },
+                status.addresses?.secure.map { "https://\($0)" },
+            ].compactMap(\.self).joined(separator: " and ")
+            return Finding("proxy", "\(status.name)\(addresses.isEmpty ? "" : " on \(addresses)")")
+        } catch {
+            return Finding(
+                "proxy", "\(options.proxyName) does not answer: \(error)", isWell: false,
+                fix: routes.isExternal ? "start \(options.proxyName)" : "read \(home.proxyLog)")
+        }
+    }
+
+    private static func examine(_ certificate: CertificateJSON) -> Finding {
+        let what = "certificate \(certificate.name)"
+        if let problem = certificate.problem {
+            return Finding(
+                what, certificate.daysLeft == nil ? problem : "the new one is not used: \(problem)",
+                isWell: false,
+                fix: "kinto certificate add \(certificate.name) --chain FILE --key FILE")
+        }
+        let days = certificate.daysLeft ?? 0
+        let names = certificate.hosts.joined(separator: ", ")
+        return Finding(
+            what, days < 0 ? "has expired: \(names)" : "\(names), \(days) days left",
+            isWell: days >= certificateFloor, fix: "renew it; what your ACME client writes is read by itself")
+    }
+
+    private func examine(_ service: RegisteredService) async throws -> [Finding] {
+        var findings: [Finding] = []
+        for environment in try await store.environments(of: service.name) {
+            let name = "service \(environment.target)"
+            if let reason = environment.deploysStopped {
+                findings.append(
+                    Finding(
+                        name, "pushes are not deployed: \(reason)", isWell: false,
+                        fix: "kinto deploy \(service.name) --env \(environment.target.environment)"))
+            } else if let live = try await store.live(environment.target) {
+                findings.append(Finding(name, "release \(live.number) is live"))
+            } else {
+                findings.append(Finding(name, environment.suspended ? "suspended" : "nothing is live yet"))
+            }
+        }
+        return findings
+    }
+}
