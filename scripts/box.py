@@ -5,6 +5,7 @@ import hashlib
 import http.client
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -20,11 +21,23 @@ GIT = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR
        "GIT_COMMITTER_EMAIL": "box@example.invalid"}
 
 
+RESERVED = []
+
+
 def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
+    """Ports that nothing listens on and that no other test is given: see Tests/TestSupport/FreePort.swift."""
+    ports = []
+    while len(ports) < count:
+        port = random.randrange(10_240, 20_000)
+        mark = socket.socket(socket.AF_UNIX)
+        try:
+            mark.bind(f"\0kinto-test-port-{port}")
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            mark.close()
+            continue
+        RESERVED.append(mark)
+        ports.append(port)
     return ports
 
 

@@ -12,7 +12,7 @@ struct BadWorldRecoveryTests {
             try await server.setUp()
             try await server.push("first")
             let before = try await server.body()
-            let port = try Server.freePort()
+            let port = try FreePort.take()
             let owner = Process()
             owner.executableURL = URL(fileURLWithPath: "/usr/bin/env")
             owner.arguments = [
@@ -54,8 +54,8 @@ struct BadWorldRecoveryTests {
             let clock = ContinuousClock()
             let started = clock.now
             let second = try await Server.command([
-                "serve", "--home", server.home, "--listen", "127.0.0.1:\(try Server.freePort())",
-                "--proxy-listen", "127.0.0.1:\(try Server.freePort())",
+                "serve", "--home", server.home, "--listen", "127.0.0.1:\(try FreePort.take())",
+                "--proxy-listen", "127.0.0.1:\(try FreePort.take())",
             ])
             #expect(clock.now - started < .seconds(10))
             #expect(second.status == 3, "\(second.output)")

@@ -27,7 +27,7 @@ struct BadWorldTests {
             for (listen, proxy) in [(server.listen, 1), (1, server.proxy)] as [(UInt16, UInt16)] {
                 let tried = try await Server.command([
                     "serve", "--home", "\(server.root)/other", "--listen", "127.0.0.1:\(listen)",
-                    "--proxy-listen", "127.0.0.1:\(proxy == 1 ? try Server.freePort() : proxy)",
+                    "--proxy-listen", "127.0.0.1:\(proxy == 1 ? try FreePort.take() : proxy)",
                 ])
                 #expect(tried.status == 3, "\(tried.output)")
                 let taken = listen == 1 ? proxy : listen
@@ -55,7 +55,7 @@ struct BadWorldTests {
             try await server.git("commit", "-q", "-m", "first")
             try await server.git("clone", "-q", "--bare", server.work, "\(server.root)/good.git")
             let cases: [(url: String, code: String, told: String)] = [
-                ("http://127.0.0.1:\(try Server.freePort())/x.git", "fetch-unreachable", "127.0.0.1"),
+                ("http://127.0.0.1:\(try FreePort.take())/x.git", "fetch-unreachable", "127.0.0.1"),
                 ("file://\(server.root)/missing.git", "fetch-not-found", "missing.git"),
                 ("file://\(server.root)/nothing", "fetch-not-found", "nothing"),
                 ("file://\(server.root)/empty.git", "fetch-empty", "empty"),

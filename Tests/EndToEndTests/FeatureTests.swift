@@ -55,7 +55,7 @@ struct FeatureTests {
             try await server.setUp()
             try await server.shell("rm kinto.json; echo 'web: python3 server.py' > Procfile")
             #expect(try await server.push("Procfile").output.contains("Release 1 is live"))
-            let port = try Server.freePort()
+            let port = try FreePort.take()
             try server.write("kinto.json", #"{"start":"python3 server.py","port":\#(port)}"#)
             #expect(try await server.push("port").output.contains("live at http://127.0.0.1:\(port)/"))
             for number in 2...3 {

@@ -121,7 +121,7 @@ struct OtherProxyTests {
                 let paused = try await server.kinto("pause", "hello")
                 #expect(paused.status != 0 && paused.output.contains("'pause' needs kinto's own proxy"))
                 try server.write(
-                    "kinto.json", #"{"start":"python3 server.py","port":\#(try Server.freePort())}"#)
+                    "kinto.json", #"{"start":"python3 server.py","port":\#(try FreePort.take())}"#)
                 try await server.push("fifth")
                 seen = try await failure(server)
                 #expect(seen.code == "proxy-setting" && seen.stage == "fetch")

@@ -40,27 +40,9 @@ final class Server: Sendable {
         home = "\(root)/home"
         work = "\(root)/work"
         bin = try Products.directory()
-        listen = try Server.freePort()
-        var other = try Server.freePort()
-        while other == listen { other = try Server.freePort() }
-        proxy = other
+        listen = try FreePort.take()
+        proxy = try FreePort.take()
         try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
-    }
-
-    static func freePort() throws -> UInt16 {
-        let raw = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(raw) }
-        var name = sockaddr_in()
-        name.sin_family = sa_family_t(AF_INET)
-        name.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let ok = withUnsafeMutablePointer(to: &name) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(raw, $0, length) == 0 && getsockname(raw, $0, &length) == 0
-            }
-        }
-        guard ok else { throw Trouble("no free port") }
-        return UInt16(bigEndian: name.sin_port)
     }
 
     private static let pids = Mutexed<[String: Int32]>([:])

@@ -9,7 +9,7 @@ struct TLSServer: Sendable {
     let port: UInt16
 
     static func with(_ options: [String] = [], _ body: (TLSServer) async throws -> Void) async throws {
-        let port = try Server.freePort()
+        let port = try FreePort.take()
         try await Server.with(["--proxy-tls-listen", "127.0.0.1:\(port)"] + options) { server in
             try await body(TLSServer(server: server, port: port))
         }

@@ -18,7 +18,7 @@ struct CaddyTests {
         try await TemporaryDirectory.with { directory in
             let proxy = try RealProxy(directory)
             defer { proxy.stop() }
-            let admin = "localhost:\(try Ports.free())"
+            let admin = "localhost:\(try FreePort.take())"
             try proxy.write(
                 "Caddyfile",
                 RealProxy.documented(

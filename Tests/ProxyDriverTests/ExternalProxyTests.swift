@@ -78,7 +78,7 @@ struct ExternalProxyTests {
                 home: home,
                 supervisors: SupervisorClient(runtime: "\(try Products.directory())/kinto-runtime"),
                 settings: ProxySettings(
-                    listen: try ListenAddress("127.0.0.1:\(try Ports.free())", option: "--proxy-listen")),
+                    listen: try ListenAddress("127.0.0.1:\(try FreePort.take())", option: "--proxy-listen")),
                 version: "1", routes: own)
             let serving = try await embedded.ensure()
             let program = Program()

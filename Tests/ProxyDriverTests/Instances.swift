@@ -36,7 +36,7 @@ final class Instance: Sendable {
 
     /// Returns when it listens.
     init(release: Int) async throws {
-        port = try Ports.free()
+        port = try FreePort.take()
         pid = try Spawn(
             path: "/usr/bin/python3", arguments: ["python3", "-c", Self.program, "\(port)", "\(release)"],
             environment: ["PATH=/usr/bin:/bin"]
@@ -55,22 +55,6 @@ final class Instance: Sendable {
 }
 
 enum Ports {
-    static func free() throws -> UInt16 {
-        let raw = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(raw) }
-        var name = sockaddr_in()
-        name.sin_family = sa_family_t(AF_INET)
-        name.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let ok = withUnsafeMutablePointer(to: &name) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(raw, $0, length) == 0 && getsockname(raw, $0, &length) == 0
-            }
-        }
-        guard ok else { throw Trouble("no free port") }
-        return UInt16(bigEndian: name.sin_port)
-    }
-
     static func isOpen(_ port: UInt16) -> Bool {
         let raw = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(raw) }

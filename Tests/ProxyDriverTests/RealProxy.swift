@@ -16,7 +16,7 @@ final class RealProxy: Sendable {
 
     init(_ directory: String) throws {
         self.directory = directory
-        port = try Ports.free()
+        port = try FreePort.take()
     }
 
     func start(_ path: String, _ arguments: [String]) async throws {

@@ -118,10 +118,3 @@ final class Line {
         }
     }
 }
-
-/// A port that was free a moment ago.
-func freePort() throws -> UInt16 {
-    let (fd, port) = try Line.listener()
-    close(fd)
-    return port
-}

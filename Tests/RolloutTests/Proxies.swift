@@ -32,7 +32,7 @@ final class Proxies: Sendable {
         try home.prepare()
         routes = Routes(driver: EmbeddedDriver(socket: home.proxySocket))
         supervisors = SupervisorClient(runtime: try Products.directory() + "/kinto-runtime")
-        port = try freePort()
+        port = try FreePort.take()
         let (fd, number) = try Line.listener()
         (listener, instance) = (fd, number)
         Thread.detachNewThread {

@@ -38,9 +38,9 @@ struct ReplacementTests {
     @Test func anotherAddressIsServedAndTheStablePortsStay() async throws {
         try await Proxies.with { proxies in
             try await proxies.process("1").ensure()
-            let stable = try freePort()
+            let stable = try FreePort.take()
             try await proxies.route("a/1", port: stable)
-            let other = try freePort()
+            let other = try FreePort.take()
             let new = try await proxies.process("1", listen: "127.0.0.1:\(other)").ensure()
             #expect(new.addresses.plain == "127.0.0.1:\(other)")
             for port in [other, stable] {
