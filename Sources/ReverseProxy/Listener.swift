@@ -77,8 +77,12 @@ final class Listener: Endpoint {
         var buffer = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
         withUnsafeMutableBytes(of: &address) { bytes in
             guard let base = bytes.baseAddress else { return }
+            let isMapped = bytes[8..<18].allSatisfy { $0 == 0 } && bytes[18] == 0xFF && bytes[19] == 0xFF
             if Int32(bytes.load(as: sa_family_t.self)) == AF_INET {
                 inet_ntop(AF_INET, base + 4, &buffer, socklen_t(buffer.count))
+            } else if isMapped {
+                // A visitor of IPv4 at a socket for both (RFC 4291, 2.5.5.2).
+                inet_ntop(AF_INET, base + 20, &buffer, socklen_t(buffer.count))
             } else {
                 inet_ntop(AF_INET6, base + 8, &buffer, socklen_t(buffer.count))
             }
@@ -89,48 +93,24 @@ final class Listener: Endpoint {
     /// Binds and listens on a TCP address.
     /// - Parameter other: a listening socket that may have the same port at another address, or at all of them, and is
     ///   about to be closed.
-    static func open(address: String, port: UInt16, beside other: Descriptor? = nil) throws(SystemError)
+    static func open(_ address: SocketAddress, beside other: Descriptor? = nil) throws(SystemError)
         -> Descriptor
     {
-        let subject = "\(address):\(port)"
-        let socket = Descriptor(
-            owning: try check("socket") {
-                Glibc.socket(
-                    AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
-            })
-        var one: Int32 = 1
-        setsockopt(socket.raw, SOL_SOCKET, SO_REUSEADDR, &one, 4)
-        // For the moment of the change: afterwards nobody else may listen there.
-        let sharing = [socket.raw, other?.raw].compactMap { other == nil ? nil : $0 }
-        func share(_ value: Int32) {
-            var value = value
-            for raw in sharing { setsockopt(raw, SOL_SOCKET, SO_REUSEPORT, &value, 4) }
-        }
-        share(1)
-        defer { share(0) }
-        // Accepted connections inherit these: a visitor that vanished without a word, from a tunnel that is silent,
-        // say, is noticed after two minutes.
-        for (level, option, value) in [
-            (SOL_SOCKET, SO_KEEPALIVE, 1), (Int32(IPPROTO_TCP), TCP_KEEPIDLE, 60),
-            (Int32(IPPROTO_TCP), TCP_KEEPINTVL, 15), (Int32(IPPROTO_TCP), TCP_KEEPCNT, 4),
-        ] as [(Int32, Int32, Int32)] {
+        func set(_ socket: Descriptor, _ level: Int32, _ option: Int32, _ value: Int32) {
             var value = value
             setsockopt(socket.raw, level, option, &value, 4)
         }
-        var name = sockaddr_in()
-        name.sin_family = sa_family_t(AF_INET)
-        name.sin_port = port.bigEndian
-        guard inet_pton(AF_INET, address, &name.sin_addr) == 1 else {
-            throw SystemError("bind", subject, code: EINVAL)
+        let socket = try address.listen(backlog: 1024) { socket in
+            // For the moment of the change: afterwards nobody else may listen there.
+            if let other { for one in [socket, other] { set(one, SOL_SOCKET, SO_REUSEPORT, 1) } }
+            // Accepted connections inherit these: a visitor that vanished without a word, from a tunnel that is silent,
+            // say, is noticed after two minutes.
+            set(socket, SOL_SOCKET, SO_KEEPALIVE, 1)
+            set(socket, Int32(IPPROTO_TCP), TCP_KEEPIDLE, 60)
+            set(socket, Int32(IPPROTO_TCP), TCP_KEEPINTVL, 15)
+            set(socket, Int32(IPPROTO_TCP), TCP_KEEPCNT, 4)
         }
-        try check("bind", subject) {
-            withUnsafePointer(to: &name) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    bind(socket.raw, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-                }
-            }
-        }
-        try check("listen", subject) { listen(socket.raw, 1024) }
+        if let other { for one in [socket, other] { set(one, SOL_SOCKET, SO_REUSEPORT, 0) } }
         return socket
     }
 }

@@ -86,7 +86,7 @@ final class Proxy: Sendable {
             let wanted = isReplaced ? [] : Set(table.routes.compactMap(\.port))
             var opened: [UInt16: Descriptor] = [:]
             for port in wanted where current.sockets[.port(port)] == nil {
-                do { opened[port] = try Listener.open(address: "127.0.0.1", port: port) } catch {
+                do { opened[port] = try Listener.open(.loopback(port)) } catch {
                     return .failed(code: "port-taken", message: "\(error)")
                 }
             }

@@ -82,11 +82,13 @@ public enum ProxyMain {
     }
 
     /// What to listen with: what the proxy before had, or a new one beside it, which takes its place.
-    private static func socket(_ address: HostPort, _ inherited: Descriptor?, _ before: String?) throws -> (
-        socket: Descriptor, old: Descriptor?
-    ) {
+    private static func socket(_ address: SocketAddress, _ inherited: Descriptor?, _ before: String?) throws
+        -> (
+            socket: Descriptor, old: Descriptor?
+        )
+    {
         if let inherited, before == address.description { return (inherited, nil) }
-        return (try Listener.open(address: address.host, port: address.port, beside: inherited), inherited)
+        return (try Listener.open(address, beside: inherited), inherited)
     }
 
     /// Whether this one serves from here on, and no other.

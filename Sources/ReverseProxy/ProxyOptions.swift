@@ -8,7 +8,7 @@ struct ProxyOptions {
 
     let socket: String
     let snapshot: String
-    let listen: HostPort
+    let listen: SocketAddress
     /// nil: without TLS.
     let secure: Secure?
     let workers: Int
@@ -21,7 +21,7 @@ struct ProxyOptions {
     let drain: Int
 
     struct Secure {
-        let listen: HostPort
+        let listen: SocketAddress
         /// A folder in it for each certificate.
         let certificates: String
         /// The "webroot" of ACME clients.
@@ -41,13 +41,13 @@ struct ProxyOptions {
             arguments.indices.dropLast().filter { arguments[$0] == name }.map { arguments[$0 + 1] }
         }
         guard let socket = values("--socket").first, let snapshot = values("--snapshot").first,
-            let listen = HostPort(values("--listen").first ?? "127.0.0.1:8080")
+            let listen = SocketAddress(values("--listen").first ?? "127.0.0.1:8080")
         else { return nil }
         self.socket = socket
         self.snapshot = snapshot
         self.listen = listen
         if let text = values("--tls-listen").first {
-            guard let address = HostPort(text), let certificates = values("--certificates").first,
+            guard let address = SocketAddress(text), let certificates = values("--certificates").first,
                 let challenges = values("--challenges").first
             else { return nil }
             secure = Secure(
@@ -62,20 +62,4 @@ struct ProxyOptions {
         drain = values("--take-over").first.flatMap { Int($0) } ?? 0
         place = values("--take-over").isEmpty ? nil : ProxyPlace(Files.parent(of: socket))
     }
-}
-
-/// `ADDRESS:PORT`, IPv4.
-struct HostPort: CustomStringConvertible {
-    let host: String
-    let port: UInt16
-
-    init?(_ text: String) {
-        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
-            return nil
-        }
-        host = String(text[..<colon])
-        self.port = port
-    }
-
-    var description: String { "\(host):\(port)" }
 }

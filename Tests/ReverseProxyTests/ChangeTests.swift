@@ -153,7 +153,7 @@ struct ChangeTests {
     }
 
     @Test func visitorsThatVanishAreNoticed() throws {
-        let listener = try Listener.open(address: "127.0.0.1", port: 0)
+        let listener = try Listener.open(.loopback(0))
         let visitor = try Peer(connecting: try ProxyHarness.port(of: listener.raw))
         let accepted = Peer(fd: accept(listener.raw, nil, nil))
         var (value, length) = (Int32(0), socklen_t(MemoryLayout<Int32>.size))

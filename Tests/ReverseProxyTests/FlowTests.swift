@@ -92,7 +92,7 @@ struct FlowTests {
     /// More visitors than descriptors: those that do not fit wait, and nothing spins.
     @Test func visitorsBeyondTheCapacityWaitTheirTurn() throws {
         let origin = try Origin.saying("turn")
-        let listener = try Listener.open(address: "127.0.0.1", port: 0)
+        let listener = try Listener.open(.loopback(0))
         let port = try ProxyHarness.port(of: listener.raw)
         let mailbox = try Worker.Mailbox()
         let proxy = Proxy(mailboxes: [mailbox], snapshot: "/dev/null", addresses: ProxyAddresses(plain: ""))

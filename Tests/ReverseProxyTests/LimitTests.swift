@@ -137,6 +137,20 @@ struct LimitTests {
         }
     }
 
+    /// Who has one address of IPv6 has as many as there are in its network (RFC 4291, 2.5.1).
+    @Test func theAddressesOfANetworkOfIPv6AreOne() throws {
+        let counts = AddressCounts(try ProxyLimits(["address-connections=2"]))
+        func enter(_ text: String) -> Bool { counts.enter(Array(text.utf8)) }
+        #expect(enter("2001:db8:1:2::1"))
+        #expect(enter("2001:db8:1:2:ffff::9"))
+        #expect(!enter("2001:db8:1:2:3:4:5:6"))
+        #expect(enter("2001:db8:1:3::1"))
+        #expect(enter("192.0.2.1"))
+        counts.leave(Array("2001:db8:1:2::1".utf8))
+        #expect(enter("2001:db8:1:2::77"))
+        #expect(!enter("2001:db8:1:2::78"))
+    }
+
     @Test func aProxyInFrontMaySpeakForAll() {
         let counts = AddressCounts()
         let (visitor, local) = (Array("192.0.2.1".utf8), Array("127.0.0.1".utf8))

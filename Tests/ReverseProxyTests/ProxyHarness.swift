@@ -26,7 +26,7 @@ final class ProxyHarness: Sendable {
     private init(_ limits: ProxyLimits) throws {
         directory = "/tmp/kinto-proxy-test-\(getpid())-\(UInt32.random(in: 0 ... .max))"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-        listener = try Listener.open(address: "127.0.0.1", port: 0)
+        listener = try Listener.open(.loopback(0))
         port = try ProxyHarness.port(of: listener.raw)
         let mailbox = try Worker.Mailbox()
         proxy = Proxy(

@@ -223,7 +223,7 @@ struct SwapTests {
 
     @Test func aStablePortIsServedAndATakenOneLeavesTheTableAsItWas() throws {
         let (first, second) = (try Origin.saying("one"), try Origin.saying("two"))
-        let free = try Listener.open(address: "127.0.0.1", port: 0)
+        let free = try Listener.open(.loopback(0))
         let stable = try ProxyHarness.port(of: free.raw)
         try ProxyHarness.with { proxy in
             proxy.route(old, first)
@@ -244,7 +244,7 @@ struct SwapTests {
         let origin = try Origin.saying("one")
         let stable: UInt16
         do {
-            let free = try Listener.open(address: "127.0.0.1", port: 0)
+            let free = try Listener.open(.loopback(0))
             stable = try ProxyHarness.port(of: free.raw)
         }
         try ProxyHarness.with { proxy in
