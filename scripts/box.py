@@ -117,19 +117,21 @@ class Box:
             self.left = processes(self.words)
             shutil.rmtree(self.directory)
 
-    def start(self):
+    def start(self, wait=True, **variables):
+        """`variables`: of the server's environment beside the usual ones."""
         log = open(self.directory / "serve.log", "ab")
         self.server = subprocess.Popen(
             [BIN / "kinto", "serve", "--home", self.home, "--listen", f"127.0.0.1:{self.control_port}",
              "--proxy-listen", f"127.0.0.1:{self.proxy_port}"],
-            env=environment(), stdout=log, stderr=log, start_new_session=True)
-        for _ in range(200):
+            env=environment() | variables, stdout=log, stderr=log, start_new_session=True)
+        for _ in range(200 if wait else 0):
             if self.server.poll() is not None:
                 raise SystemExit((self.directory / "serve.log").read_text())
             if self.kinto("status", "--json", check=False).returncode == 0:
                 return
             time.sleep(0.05)
-        raise SystemExit("kinto serve does not answer")
+        if wait:
+            raise SystemExit("kinto serve does not answer")
 
     def stop(self):
         """SIGTERM; the seconds it took."""

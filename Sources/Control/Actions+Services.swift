@@ -125,6 +125,16 @@ extension Actions {
         let services: [Service]
     }
 
+    /// What a target waits for, in words; nil: nothing.
+    private func waiting(_ target: Target, _ running: Release?) async -> String? {
+        if let running {
+            return "release \(running.number) is at \(running.stage?.rawValue ?? "its start")"
+        }
+        guard let trouble = await deployment.restorer.trouble(target) else { return nil }
+        return
+            "release \(trouble.release) could not be started again (\(trouble.failure.message)); it is tried again at \(trouble.next.rfc3339)"
+    }
+
     /// The process that starts the proxy again when it dies; ending it ends the proxy.
     private func proxySupervisor() -> Int32? {
         let state = try? SupervisorState.read(home.proxyState)
@@ -153,9 +163,7 @@ extension Actions {
                         warm: await keeper.warm(target).map(\.number),
                         lastDelivery: try await store.deliveries(service.name, limit: 1).first.map(
                             DeliveryJSON.init),
-                        waiting: running.map {
-                            "release \($0.number) is at \($0.stage?.rawValue ?? "its start")"
-                        }))
+                        waiting: await waiting(target, running)))
             }
         }
         return StatusJSON(

@@ -65,7 +65,7 @@ extension Actions {
         var started: [Instance] = []
         let journal = ScaleRecord(store: store, id: live.id)
         do {
-            try await rollout.raise(plan, live.instances.count + 1...plan.instances, journal) {
+            try await rollout.raise(plan, Array(live.instances.count + 1...plan.instances), journal) {
                 started.append($0)
             }
             try await routes.set(Deployment.route(live, to: live.instances + started))

@@ -34,6 +34,7 @@ struct Actions: Sendable {
     /// Accepts, shows the beginning of the log at once, and starts it if nothing else runs.
     func accept(_ new: NewRelease) async throws -> Release {
         let release = try await store.accept(new)
+        try Fault.queued.reach()
         try Files.makeDirectories(home.release(release.target, release.number))
         let log = ReleaseLog(path: home.releaseLog(release.target, release.number))
         let open = try await store.openReleases(release.target)

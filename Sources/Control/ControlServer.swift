@@ -16,6 +16,7 @@ public enum ControlServer {
     public static func run(_ options: ServeOptions) async throws {
         signal(SIGPIPE, SIG_IGN)
         umask(0o077)
+        try Fault.check()
         let home = options.home
         do { try home.prepare() } catch {
             throw Failure(
@@ -51,9 +52,10 @@ public enum ControlServer {
             version: options.version, routes: routes)
         let rollout = RolloutController(supervisors: supervisors, routes: routes, ports: ports)
         let environment = ProcessEnvironment(inherited: inherited(), home: home)
+        let halt = Halt()
         let pipeline = Pipeline(
             home: home, store: store, git: git, artifacts: try ArtifactStore(root: home.artifacts),
-            jobs: Jobs(client: supervisors),
+            jobs: Jobs(client: supervisors, halt: halt),
             fetcher: ChildFetcher(home: home, fetcher: Fetcher(program: options.executablePath)),
             environment: environment,
             checkPort: {
@@ -63,10 +65,14 @@ public enum ControlServer {
                 try await PortCheck.check($0, $1, store: store, routes: routes)
             })
         let keeper = ReleaseKeeper(home: home, store: store, rollout: rollout, routes: routes, logger: logger)
+        let restorer = Restorer(logger: logger)
         let deployment = Deployment(
             home: home, store: store, pipeline: pipeline, rollout: rollout, environment: environment,
-            keeper: keeper, routes: routes, logger: logger, proxyPort: options.urlPort(proxyListen))
-        let lanes = Lanes(store: store, home: home, logger: logger) { try await deployment.perform($0, $1) }
+            keeper: keeper, routes: routes, restorer: restorer, proxyPort: options.urlPort(proxyListen))
+        await restorer.use { try await deployment.restore($0) }
+        let lanes = Lanes(store: store, home: home, halt: halt, logger: logger) {
+            try await deployment.perform($0, $1)
+        }
         let actions = Actions(
             options: options, home: home, store: store, lanes: lanes, git: git, rollout: rollout,
             routes: routes, proxy: proxy,
@@ -83,7 +89,7 @@ public enum ControlServer {
             logger.error("proxy", metadata: ["event": "\(failure)"])
         }
         let recovery = Recovery(home: home, store: store, actions: actions, ports: ports, logger: logger)
-        let gone = try await recovery.takeOver()
+        let rest = try await recovery.takeOver()
 
         let server = APIServer(actions: actions, version: options.version)
         unlink(home.socket)
@@ -103,12 +109,12 @@ public enum ControlServer {
                     }
                     if let external { await external.watch(report) } else { await proxy.watch(report) }
                 }
+                group.addTask { await recovery.endStrays() }
                 group.addTask { await recovery.retireOld() }
-                for release in gone {
-                    group.addTask {
-                        await external?.ready()
-                        await deployment.startAgain(release, logger)
-                    }
+                group.addTask { await recovery.stopInterrupted(rest.interrupted) }
+                group.addTask {
+                    await external?.ready()
+                    await restorer.restore(rest.gone)
                 }
                 await recovery.takeSpool()
                 for environment in (try? await store.environments()) ?? [] {
@@ -188,7 +194,18 @@ private struct BackgroundWork: Service {
 
 private struct Jobs: JobRunner {
     let client: SupervisorClient
-    func run(_ spec: SupervisorSpec) async throws -> SupervisorState { try await client.run(spec) }
+    let halt: Halt
+
+    func run(_ spec: SupervisorSpec, record: @escaping @Sendable (ProcessIdentity) async throws -> Void)
+        async throws
+        -> SupervisorState
+    {
+        try await client.run(spec, isLeft: { halt.hasBegun }, record: record)
+    }
+
+    func rejoin(_ job: Job) async throws -> Job.Fate {
+        try await client.rejoin(job, isLeft: { halt.hasBegun })
+    }
 }
 
 private struct ChildFetcher: RemoteFetcher {

@@ -14,7 +14,7 @@ struct Deployment: Sendable {
     let environment: ProcessEnvironment
     let keeper: ReleaseKeeper
     let routes: Routes
-    let logger: Logger
+    let restorer: Restorer
     /// Port of the proxy's listener, for the URL that people are told.
     let proxyPort: Int
 
@@ -35,7 +35,7 @@ struct Deployment: Sendable {
             if let stopped {
                 await recorder.log(.step("Starting release \(stopped.number) again"))
                 // Also after an abort.
-                await Task { await startAgain(stopped, logger) }.value
+                await Task { await restorer.restore([stopped]) }.value
             }
             throw error
         }
@@ -116,19 +116,35 @@ struct Deployment: Sendable {
                 ? nil : .init(identifier: release.upstream, ports: instances.map(\.port)))
     }
 
-    /// Starts what was live before a reboot from its artifact, as the release it was.
-    func startAgain(_ release: Release, _ logger: Logger) async {
-        let log = ReleaseLog(path: home.releaseLog(release.target, release.number))
-        do {
-            guard let plan = try await plan(release) else { return }
-            try await store.update(release.id, step: "starting again") { $0.instances = [] }
-            _ = try await rollout.roll(plan, journal: RestartJournal(store: store, id: release.id, log: log))
-            try await store.update(release.id, step: "started again") { _ in }
-        } catch {
-            logger.error(
-                "release cannot be started again",
-                metadata: ["release": "\(release.upstream)", "error": "\(error)"])
+    /// Starts the instances of a live release that are gone, from its artifact and as the release it is.
+    /// - Throws: `CancellationError` when it is not live any more; then nothing more of it runs.
+    func restore(_ release: Release) async throws {
+        guard let plan = try await plan(release) else { return }
+        let journal = RestartJournal(store: store, release: release)
+        let running = try await store.update(release.id, step: "starting again") {
+            $0.instances.removeAll { !$0.supervisor.isRunning }
+        }.instances
+        if running.isEmpty {
+            _ = try await rollout.roll(plan, journal: journal)
+        } else {
+            let names = Set(running.map(\.name))
+            var started: [Instance] = []
+            do {
+                let missing = (1...max(1, plan.instances)).filter { !names.contains("web.\($0)") }
+                try await rollout.raise(plan, missing, journal) { started.append($0) }
+                try await rollout.gate.with(release.target) { [started] in
+                    _ = try await journal.swapping()
+                    try await routes.set(Deployment.route(release, to: running + started))
+                }
+            } catch {
+                await rollout.stop(started, grace: plan.manifest.rollout.stop.grace)
+                _ = try? await store.update(release.id) { [started] release in
+                    release.instances.removeAll(where: started.contains)
+                }
+                throw error
+            }
         }
+        try await store.update(release.id, step: "started again") { _ in }
     }
 
     static func hosts(_ target: Target, _ manifest: Manifest) -> [String] {
@@ -176,14 +192,22 @@ private struct RolloutRecord: RolloutJournal {
 /// Records the instances of a release that is live already and is only started again.
 private struct RestartJournal: RolloutJournal {
     let store: Store
-    let id: Int64
-    let log: ReleaseLog
+    let release: Release
 
     func enter(_ stage: Stage) async throws {}
     func starting(_ instance: Instance) async throws {
-        try await store.update(id, step: "starting \(instance.name) again") { $0.instances.append(instance) }
+        try await store.update(release.id, step: "starting \(instance.name) again") {
+            $0.instances.removeAll { $0.name == instance.name }
+            $0.instances.append(instance)
+        }
     }
-    func swapping() async throws -> RolloutPlan.Previous? { nil }
+    func swapping() async throws -> RolloutPlan.Previous? {
+        // Another release, or an operator, may have come first.
+        guard let live = try await store.live(release.target), live.id == release.id,
+            try await store.environment(release.target)?.suspended == false
+        else { throw CancellationError() }
+        return nil
+    }
     func swapped(from previous: RolloutPlan.Previous?, baseline: Double) async throws {}
     func drained(_ receipt: Release.SwapReceipt) async throws {}
     func log(_ line: LogLine) async {}

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Glibc
 internal import HookReceiver
 internal import KintoCore
 internal import Logging
@@ -15,14 +16,22 @@ struct Recovery: Sendable {
     let ports: PortAllocator
     let logger: Logger
 
-    /// Before the lanes start.
-    /// - Returns: the live releases whose processes are gone (a reboot) and have to be started again.
-    func takeOver() async throws -> [Release] {
-        let live = try await store.allLive()
-        let open = try await store.openReleases()
-        for release in live + open { ports.reserve(release.instances.map(\.port)) }
-        try await settleInterrupted(open)
+    /// What is left to do when the doors are open.
+    struct Rest: Sendable {
+        /// Live releases of which instances are gone (a reboot).
         var gone: [Release] = []
+        /// Releases that begin again and whose instances still run.
+        var interrupted: [Release] = []
+    }
+
+    /// Puts in force what is on record: what serves is taken over, and visitors notice nothing. Nothing is waited for but
+    /// the store and the proxy.
+    func takeOver() async throws -> Rest {
+        Fault.recovering.pass()
+        var rest = Rest()
+        let open = try await store.openReleases()
+        for release in try await store.allLive() + open { ports.reserve(release.instances.map(\.port)) }
+        rest.interrupted = try await settleInterrupted(open)
         var routes: [RoutingTable.Route] = []
         var policies: [String: RoutePolicy] = [:]
         for environment in try await store.environments() {
@@ -35,10 +44,10 @@ struct Recovery: Sendable {
             }
             let running = release.instances.filter(\.supervisor.isRunning)
             var route = Deployment.route(release, to: running)
-            if running.isEmpty, !environment.suspended {
-                gone.append(release)
-                // It is coming.
-                route.hold = RoutePolicy.longHold.milliseconds
+            if !environment.suspended, running.isEmpty || running.count < release.instances.count {
+                rest.gone.append(release)
+                // They are coming.
+                if running.isEmpty { route.hold = RoutePolicy.longHold.milliseconds }
             }
             routes.append(route)
         }
@@ -48,13 +57,18 @@ struct Recovery: Sendable {
             // Somebody else's program may come later, after a reboot for example.
             logger.error("the proxy does not have the routes yet", metadata: ["error": "\(error)"])
         }
-        try await endStrays()
-        return gone
+        Fault.recovered.pass()
+        return rest
     }
 
-    /// The rule: before the swap began a release begins again; from then on it is brought to its end, for the proxy
-    /// may have been told already, and its instances were proven.
-    private func settleInterrupted(_ open: [Release]) async throws {
+    /// How often a release is begun: one that the server did not survive so many times is given up.
+    static let attempts = 5
+
+    /// The rule: before the swap began a release goes on from what is recorded of it; from then on it is brought to its
+    /// end, for the proxy may have been told already, and its instances were proven.
+    /// - Returns: those that go on, and have instances that must be ended first.
+    private func settleInterrupted(_ open: [Release]) async throws -> [Release] {
+        var interrupted = open.filter { $0.status == .queued && !$0.instances.isEmpty }
         for release in open where release.status == .deploying {
             let log = ReleaseLog(path: home.releaseLog(release.target, release.number))
             log.reopen()
@@ -70,25 +84,64 @@ struct Recovery: Sendable {
                     release.liveAt = release.liveAt ?? .now
                     release.finishedAt = .now
                     release.stage = nil
+                    release.jobs = [:]
                 }
                 log.close()
             } else if release.abortRequested {
-                await actions.rollout.stop(release.instances, grace: .seconds(5))
-                try await store.update(release.id, step: "aborted after a restart") { release in
-                    release.status = .aborted
-                    release.finishedAt = .now
-                    release.stage = nil
-                    release.instances = []
-                }
-                log.append(.trouble("Release \(release.number) was aborted"))
-                log.close()
+                try await end(release, as: .aborted, log, "Release \(release.number) was aborted", nil)
+            } else if release.attempts >= Recovery.attempts {
+                let failure = Failure(
+                    stage: release.stage, code: "interrupted",
+                    "interrupted at \(stage): the server ended \(release.attempts) times while it deployed this",
+                    hints: [
+                        .init("look why the server ended", command: "kinto doctor"),
+                        .init("deploy again", command: "kinto deploy \(release.target.service)"),
+                    ])
+                try await end(
+                    release, as: .failed, log, "Release \(release.number) failed: \(failure.message)", failure
+                )
             } else {
-                await actions.rollout.stop(release.instances, grace: .seconds(5))
-                log.append(.trouble("Interrupted at \(stage) by a restart of the server; beginning again"))
-                try await store.update(release.id, step: "interrupted at \(stage)") { release in
+                log.append(.trouble("The server was restarted at \(stage); going on"))
+                let queued = try await store.update(release.id, step: "interrupted at \(stage)") { release in
                     release.status = .queued
                     release.stage = nil
-                    release.instances = []
+                }
+                if !queued.instances.isEmpty { interrupted.append(queued) }
+            }
+        }
+        return interrupted
+    }
+
+    /// A release that does not go on. Its processes are strays from here on.
+    private func end(
+        _ release: Release, as status: Release.Status, _ log: ReleaseLog, _ words: String, _ failure: Failure?
+    ) async throws {
+        try await store.update(release.id, step: "\(status.rawValue) after a restart") { release in
+            release.status = status
+            release.failure = failure
+            release.finishedAt = .now
+            release.stage = nil
+            release.instances = []
+            release.jobs = [:]
+        }
+        log.append(.trouble(words))
+        log.close()
+    }
+
+    /// Ends what an earlier server started of releases that begin again, then lets them.
+    func stopInterrupted(_ releases: [Release]) async {
+        await withTaskGroup(of: Void.self) { group in
+            for release in releases {
+                group.addTask {
+                    await actions.rollout.stop(release.instances, grace: .seconds(5))
+                    do {
+                        try await store.update(release.id, step: "stopped what was started before") {
+                            $0.instances = []
+                        }
+                    } catch {
+                        logger.error("an interrupted release waits", metadata: ["error": "\(error)"])
+                    }
+                    await actions.lanes.wake(release.target)
                 }
             }
         }
@@ -116,18 +169,25 @@ struct Recovery: Sendable {
         }
     }
 
-    /// Processes of this home that no live release has.
-    private func endStrays() async throws {
-        var recorded = try await store.allLive()
-        for environment in try await store.environments() {
-            recorded += try await store.releases(environment.target, limit: 100)
-        }
-        let known = Set(recorded.flatMap(\.instances).map { "KINTO_INSTANCE_ID=\($0.identifier)" })
-        let mark = "KINTO_HOME_ID=\(ProcessEnvironment.homeMark(home))"
-        try await Blocking.run {
-            Strays.end { entries in
-                entries.contains(mark) && !entries.contains { known.contains($0) }
+    /// Ends processes of this home that no release has, and that are older than this server.
+    func endStrays() async {
+        do {
+            var recorded = try await store.allLive() + store.openReleases()
+            for environment in try await store.environments() {
+                recorded += try await store.releases(environment.target, limit: 100)
             }
+            let known = Set(
+                recorded.flatMap { release in
+                    release.instances.map(\.identifier) + release.jobs.values.map(\.identifier)
+                }.map { "KINTO_INSTANCE_ID=\($0)" })
+            let mark = "KINTO_HOME_ID=\(ProcessEnvironment.homeMark(home))"
+            try await Blocking.run {
+                Strays.end(before: ProcessIdentity(running: getpid())) { entries in
+                    entries.contains(mark) && !entries.contains { known.contains($0) }
+                }
+            }
+        } catch {
+            logger.error("processes without a record cannot be looked for", metadata: ["error": "\(error)"])
         }
     }
 

@@ -105,6 +105,10 @@ public struct Release: Sendable, Equatable {
     /// Of a release that was replaced: how long its instances are kept running, so that it can come back at once.
     public var warmUntil: Timestamp?
     public var instances: [Instance]
+    /// Its build and its release command, by name, from before they were let run until the release is over.
+    public var jobs: [String: Job]
+    /// How often it was begun: more than once after a server died with it.
+    public var attempts: Int
     public var artifact: Artifact?
     public var failure: Failure?
     /// Build without caches.
@@ -133,6 +137,8 @@ public struct Release: Sendable, Equatable {
         author = ""
         timings = [:]
         instances = []
+        jobs = [:]
+        attempts = 0
         noCache = false
         abortRequested = false
     }
@@ -142,6 +148,32 @@ public struct Release: Sendable, Equatable {
 
     /// `SERVICE/ENVIRONMENT/NUMBER`: names the release's upstream in the proxy.
     public var upstream: String { "\(target)/\(number)" }
+}
+
+/// One supervised command of a release that is meant to end, as recorded before it was let run. It goes on when the server
+/// dies, and the next server waits for its end.
+public struct Job: Sendable, Hashable, Codable {
+    /// Unique per start; see `Instance.identifier`.
+    public var identifier: String
+    public var supervisor: ProcessIdentity
+    public var statePath: String
+    public var startedAt: Timestamp
+
+    /// What became of one that an earlier server started.
+    public enum Fate: Sendable {
+        case ended(SupervisorState)
+        /// The earlier server died before it let it run.
+        case neverRan
+        /// It ran, and nobody knows how far.
+        case unknown
+    }
+
+    public init(identifier: String, supervisor: ProcessIdentity, statePath: String, startedAt: Timestamp) {
+        self.identifier = identifier
+        self.supervisor = supervisor
+        self.statePath = statePath
+        self.startedAt = startedAt
+    }
 }
 
 /// One supervised process of a release, as recorded before it was let run.

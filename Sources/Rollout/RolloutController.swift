@@ -26,8 +26,9 @@ public struct RolloutController: Sendable {
         var started: [Instance] = []
         do {
             try await journal.enter(.start)
-            try await raise(plan, 1...max(1, plan.instances), journal) { started.append($0) }
+            try await raise(plan, Array(1...max(1, plan.instances)), journal) { started.append($0) }
             try Task.checkCancellation()
+            try Fault.healthy.reach()
             swap = try await self.swap(plan, to: started, journal)
         } catch {
             await withUncancelledTask { [started] in
@@ -37,6 +38,7 @@ public struct RolloutController: Sendable {
         }
         return try await withUncancelledTask {
             try swap.record.get()
+            Fault.draining.pass()
             let receipt = await drain(
                 swap.previous, before: swap.before, upstream: "\(plan.target)/\(plan.number)")
             if receipt.cut > 0, let time = swap.previous?.manifest.rollout.drain {
@@ -52,7 +54,7 @@ public struct RolloutController: Sendable {
     /// Starts instances side by side and waits until all of them are live.
     /// - Parameter began: told of each as soon as it runs: whatever happens then, the caller stops them.
     public func raise(
-        _ plan: RolloutPlan, _ numbers: ClosedRange<Int>, _ journal: any RolloutJournal,
+        _ plan: RolloutPlan, _ numbers: [Int], _ journal: any RolloutJournal,
         began: (Instance) -> Void
     ) async throws {
         var started: [(Instance, SupervisorHandle)] = []
@@ -82,10 +84,12 @@ public struct RolloutController: Sendable {
         try await gate.with(plan.target) {
             let counters = (try? await routes.counters()) ?? []
             let previous = try await journal.swapping()
+            try Fault.swapRecorded.reach()
             let old = counters.first { $0.upstream == previous?.upstream }
             do { try await routes.set(route(plan, instances.map(\.port))) } catch let failure as Failure {
                 throw failure.at(.swap)
             }
+            Fault.proxyTold.pass()
             let baseline = old.map { Double($0.recentErrors) / Double(max(1, $0.recent)) } ?? 0
             let record = await withUncancelledTask {
                 await Result { try await journal.swapped(from: previous, baseline: baseline) }
@@ -107,6 +111,7 @@ public struct RolloutController: Sendable {
         let drained = try? await routes.drain(old.upstream, old.manifest.rollout.drain)
         await waitForDrains(old)
         await stop(old.instances, grace: old.manifest.rollout.stop.grace)
+        Fault.stopped.pass()
         return drained?.cut ?? 0
     }
 
@@ -151,6 +156,7 @@ public struct RolloutController: Sendable {
                 let record = Instance(
                     identifier: identifier, name: name, port: port, supervisor: supervisor,
                     statePath: statePath, startedAt: .now)
+                try Fault.instanceStarted.reach()
                 try await journal.starting(record)
                 await made.set(record)
             }
@@ -214,6 +220,7 @@ public struct RolloutController: Sendable {
     private func probe(
         _ instance: Instance, _ plan: RolloutPlan, _ diagnosis: ProbeDiagnosis, _ journal: any RolloutJournal
     ) async throws {
+        try Fault.probing.reach()
         let settings = plan.manifest.probe
         let probe = Probe(settings: settings, port: instance.port, supervisor: instance.supervisor)
         let clock = ContinuousClock()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CLinux
 internal import Glibc
-internal import Wire
+public import Wire
 
 /// Processes that are kinto's by a mark in their environment (environ(7), `/proc/PID/environ`), whoever their parent
 /// is by now.
@@ -19,11 +19,17 @@ public enum Strays {
     /// Ends every process whose environment entries satisfy `isStray`, until there is none. Supervisors first: they
     /// end their tree themselves, also what hid its mark, and a service that is killed before its supervisor would
     /// only be started again. Blocks.
-    public static func end(_ isStray: ([String]) -> Bool) {
-        for supervisor in all(isStray).filter(isSupervisor) { endSupervisor(supervisor) }
+    /// - Parameter latest: what was started after it is none.
+    public static func end(before latest: ProcessIdentity? = nil, _ isStray: ([String]) -> Bool) {
+        func all() -> [ProcessIdentity] {
+            Strays.all(isStray).filter { latest == nil || $0.startTicks < latest?.startTicks ?? 0 }
+        }
+        let supervisors = all().filter(isSupervisor)
+        for supervisor in supervisors { supervisor.send(SIGINT) }
+        for supervisor in supervisors { endSupervisor(supervisor) }
         // Processes may be born while others are killed: again until a look finds none.
         for _ in 0..<50 {
-            let found = all(isStray)
+            let found = all()
             if found.isEmpty { return }
             for process in found { process.send(SIGKILL) }
         }

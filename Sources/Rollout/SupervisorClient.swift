@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CLinux
 internal import Glibc
-internal import KintoCore
+public import KintoCore
 public import Wire
 
 /// Starts supervisors behind their gate, and takes over those that run already.
@@ -56,24 +56,53 @@ public struct SupervisorClient: Sendable {
 
 extension SupervisorClient {
     /// Runs a job to its end; cancelling stops its whole tree first.
-    public func run(_ spec: SupervisorSpec) async throws -> SupervisorState {
-        let handle = try await start(spec) { _ in }
-        return try await withTaskCancellationHandler {
+    /// - Parameters:
+    ///   - isLeft: whether a job whose task is cancelled is left to the next server instead.
+    ///   - record: as for `start`.
+    public func run(
+        _ spec: SupervisorSpec, isLeft: @escaping @Sendable () -> Bool = { false },
+        record: @Sendable (ProcessIdentity) async throws -> Void = { _ in }
+    ) async throws -> SupervisorState {
+        let handle = try await start(spec, record: record)
+        Fault.jobRunning.pass()
+        guard var state = try await end(of: handle, isLeft: isLeft) else {
+            throw Failure(
+                code: "supervisor-lost", "the supervisor of '\(spec.command)' ended without a trace")
+        }
+        if state.phase != .ended { state.ending = nil }
+        return state
+    }
+
+    /// Waits for the end of a job that an earlier server started; cancelling as for `run`.
+    public func rejoin(_ job: Job, isLeft: @escaping @Sendable () -> Bool = { false }) async throws
+        -> Job.Fate
+    {
+        let handle = SupervisorHandle(
+            supervisor: job.supervisor, statePath: job.statePath, identifier: job.identifier, grace: 10_000)
+        let last = try await end(of: handle, isLeft: isLeft)
+        guard let last, last.identifier == job.identifier else {
+            // The state is written when the command begins, but is sure to be there after a power cut only at its end.
+            return job.supervisor.boot == ProcessTable.bootIdentifier ? .neverRan : .unknown
+        }
+        return last.phase == .ended && last.cause != .stopped ? .ended(last) : .unknown
+    }
+
+    /// The last state of a job; nil when it never had one.
+    private func end(of handle: SupervisorHandle, isLeft: @escaping @Sendable () -> Bool) async throws
+        -> SupervisorState?
+    {
+        try await withTaskCancellationHandler {
             var last: SupervisorState?
             for await observation in handle.observations() {
                 if case .state(let state) = observation { last = state }
             }
+            if Task.isCancelled, isLeft() { throw CancellationError() }
             // An abort ends the stream early: the tree is gone when this returns.
             await handle.stop(grace: Task.isCancelled ? 2_000 : 0)
             try Task.checkCancellation()
-            guard var state = try last ?? SupervisorState.read(spec.statePath) else {
-                throw Failure(
-                    code: "supervisor-lost", "the supervisor of '\(spec.command)' ended without a trace")
-            }
-            if state.phase != .ended { state.ending = nil }
-            return state
+            return try last ?? SupervisorState.read(handle.statePath)
         } onCancel: {
-            handle.supervisor.send(SIGTERM)
+            if !isLeft() { handle.supervisor.send(SIGTERM) }
         }
     }
 }

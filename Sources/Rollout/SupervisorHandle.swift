@@ -42,6 +42,7 @@ public struct SupervisorHandle: Sendable {
         _ = try? await Blocking.run {
             if let life = supervisor.open() {
                 if patience > 0 { kinto_pidfd_send_signal(life.raw, SIGTERM) }
+                Fault.stopSent.pass()
                 var poller = pollfd(fd: life.raw, events: Int16(POLLIN), revents: 0)
                 if patience == 0 || poll(&poller, 1, Int32(clamping: patience)) == 0 {
                     // SIGINT: no grace; the supervisor kills the tree itself, so that nothing is missed.

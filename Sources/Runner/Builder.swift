@@ -10,41 +10,100 @@ struct Builder: Sendable {
     let home: Home
     let jobs: any JobRunner
 
-    /// - Parameters:
-    ///   - directory: the service's root in the checkout.
-    ///   - environment: `NAME=value`, whole.
-    func build(
-        _ release: Release, _ manifest: Manifest, in directory: String, environment: [String],
-        secrets: [String]
-    )
-        async throws
-    {
-        guard let command = manifest.build.command else { return }
-        if !release.noCache { try await restoreCaches(release.target, manifest, to: directory) }
-        try await run(
-            command, name: "build", stage: .build, release: release, in: directory, environment: environment,
-            secrets: secrets, timeout: manifest.build.timeout, silence: manifest.build.silence)
-        try await saveCaches(release.target, manifest, from: directory)
+    /// A command of a release.
+    struct Command {
+        let text: String
+        /// `build`, `release`
+        let name: String
+        let stage: Stage
+        let directory: String
+        /// `NAME=value`, whole.
+        let environment: [String]
+        let secrets: [String]
+        let timeout: TimeSpan
+        var silence: TimeSpan?
     }
 
-    func run(
-        _ command: String, name: String, stage: Stage, release: Release, in directory: String,
-        environment: [String],
-        secrets: [String], timeout: TimeSpan, silence: TimeSpan?
+    /// Runs the build command, if there is one, or waits for the end of the one that an earlier server started.
+    /// - Parameter checkOut: makes the directory that it is run in; not called when it runs there already.
+    func build(
+        _ release: Release, _ manifest: Manifest, _ command: Command?, _ recorder: ReleaseRecorder,
+        checkOut: () async throws -> Void
     ) async throws {
-        let releaseDirectory = home.release(release.target, release.number)
+        guard let command else { return try await checkOut() }
+        if let state = try await ended(command, release, recorder, orElse: { _ in nil }) {
+            try judge(state, command, release)
+        } else {
+            try await checkOut()
+            await recorder.log(.step("Building: \(command.text)"))
+            if !release.noCache {
+                try await restoreCaches(release.target, manifest, to: command.directory)
+            }
+            try await run(command, release, recorder)
+        }
+        try await saveCaches(release.target, manifest, from: command.directory)
+    }
+
+    /// Runs the release command once: of one that an earlier server started the end is waited for.
+    /// - Throws: `Failure` of code `release-interrupted` when nobody knows how far it came.
+    func runOnce(_ command: Command, _ release: Release, _ recorder: ReleaseRecorder) async throws {
+        let state = try await ended(command, release, recorder) { isUnknown in
+            guard isUnknown else { return nil }
+            throw Failure(
+                stage: command.stage, code: "release-interrupted",
+                "the release command was interrupted, and nobody knows how far it came; it is not run twice by itself",
+                hints: [
+                    .init(
+                        "when you have looked at what it left, deploy again",
+                        command: "kinto deploy \(release.target.service)")
+                ])
+        }
+        if let state { return try judge(state, command, release) }
+        await recorder.log(.step("Release command: \(command.text)"))
+        try await run(command, release, recorder)
+    }
+
+    /// The end of the command that an earlier server started; nil when it is to be run.
+    /// - Parameter other: decides when there is no word of the end; told whether it may have run.
+    private func ended(
+        _ command: Command, _ release: Release, _ recorder: ReleaseRecorder,
+        orElse other: (Bool) throws -> SupervisorState?
+    ) async throws -> SupervisorState? {
+        guard let job = release.jobs[command.name] else { return nil }
+        await recorder.log(.detail("The \(command.name) command went on while the server was away"))
+        switch try await jobs.rejoin(job) {
+        case .ended(let state): return state
+        case .neverRan: return try other(false)
+        case .unknown: return try other(true)
+        }
+    }
+
+    private func run(_ command: Command, _ release: Release, _ recorder: ReleaseRecorder) async throws {
+        let statePath = "\(home.release(release.target, release.number))/\(command.name).state"
+        let identifier = UUID().uuidString
         let state = try await jobs.run(
             SupervisorSpec(
-                identifier: UUID().uuidString, mode: .job, command: command, workingDirectory: directory,
-                environment: environment, logPath: home.releaseLog(release.target, release.number),
-                logStyle: .detail,
-                logLimit: 50 << 20, secrets: secrets, statePath: "\(releaseDirectory)/\(name).state",
-                stopSignal: SIGTERM, stopGrace: 10_000, timeout: timeout.milliseconds,
-                silence: silence?.milliseconds ?? 0))
-        if let failure = JobVerdict(name: name, command: command, timeout: timeout, silence: silence)
-            .failure(state, log: home.releaseLog(release.target, release.number))
-        {
-            throw Builder.diskFull(failure, in: directory).at(stage)
+                identifier: identifier, mode: .job, command: command.text,
+                workingDirectory: command.directory, environment: command.environment,
+                logPath: home.releaseLog(release.target, release.number), logStyle: .detail,
+                logLimit: 50 << 20, secrets: command.secrets, statePath: statePath,
+                stopSignal: SIGTERM, stopGrace: 10_000, timeout: command.timeout.milliseconds,
+                silence: command.silence?.milliseconds ?? 0)
+        ) { supervisor in
+            try Fault.jobStarted.reach()
+            try await recorder.starting(
+                command.name,
+                Job(identifier: identifier, supervisor: supervisor, statePath: statePath, startedAt: .now))
+        }
+        try judge(state, command, release)
+    }
+
+    private func judge(_ state: SupervisorState, _ command: Command, _ release: Release) throws {
+        try Fault.jobEnded.reach()
+        let verdict = JobVerdict(
+            name: command.name, command: command.text, timeout: command.timeout, silence: command.silence)
+        if let failure = verdict.failure(state, log: home.releaseLog(release.target, release.number)) {
+            throw Builder.diskFull(failure, in: command.directory).at(command.stage)
         }
     }
 

@@ -4,8 +4,14 @@ public import Wire
 
 /// Runs a supervised command to its end: the composition root gives the supervisor client.
 public protocol JobRunner: Sendable {
-    /// Starts it behind the gate, waits for the end. Cancelling the task stops the whole tree first.
-    func run(_ spec: SupervisorSpec) async throws -> SupervisorState
+    /// Starts it behind the gate, has it recorded, lets it run, and waits for the end. Cancelling the task stops the whole
+    /// tree first, unless the server ends: then the command goes on.
+    func run(_ spec: SupervisorSpec, record: @escaping @Sendable (ProcessIdentity) async throws -> Void)
+        async throws
+        -> SupervisorState
+
+    /// Waits for the end of one that an earlier server started; cancelling as for `run`.
+    func rejoin(_ job: Job) async throws -> Job.Fate
 }
 
 /// Fetches a remote branch into a local mirror: the composition root gives the child process.

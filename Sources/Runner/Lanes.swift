@@ -13,10 +13,12 @@ public actor Lanes {
     private let home: Home
     private let perform: Perform
     private let logger: Logger
+    private let halt: Halt
     private var running: [Target: (release: Int64, task: Task<Void, Never>)] = [:]
     private var stopped = false
 
-    public init(store: Store, home: Home, logger: Logger, perform: @escaping Perform) {
+    public init(store: Store, home: Home, halt: Halt, logger: Logger, perform: @escaping Perform) {
+        self.halt = halt
         self.store = store
         self.home = home
         self.logger = logger
@@ -31,8 +33,9 @@ public actor Lanes {
             logger.error("queue cannot be read", metadata: ["target": "\(target)", "error": "\(error)"])
             return
         }
-        // Another call may have started one while the store was read.
-        guard let next, !stopped, running[target] == nil else { return }
+        // Another call may have started one while the store was read. What an earlier server left of the release is
+        // ended first, which wakes this again.
+        guard let next, next.instances.isEmpty, !stopped, running[target] == nil else { return }
         let task = Task { await self.run(next) }
         running[target] = (next.id, task)
     }
@@ -77,9 +80,10 @@ public actor Lanes {
     }
 
     /// Takes no more releases, and cancels those before the swap: they stay recorded as deploying and are taken up
-    /// at the next start.
+    /// at the next start, which waits for the builds that go on meanwhile.
     public func stop() async {
         stopped = true
+        halt.begin()
         for active in running.values { active.task.cancel() }
         for active in running.values { await active.task.value }
     }
@@ -109,6 +113,8 @@ public actor Lanes {
                 // An abort may have come between the reading and this.
                 guard release.status == .queued else { throw CancellationError() }
                 release.status = .deploying
+                release.attempts += 1
+                guard release.startedAt == nil else { return }
                 release.startedAt = .now
                 release.timings["queue"] = Double(Timestamp.now.milliseconds - release.createdAt.milliseconds)
             }
@@ -123,6 +129,7 @@ public actor Lanes {
         }
         var outcome = Outcome(status: .deployed)
         do {
+            try Fault.claimed.reach()
             try await perform(release, recorder)
         } catch let superseded as Pipeline.Superseded {
             log.append(.trouble("Superseded: \(superseded.reason)"))
@@ -141,7 +148,9 @@ public actor Lanes {
         // is recorded: it may be what filled the disk.
         let workspace = home.workspace(target, release.number)
         try? await Blocking.run { try Files.removeTree(workspace) }
+        Fault.cleanUp.pass()
         await record(outcome, recorder, logger)
+        Fault.finished.pass()
         log.close()
     }
 

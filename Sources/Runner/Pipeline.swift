@@ -62,13 +62,46 @@ public struct Pipeline: Sendable {
         return prepared
     }
 
-    /// A commit of the tracked branch.
+    /// A commit of the tracked branch. Each part is done once: what an earlier server recorded of this release is gone on
+    /// from.
     private func build(_ release: Release, _ recorder: ReleaseRecorder) async throws -> Prepared {
+        let fetched = try await fetch(release, recorder)
+        let artifact = try await artifact(of: fetched, recorder)
+        if let command = fetched.manifest.release {
+            try await builder.runOnce(
+                Builder.Command(
+                    text: command.command, name: "release", stage: .store, directory: artifact.path,
+                    environment: environment.service(
+                        fetched.release, fetched.manifest, config: fetched.config),
+                    secrets: ProcessEnvironment.secrets(fetched.config), timeout: command.timeout),
+                fetched.release, recorder)
+        }
+        return Prepared(manifest: fetched.manifest, directory: artifact.path, config: fetched.config)
+    }
+
+    /// A release whose commit and settings are known.
+    private struct Fetched {
+        var release: Release
+        let commit: CommitID
+        let manifest: Manifest
+        let config: [String: String]
+        /// Of the repository.
+        let path: String
+    }
+
+    private func fetch(_ release: Release, _ recorder: ReleaseRecorder) async throws -> Fetched {
         try await recorder.enter(.fetch)
         guard let service = try await store.service(release.target.service) else {
             throw Failure(stage: .fetch, code: "unknown-service", "the service was removed")
         }
+        if let commit = release.commit, let manifest = release.manifest, let config = release.config {
+            try await preflight(manifest, release.target, config: config)
+            return Fetched(
+                release: release, commit: commit, manifest: manifest, config: config,
+                path: repository(of: service))
+        }
         let (path, commit) = try await source(service, release, recorder)
+        try Fault.fetched.reach()
         try await refuseOlder(commit.id, than: release.target, in: path, trigger: release.trigger)
         let config = try await store.config(release.target)
         try await recorder.facts { release in
@@ -80,56 +113,84 @@ public struct Pipeline: Sendable {
         await recorder.log(.step("Fetched \(commit.id.short) \(commit.subject)"))
         let manifest = try await settings(commit.id, in: path, target: release.target)
         try await preflight(manifest, release.target, config: config)
+        try Fault.settingsRead.reach()
         try await recorder.facts { $0.manifest = manifest }
         var release = release
         release.commit = commit.id
+        return Fetched(release: release, commit: commit.id, manifest: manifest, config: config, path: path)
+    }
 
+    /// What the release is started from: stored by an earlier server, or built now.
+    private func artifact(of fetched: Fetched, _ recorder: ReleaseRecorder) async throws -> Artifact {
+        let artifacts = artifacts
+        if let recorded = fetched.release.artifact {
+            let artifact = Artifact(recorded, in: artifacts)
+            if (try? await Blocking.run({ try artifacts.verify(artifact) })) != nil { return artifact }
+        }
+        let place = BuildPlace(home: home, fetched.release, fetched.manifest)
         try await recorder.enter(.build)
-        let workspace = home.workspace(release.target, release.number)
-        try Files.removeTree(workspace)
-        try Files.makeDirectories(Files.parent(of: workspace))
-        let extracted = try await git.run { cancellation in
-            try TreeExtractor(repository: path).extract(commit.id, to: workspace, cancellation: cancellation)
-        }
-        for warning in extracted.warnings { await recorder.log(.trouble(warning)) }
-        let directory = manifest.root == "." ? workspace : "\(workspace)/\(manifest.root)"
-        guard Files.isDirectory(directory) else {
-            throw Failure(
-                stage: .build, code: "root-missing",
-                "the commit has no directory '\(manifest.root)' (root in kinto.json)")
-        }
-        if let command = manifest.build.command { await recorder.log(.step("Building: \(command)")) }
-        try await builder.build(
-            release, manifest, in: directory,
-            environment: environment.build(release, manifest, config: config),
-            secrets: ProcessEnvironment.secrets(config))
+        try await built(fetched, at: place, recorder)
 
         try await recorder.enter(.store)
-        let output = manifest.build.output == "." ? directory : "\(directory)/\(manifest.build.output)"
-        guard Files.isDirectory(output) else {
-            throw Failure(
-                stage: .store, code: "output-missing",
-                "the build made no directory '\(manifest.build.output)' (build.output in kinto.json)")
-        }
-        let identifier = "\(release.target.service).\(release.target.environment).\(release.number)"
-        let artifacts = artifacts
-        let stored = try await Blocking.run {
-            try artifacts.remove(identifier)
-            return try artifacts.store(output, id: identifier)
+        let stored = try await Blocking.run { () throws -> ArtifactStore.Stored in
+            // Named by a server that died before it could record it.
+            if let kept = try artifacts.stored(place.artifact) { return .init(artifact: kept, warnings: []) }
+            guard Files.isDirectory(place.output) else {
+                throw Failure(
+                    stage: .store, code: "output-missing",
+                    "the build made no directory '\(fetched.manifest.build.output)' (build.output in kinto.json)"
+                )
+            }
+            return try artifacts.store(place.output, id: place.artifact)
         }
         let artifact = stored.artifact
         for warning in stored.warnings { await recorder.log(.trouble(warning)) }
         try await recorder.facts { release in
             release.artifact = Release.Artifact(
-                identifier: identifier, sha256: artifact.sha256, bytes: Int64(artifact.bytes))
+                identifier: artifact.id, sha256: artifact.sha256, bytes: Int64(artifact.bytes))
         }
         await recorder.log(
             .step(
                 "Stored \(artifact.files) files, \(artifact.bytes) bytes, sha256 \(artifact.sha256.prefix(12))"
             ))
-        try? await Blocking.run { try Files.removeTree(workspace) }
-        try await releaseCommand(release, manifest, directory: artifact.path, config: config, recorder)
-        return Prepared(manifest: manifest, directory: artifact.path, config: config)
+        try? await Blocking.run { try Files.removeTree(place.workspace) }
+        return artifact
+    }
+
+    private func built(_ fetched: Fetched, at place: BuildPlace, _ recorder: ReleaseRecorder) async throws {
+        var release = fetched.release
+        let manifest = fetched.manifest
+        // Of a build that came to its end something must be left: else it is made again.
+        if let job = release.jobs["build"], !job.supervisor.isRunning, !Files.isDirectory(place.output),
+            try artifacts.stored(place.artifact) == nil
+        {
+            release.jobs["build"] = nil
+        }
+        let command = manifest.build.command.map {
+            Builder.Command(
+                text: $0, name: "build", stage: .build, directory: place.root,
+                environment: environment.build(release, manifest, config: fetched.config),
+                secrets: ProcessEnvironment.secrets(fetched.config), timeout: manifest.build.timeout,
+                silence: manifest.build.silence)
+        }
+        try await builder.build(release, manifest, command, recorder) {
+            let artifacts = artifacts
+            try await Blocking.run {
+                try artifacts.remove(place.artifact)
+                try Files.removeTree(place.workspace)
+                try Files.makeDirectories(Files.parent(of: place.workspace))
+            }
+            let extracted = try await git.run { cancellation in
+                try TreeExtractor(repository: fetched.path).extract(
+                    fetched.commit, to: place.workspace, cancellation: cancellation)
+            }
+            for warning in extracted.warnings { await recorder.log(.trouble(warning)) }
+            guard Files.isDirectory(place.root) else {
+                throw Failure(
+                    stage: .build, code: "root-missing",
+                    "the commit has no directory '\(manifest.root)' (root in kinto.json)")
+            }
+        }
     }
 
     /// An artifact that is there: rollback and configuration change.
@@ -140,9 +201,7 @@ public struct Pipeline: Sendable {
                 stage: .store, code: "artifact-missing", "the earlier release has no stored artifact")
         }
         let artifacts = artifacts
-        let artifact = Artifact(
-            id: recorded.identifier, sha256: recorded.sha256, bytes: Int(recorded.bytes), files: 0,
-            path: artifacts.tree(recorded.identifier))
+        let artifact = Artifact(recorded, in: artifacts)
         try await Blocking.run { try artifacts.verify(artifact) }
         let config: [String: String] =
             if let kept = release.config { kept } else { try await store.config(release.target) }
@@ -152,15 +211,17 @@ public struct Pipeline: Sendable {
         return Prepared(manifest: manifest, directory: artifact.path, config: config)
     }
 
+    /// Where its commits are, on this host.
+    private func repository(of service: RegisteredService) -> String {
+        service.source == .remote ? home.repository(service.name) : service.repository
+    }
+
     private func source(
         _ service: RegisteredService, _ release: Release, _ recorder: ReleaseRecorder
     ) async throws -> (path: String, commit: CommitInfo) {
-        let path: String
+        let path = repository(of: service)
         var head: CommitID?
-        switch service.source {
-        case .hosted, .local: path = service.repository
-        case .remote:
-            path = home.repository(service.name)
+        if service.source == .remote {
             await recorder.log(.step("Fetching \(release.branch) from \(redactedURL(service.repository))"))
             let log = ReleaseLog(path: home.releaseLog(release.target, release.number))
             head = try await fetcher.fetch(service, branch: release.branch) { log.append($0) }
@@ -182,6 +243,7 @@ public struct Pipeline: Sendable {
                     "commit \(commit.short) is not part of branch '\(branch)' any more",
                     hints: [.init("deploy the branch as it is", command: "kinto deploy \(service.name)")])
             }
+            try Fault.fetching.reach()
             try repository.pin(commit, name: name)
             return try repository.commitInfo(commit)
         }
@@ -231,18 +293,6 @@ public struct Pipeline: Sendable {
                 ])
         }
         if let port = manifest.port { try await checkPort(port, target) }
-    }
-
-    private func releaseCommand(
-        _ release: Release, _ manifest: Manifest, directory: String, config: [String: String],
-        _ recorder: ReleaseRecorder
-    ) async throws {
-        guard let command = manifest.release else { return }
-        await recorder.log(.step("Release command: \(command.command)"))
-        try await builder.run(
-            command.command, name: "release", stage: .store, release: release, in: directory,
-            environment: environment.service(release, manifest, config: config),
-            secrets: ProcessEnvironment.secrets(config), timeout: command.timeout, silence: nil)
     }
 }
 

@@ -30,6 +30,15 @@ public actor ReleaseRecorder {
         }
     }
 
+    /// A build or release command is about to be let run.
+    func starting(_ name: String, _ job: Job) async throws {
+        try await store.update(
+            id, step: "starting the \(name) command under supervisor \(job.supervisor.pid)"
+        ) {
+            $0.jobs[name] = job
+        }
+    }
+
     public func swapping() async throws {
         try await note("swapping") { release in
             if release.abortRequested { throw CancellationError() }
@@ -82,6 +91,7 @@ public actor ReleaseRecorder {
             release.supersededBy = supersededBy ?? release.supersededBy
             release.finishedAt = .now
             release.stage = nil
+            release.jobs = [:]
             if !release.live { release.instances = [] }
         }
         return finished

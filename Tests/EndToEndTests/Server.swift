@@ -168,10 +168,12 @@ final class Server: Sendable {
         throw Trouble("what was waited for did not come")
     }
 
-    func get(_ path: String = "/", timeout: Int = 10_000) async throws -> HTTPClient.Response {
+    func get(_ path: String = "/", host: String = "hello.localhost", timeout: Int = 10_000) async throws
+        -> HTTPClient.Response
+    {
         try await HTTPClient.send(
             .init(
-                url: "http://127.0.0.1:\(proxy)\(path)", headers: ["Host: hello.localhost"],
+                url: "http://127.0.0.1:\(proxy)\(path)", headers: ["Host: \(host)"],
                 timeout: timeout))
     }
 

@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The soaks in their short form: what `make soak` and `make soak-swaps` show at length.
+/// The soaks in their short form: what `make soak`, `make soak-swaps` and `make crash` show at length.
 @Suite(.timeLimit(.minutes(5)))
 struct SoakTests {
     @Test(arguments: [[], ["--broken"]])
@@ -14,6 +14,11 @@ struct SoakTests {
     @Test func nothingIsMixedUpOverSwapAfterSwap() async throws {
         try await run(
             "soak-swaps", ["--swaps", "40", "--minutes", "0.1", "--window", "2", "--rate", "100"])
+    }
+
+    /// Scenarios 1, 3 and 4 of a server that dies: each point once, then at any moment.
+    @Test func aServerThatDiesAnywhereGoesOn() async throws {
+        try await run("crash", ["--runs", "1", "--kills", "10", "--minutes", "0.2", "--rate", "50"])
     }
 
     private func run(_ script: String, _ options: [String]) async throws {

@@ -76,6 +76,25 @@ extension Encodable {
     }
 }
 
+extension Response {
+    /// The same, and a place for a fault when it was sent.
+    func then(_ fault: Fault) -> Response {
+        #if DEBUG
+            var copy = self
+            let body = body
+            copy.body = ResponseBody(contentLength: body.contentLength) { writer in
+                try await body.write(writer)
+                // The last bytes are on their way to the socket.
+                try? await Task.sleep(for: .milliseconds(20))
+                fault.pass()
+            }
+            return copy
+        #else
+            return self
+        #endif
+    }
+}
+
 extension Request {
     /// The body as JSON of the given form; an empty one counts as `{}`.
     func decoded<T: Decodable>(_ type: T.Type, limit: Int = 1 << 20) async throws -> T {

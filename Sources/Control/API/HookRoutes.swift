@@ -25,6 +25,7 @@ struct HookRoutes: Sendable {
         PushRequest, Target, RegisteredEnvironment
     ) {
         let body = try await request.body.collect(upTo: 17 << 20)
+        try Fault.bodyRead.reach()
         let push = try PushRequest(Fields(decoding: Array(body.readableBytesView)))
         let target = try request.target(context)
         guard let environment = try await actions.store.environment(target) else {

@@ -125,7 +125,10 @@ extension Response {
             status: .ok,
             headers: [.contentType: "text/plain; charset=utf-8", .cacheControl: "no-store"],
             body: ResponseBody { writer in
-                if !after.isEmpty { try await writer.write(ByteBuffer(bytes: after)) }
+                if !after.isEmpty {
+                    try await writer.write(ByteBuffer(bytes: after))
+                    Fault.answered.pass()
+                }
                 for await chunk in follower.chunks() {
                     try await writer.write(ByteBuffer(bytes: times ? chunk : LogText.withoutTimes(chunk)))
                 }

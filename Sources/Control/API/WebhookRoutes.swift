@@ -28,6 +28,7 @@ struct WebhookRoutes: Sendable {
         do {
             body = Array(try await request.body.collect(upTo: WebhookRoutes.limit).readableBytesView)
         } catch is NIOTooManyBytesError { throw tooLarge }
+        try Fault.bodyRead.reach()
         // An unknown name is checked like a known one, and answered the same.
         let name = try? ServiceName(context.parameters.require("name"))
         let known: RegisteredService? = if let name { try await actions.store.service(name) } else { nil }
@@ -91,7 +92,7 @@ struct WebhookRoutes: Sendable {
                     url: "/api/v1/services/\(service.name)/releases/\(release.number)",
                     release: release.number,
                     position: open.firstIndex { $0.id == release.id } ?? 0
-                ).json(.accepted)
+                ).json(.accepted).then(.answered)
             } catch let failure as Failure where failure.code == "duplicate-trigger" {
                 delivery.verdict = "ignored: received before"
             }

@@ -21,6 +21,8 @@ struct ReleaseBody: Codable {
     var watch: Release.Watch?
     var warmUntil: Timestamp?
     var instances: [Instance]?
+    var jobs: [String: Job]?
+    var attempts: Int?
     var artifact: Release.Artifact?
     var failure: Failure?
     var noCache: Bool?
@@ -45,6 +47,8 @@ struct ReleaseBody: Codable {
         watch = release.watch
         warmUntil = release.warmUntil
         instances = release.instances
+        jobs = release.jobs.isEmpty ? nil : release.jobs
+        attempts = release.attempts
         artifact = release.artifact
         failure = release.failure
         noCache = release.noCache
@@ -86,6 +90,8 @@ struct ReleaseBody: Codable {
         release.watch = body.watch
         release.warmUntil = body.warmUntil
         release.instances = body.instances ?? []
+        release.jobs = body.jobs ?? [:]
+        release.attempts = body.attempts ?? 0
         release.artifact = body.artifact
         release.failure = body.failure
         release.noCache = body.noCache ?? false

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import KintoCore
 
 /// A built tree as it is kept: what releases are started from.
 public struct Artifact: Sendable, Equatable {
@@ -21,5 +22,12 @@ public struct Artifact: Sendable, Equatable {
         self.bytes = bytes
         self.files = files
         self.path = path
+    }
+
+    /// As a release has it on record.
+    init(_ recorded: Release.Artifact, in store: ArtifactStore) {
+        self.init(
+            id: recorded.identifier, sha256: recorded.sha256, bytes: Int(recorded.bytes), files: 0,
+            path: store.tree(recorded.identifier))
     }
 }

@@ -61,8 +61,10 @@ public struct ArtifactStore: Sendable {
             try Files.replace(
                 "\(staging)/manifest", with: sealed.manifest.encoded(), mode: 0o444, durable: false)
             try synchronize(staging)
+            try Fault.artifactWritten.reach()
             try check("rename", published) { rename(staging, published) }
             try Files.synchronizeDirectory(root)
+            Fault.artifactNamed.pass()
             let artifact = Artifact(
                 id: id, sha256: sealed.manifest.sha256, bytes: sealed.manifest.bytes,
                 files: sealed.manifest.files,
@@ -73,6 +75,16 @@ public struct ArtifactStore: Sendable {
             try? Files.removeTree(staging)
             throw (error as? SystemError)?.failure("Storing the artifact") ?? error
         }
+    }
+
+    /// What is stored under an ID; nil when there is nothing. Its files are not looked at: see `verify`.
+    public func stored(_ id: String) throws(Failure) -> Artifact? {
+        try ArtifactStore.checkID(id)
+        guard let bytes = try? Files.read("\(root)/\(id)/manifest", limit: 1 << 30),
+            let manifest = ArtifactManifest(decoding: bytes)
+        else { return nil }
+        return Artifact(
+            id: id, sha256: manifest.sha256, bytes: manifest.bytes, files: manifest.files, path: tree(id))
     }
 
     /// Removes an artifact. Nothing happens when there is none.

@@ -40,6 +40,7 @@ final class FetchProcess: Sendable {
         let end = ContinuousClock.now.advanced(by: deadline)
         let child: (pid: Int32, handle: Descriptor, input: Descriptor, output: Descriptor)
         do throws(SystemError) { child = try spawn() } catch { throw error.failure("Starting the fetch") }
+        Fault.fetching.pass()
         var answer = FetchAnswer()
         var stop: Stop?
         var outputIsOpen = true

@@ -119,7 +119,10 @@ public struct TreeExtractor: Sendable {
                         state.run {
                             let own = try GitRepository(opening: repository, trust: trust)
                             let writer = BlobWriter(repository: own, state: state)
-                            while let batch = queue.pop() { try writer.write(batch) }
+                            while let batch = queue.pop() {
+                                try Fault.checkout.reach()
+                                try writer.write(batch)
+                            }
                         }
                         // After a failure the walk must not wait for room.
                         if state.hasFailed { queue.close(dropping: true) }

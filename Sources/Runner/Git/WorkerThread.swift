@@ -15,21 +15,23 @@ struct WorkerThread: Sendable {
     static func start(
         detached: Bool = false, _ body: @escaping @Sendable () -> Void
     ) throws(SystemError) -> WorkerThread {
-        var attributes = pthread_attr_t()
-        pthread_attr_init(&attributes)
-        defer { pthread_attr_destroy(&attributes) }
-        // Deep delta chains and trees are walked on these stacks; the memory is only reserved.
-        pthread_attr_setstacksize(&attributes, 8 << 20)
-        if detached { pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED)) }
         let start = Unmanaged.passRetained(Start(body))
-        var handle = pthread_t()
-        let code = pthread_create(
-            &handle, &attributes,
-            { raw in
-                guard let raw else { return nil }
-                Unmanaged<Start>.fromOpaque(raw).takeRetainedValue().body()
-                return nil
-            }, start.toOpaque())
+        var handle: pthread_t = 0
+        let code = withUnsafeTemporaryAllocation(of: pthread_attr_t.self, capacity: 1) { buffer in
+            guard let attributes = buffer.baseAddress else { return ENOMEM }
+            pthread_attr_init(attributes)
+            defer { pthread_attr_destroy(attributes) }
+            // Deep delta chains and trees are walked on these stacks; the memory is only reserved.
+            pthread_attr_setstacksize(attributes, 8 << 20)
+            if detached { pthread_attr_setdetachstate(attributes, Int32(PTHREAD_CREATE_DETACHED)) }
+            return pthread_create(
+                &handle, attributes,
+                { raw in
+                    guard let raw else { return nil }
+                    Unmanaged<Start>.fromOpaque(raw).takeRetainedValue().body()
+                    return nil
+                }, start.toOpaque())
+        }
         guard code == 0 else {
             start.release()
             throw SystemError("pthread_create", code: code)
