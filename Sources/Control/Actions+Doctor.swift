@@ -30,7 +30,7 @@ extension Actions {
     private static let freeFloor: UInt64 = 1 << 30
 
     func examine() async throws -> [Finding] {
-        var findings = [examineHome(), examineRoom(), await examineProxy()]
+        var findings = [examineHome(), examineRoom(), await examineProxy(), try await examineWaits()]
         for certificate in await certificates() { findings.append(Actions.examine(certificate)) }
         for service in try await store.services() { findings += try await examine(service) }
         return findings

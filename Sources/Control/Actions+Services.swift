@@ -118,21 +118,13 @@ extension Actions {
             /// Replaced releases that still run.
             let warm: [Int]
             let lastDelivery: DeliveryJSON?
+            /// The first of `waits`.
             let waiting: String?
+            let waits: [Wait]
         }
         let version, home, listen: String
         let proxy: Proxy
         let services: [Service]
-    }
-
-    /// What a target waits for, in words; nil: nothing.
-    private func waiting(_ target: Target, _ running: Release?) async -> String? {
-        if let running {
-            return "release \(running.number) is at \(running.stage?.rawValue ?? "its start")"
-        }
-        guard let trouble = await deployment.restorer.trouble(target) else { return nil }
-        return
-            "release \(trouble.release) could not be started again (\(trouble.failure.message)); it is tried again at \(trouble.next.rfc3339)"
     }
 
     /// The process that starts the proxy again when it dies; ending it ends the proxy.
@@ -149,7 +141,7 @@ extension Actions {
                 let target = environment.target
                 let open = try await store.openReleases(target)
                 let live = try await store.live(target)
-                let running = open.first { $0.status == .deploying }
+                let waits = await waits(target, open)
                 services.append(
                     .init(
                         name: service.name.description, environment: target.environment.description,
@@ -163,7 +155,7 @@ extension Actions {
                         warm: await keeper.warm(target).map(\.number),
                         lastDelivery: try await store.deliveries(service.name, limit: 1).first.map(
                             DeliveryJSON.init),
-                        waiting: await waiting(target, running)))
+                        waiting: waits.first?.on, waits: waits + (await rests(environment, live))))
             }
         }
         return StatusJSON(

@@ -70,13 +70,15 @@ public enum ControlServer {
             home: home, store: store, pipeline: pipeline, rollout: rollout, environment: environment,
             keeper: keeper, routes: routes, restorer: restorer, proxyPort: options.urlPort(proxyListen))
         await restorer.use { try await deployment.restore($0) }
-        let lanes = Lanes(store: store, home: home, halt: halt, logger: logger) {
+        let deadlines = Deadlines(grace: StageLimit.short?.time.duration ?? .seconds(10))
+        let lanes = Lanes(store: store, home: home, halt: halt, deadlines: deadlines, logger: logger) {
             try await deployment.perform($0, $1)
         }
         let actions = Actions(
             options: options, home: home, store: store, lanes: lanes, git: git, rollout: rollout,
             routes: routes, proxy: proxy,
-            deployment: deployment, keeper: keeper, logger: logger)
+            deployment: deployment, keeper: keeper, deadlines: deadlines, logger: logger)
+        await deadlines.use { await lanes.end($0, $1) }
         await keeper.whenCold { await actions.bringBack($0) }
         try await firstToken(actions)
 

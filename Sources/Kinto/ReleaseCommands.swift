@@ -37,7 +37,7 @@ struct Status: AsyncParsableCommand {
         if options.json { return Output.json(status) }
         let services = (status as? [String: Any])?["services"] as? [[String: Any]] ?? []
         Output.table(
-            [["SERVICE", "ENVIRONMENT", "LIVE", "COMMIT", "QUEUED", "NOW", "URL"]]
+            [["SERVICE", "ENVIRONMENT", "LIVE", "COMMIT", "QUEUED", "URL"]]
                 + services.map { service in
                     let live = service["live"] as? [String: Any]
                     return [
@@ -46,11 +46,15 @@ struct Status: AsyncParsableCommand {
                             ? "suspended" : (live?["number"] as? Int).map { "\($0)" } ?? "-",
                         String((live?["commit"] as? String ?? "-").prefix(7)),
                         "\(service["queued"] as? Int ?? 0)",
-                        service["waiting"] as? String ?? "-", service["url"] as? String ?? "",
+                        service["url"] as? String ?? "",
                     ]
                 })
         for service in services {
             let name = "\(service["name"] as? String ?? "")/\(service["environment"] as? String ?? "")"
+            for wait in service["waits"] as? [[String: Any]] ?? [] {
+                let until = (wait["until"] as? String).map { ", until \($0) at the latest" } ?? ""
+                Output.line("       \(name): \(Output.safe(wait["on"] as? String ?? ""))\(until)")
+            }
             if service["paused"] as? Bool == true {
                 Output.line(" !     \(name) is paused: requests wait; kinto resume lets them in")
             }

@@ -14,11 +14,17 @@ public actor Lanes {
     private let perform: Perform
     private let logger: Logger
     private let halt: Halt
+    private let deadlines: Deadlines
     private var running: [Target: (release: Int64, task: Task<Void, Never>)] = [:]
+    /// Releases that are ended because a step of theirs is stuck.
+    private var overdue: [Int64: Failure] = [:]
     private var stopped = false
 
-    public init(store: Store, home: Home, halt: Halt, logger: Logger, perform: @escaping Perform) {
+    public init(
+        store: Store, home: Home, halt: Halt, deadlines: Deadlines, logger: Logger, perform: @escaping Perform
+    ) {
         self.halt = halt
+        self.deadlines = deadlines
         self.store = store
         self.home = home
         self.logger = logger
@@ -88,6 +94,49 @@ public actor Lanes {
         for active in running.values { await active.task.value }
     }
 
+    /// Ends a release whose step is stuck: its task is cancelled, and given up when that does not help; what it may do
+    /// later finds the release closed.
+    public func end(_ step: Deadlines.Step, _ id: Int64) async {
+        guard let active = running[step.target], active.release == id else { return }
+        logger.error(
+            "a step is stuck",
+            metadata: ["release": "\(step.target)/\(step.number)", "stage": "\(step.stage)"])
+        overdue[id] = step.failure
+        active.task.cancel()
+        await first(of: active.task, or: Lanes.patience)
+        guard running[step.target]?.release == id else { return }
+        running[step.target] = nil
+        overdue[id] = nil
+        let log = ReleaseLog(path: home.releaseLog(step.target, step.number))
+        let recorder = ReleaseRecorder(store: store, id: id, log: log, deadlines: deadlines)
+        let isLive = (try? await store.release(step.target, step.number))?.live == true
+        log.append(.trouble("Release \(step.number): \(step.failure.message)"))
+        await record(
+            isLive ? Outcome(status: .deployed) : Outcome(status: .failed, failure: step.failure), recorder,
+            logger)
+        log.close()
+        await wake(step.target)
+    }
+
+    /// How long a cancelled task may take to end: a stop with its grace.
+    private static let patience = StageLimit.short?.time.duration ?? .seconds(60)
+
+    private func first(of task: Task<Void, Never>, or time: Duration) async {
+        let (over, end) = AsyncStream<Void>.makeStream()
+        let waits = [
+            Task {
+                await task.value
+                end.finish()
+            },
+            Task {
+                try? await Task.sleep(for: time)
+                end.finish()
+            },
+        ]
+        for await _ in over {}
+        for wait in waits { wait.cancel() }
+    }
+
     /// Waits until nothing runs in a target: for removing it.
     public func settle(_ target: Target) async {
         while let active = running[target] { await active.task.value }
@@ -95,6 +144,9 @@ public actor Lanes {
 
     private func run(_ queued: Release) async {
         await runOne(queued)
+        overdue[queued.id] = nil
+        // It may have been given up, and another one run by now.
+        guard running[queued.target]?.release == queued.id else { return }
         running[queued.target] = nil
         await wake(queued.target)
     }
@@ -118,7 +170,7 @@ public actor Lanes {
                 release.startedAt = .now
                 release.timings["queue"] = Double(Timestamp.now.milliseconds - release.createdAt.milliseconds)
             }
-            recorder = ReleaseRecorder(store: store, release: release, log: log)
+            recorder = ReleaseRecorder(store: store, id: release.id, log: log, deadlines: deadlines)
         } catch is CancellationError {
             return
         } catch {
@@ -137,8 +189,13 @@ public actor Lanes {
         } catch is CancellationError {
             // A server that stops leaves the release as it is recorded: the next one takes it up.
             guard !stopped else { return }
-            log.append(.trouble("Release \(release.number) was aborted"))
-            outcome = Outcome(status: .aborted)
+            if let failure = overdue[release.id] {
+                Lanes.tell(failure, release, log)
+                outcome = Outcome(status: .failed, failure: failure)
+            } else {
+                log.append(.trouble("Release \(release.number) was aborted"))
+                outcome = Outcome(status: .aborted)
+            }
         } catch {
             let failure = Lanes.failure(error)
             Lanes.tell(failure, release, log)

@@ -8,23 +8,54 @@ public actor ReleaseRecorder {
     private let store: Store
     private let id: Int64
     private let releaseLog: ReleaseLog
+    private let deadlines: Deadlines
     private var current: (stage: Stage, since: ContinuousClock.Instant)?
+    /// What the limits of the steps depend on beside the settings; read once.
+    private var world: (previous: Manifest?, scale: Int?)?
 
-    public init(store: Store, release: Release, log: ReleaseLog) {
+    public init(store: Store, id: Int64, log: ReleaseLog, deadlines: Deadlines) {
         self.store = store
-        id = release.id
+        self.deadlines = deadlines
+        self.id = id
         releaseLog = log
     }
 
     public func enter(_ stage: Stage) async throws {
-        try await note("\(stage.rawValue)") { $0.stage = stage }
+        let release = try await note("\(stage.rawValue)") { release in
+            try ReleaseRecorder.requireOpen(release)
+            release.stage = stage
+        }
+        try await begin(stage, release)
+    }
+
+    /// Its time is measured and bounded from here.
+    private func begin(_ stage: Stage, _ release: Release) async throws {
         current = (stage, .now)
+        if world == nil {
+            world = (
+                try await store.live(release.target)?.manifest,
+                try await store.environment(release.target)?.scale
+            )
+        }
+        await deadlines.enter(
+            id,
+            .init(
+                target: release.target, number: release.number, stage: stage, since: .now,
+                limit: StageLimit.of(
+                    stage, release.manifest, previous: world?.previous,
+                    instances: world?.scale ?? release.manifest?.rollout.instances ?? 1)))
+    }
+
+    /// A release that was given up is not gone on with.
+    private static func requireOpen(_ release: Release) throws {
+        if release.status != .deploying { throw CancellationError() }
     }
 
     public func starting(_ instance: Instance) async throws {
         try await store.update(
             id, step: "starting \(instance.name) under supervisor \(instance.supervisor.pid)"
         ) {
+            try ReleaseRecorder.requireOpen($0)
             $0.instances.removeAll { $0.name == instance.name }
             $0.instances.append(instance)
         }
@@ -35,16 +66,18 @@ public actor ReleaseRecorder {
         try await store.update(
             id, step: "starting the \(name) command under supervisor \(job.supervisor.pid)"
         ) {
+            try ReleaseRecorder.requireOpen($0)
             $0.jobs[name] = job
         }
     }
 
     public func swapping() async throws {
-        try await note("swapping") { release in
+        let release = try await note("swapping") { release in
+            try ReleaseRecorder.requireOpen(release)
             if release.abortRequested { throw CancellationError() }
             release.stage = .swap
         }
-        current = (.swap, .now)
+        try await begin(.swap, release)
     }
 
     /// There is no way back from here, so this is tried until it is durable; a server that ends before has the
@@ -53,18 +86,17 @@ public actor ReleaseRecorder {
     public func swapped(watch: Release.Watch?) async throws {
         while true {
             do {
-                try await note("swapped") { release in
+                let release = try await note("swapped") { release in
                     release.live = true
                     release.liveAt = .now
                     release.stage = .drain
                     release.watch = watch
                 }
-                break
+                return try await begin(.drain, release)
             } catch let failure as Failure where failure.code == "store-full" {
                 try await Task.sleep(for: .seconds(1))
             }
         }
-        current = (.drain, .now)
     }
 
     public func drained(_ receipt: Release.SwapReceipt) async throws {
@@ -75,7 +107,10 @@ public actor ReleaseRecorder {
 
     /// Notes facts of the release without a step.
     public func facts(_ change: @Sendable @escaping (inout Release) throws -> Void) async throws {
-        try await store.update(id, change)
+        try await store.update(id) { release in
+            try ReleaseRecorder.requireOpen(release)
+            try change(&release)
+        }
     }
 
     /// The last record: its status, and why if it is not `deployed`. A release that its watch has failed meanwhile
@@ -94,6 +129,7 @@ public actor ReleaseRecorder {
             release.jobs = [:]
             if !release.live { release.instances = [] }
         }
+        await deadlines.leave(id)
         return finished
     }
 

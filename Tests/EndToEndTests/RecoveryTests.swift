@@ -84,6 +84,31 @@ struct RecoveryTests {
         }
     }
 
+    /// Nothing stays "in progress" for ever, and what is stuck does no harm when it goes on after all.
+    @Test func aStepThatIsStuckIsGivenUp() async throws {
+        try await Server.with { server in
+            try await server.setUp(Self.settings + "}")
+            try await server.push("first")
+            _ = server.stop()
+            try await server.serve(
+                variables: ["KINTO_FAULT=fetched:delay=6000@1", "KINTO_STAGE_LIMIT=fetch:500ms"])
+            let pushed = try await server.push("second")
+            #expect(pushed.output.contains("the step fetch took longer than 500ms"), "\(pushed.output)")
+            let failed = try await release(server, 2)
+            #expect(failed["status"] as? String == "failed")
+            #expect((failed["failure"] as? [String: Any])?["code"] as? String == "stage-overdue")
+            let third = try await server.push("third")
+            #expect(third.output.contains("Release 3 is live"), "\(third.output)")
+            // The one that was given up wakes up meanwhile.
+            try await Task.sleep(for: .seconds(6))
+            #expect(try await release(server, 2)["status"] as? String == "failed")
+            #expect(try await release(server, 3)["live"] as? Bool == true)
+            #expect(try await String(decoding: server.get().body, as: UTF8.self).hasPrefix("release=3 "))
+            let doctor = try await server.kinto("doctor")
+            #expect(doctor.output.contains("0 deploying, 0 queued, none over its time"), "\(doctor.output)")
+        }
+    }
+
     /// Scenario 7: all processes are gone at once.
     @Test func afterARebootEveryServiceIsStartedFromItsArtifact() async throws {
         try await Server.with { server in

@@ -52,7 +52,8 @@ final class Server: Sendable {
     }
 
     /// Starts `kinto serve` and waits until it answers.
-    func serve(_ more: String...) async throws {
+    /// - Parameter variables: `NAME=value`, more of its environment.
+    func serve(_ more: String..., variables: [String] = []) async throws {
         let log = try Descriptor.open("\(root)/serve.log", O_WRONLY | O_CREAT | O_APPEND)
         let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
         Server.pids.write { [root, bin, home, listen, proxy, options] pids in
@@ -62,7 +63,8 @@ final class Server: Sendable {
                     "kinto", "serve", "--home", home, "--listen", "127.0.0.1:\(listen)", "--proxy-listen",
                     "127.0.0.1:\(proxy)",
                 ] + options + more,
-                environment: ["PATH=\(path)", "HOME=\(root)"], standardOutput: log, standardError: log
+                environment: ["PATH=\(path)", "HOME=\(root)"] + variables, standardOutput: log,
+                standardError: log
             ).start()
         }
         for _ in 0..<200 {
