@@ -7,7 +7,7 @@ DESTDIR ?=
 SWIFT ?= swift
 PACKAGES := libgit2-dev libcurl4-openssl-dev libssl-dev libnghttp2-dev libsqlite3-dev pkg-config git python3 openssh-server
 
-.PHONY: deps build test lint format bench bench-proxy swap-drivers fuzz soak soak-swaps soak-proxy crash demo install clean help
+.PHONY: deps build test lint format bench bench-proxy swap-drivers fuzz soak soak-swaps soak-proxy soak-long crash demo install clean help
 
 deps: ## install the missing Debian packages
 	@missing=(); for package in $(PACKAGES); do \
@@ -73,6 +73,9 @@ soak-swaps: release load ## 1,000 swaps under a mixed load, then one every 200 m
 
 soak-proxy: release load ## the proxy replaced 50 times under load
 	scripts/soak-proxy
+
+soak-long: release load ## half an hour of deploys over 20 services under load: nothing grows
+	scripts/soak-long
 
 crash: deps ## the server killed at each point of a deploy, and 500 times at any moment, under load (debug build)
 	$(SWIFT) build
