@@ -20,6 +20,7 @@ struct Actions: Sendable {
     let proxy: ProxyProcess
     let deployment: Deployment
     let keeper: ReleaseKeeper
+    let containment: Containment
     let logger: Logger
 
     func require(_ target: Target) async throws {

@@ -38,6 +38,7 @@ public enum ControlServer {
             throw Failure(code: "invalid-limit", "--proxy-limit: \(error)")
         }
         try listen.check()
+        let containment = try ContainmentSetup(options: options.containment, home: home).containment()
 
         let store = try Store(path: home.database)
         let git = try GitExecutor()
@@ -49,13 +50,14 @@ public enum ControlServer {
             settings: .init(
                 listen: proxyListen, secure: secure, redirects: options.redirectsToTLS, limits: proxyLimits),
             version: options.version, routes: routes)
-        let rollout = RolloutController(supervisors: supervisors, routes: routes, ports: ports)
+        let rollout = RolloutController(
+            supervisors: supervisors, routes: routes, ports: ports, containment: containment)
         let environment = ProcessEnvironment(inherited: inherited(), home: home)
         let pipeline = Pipeline(
             home: home, store: store, git: git, artifacts: try ArtifactStore(root: home.artifacts),
             jobs: Jobs(client: supervisors),
             fetcher: ChildFetcher(home: home, fetcher: Fetcher(program: options.executablePath)),
-            environment: environment,
+            environment: environment, containment: containment,
             checkPort: {
                 do throws(Failure) {
                     try routes.driver.check(.init(identifier: $1.description, hosts: [], port: $0))
@@ -70,7 +72,7 @@ public enum ControlServer {
         let actions = Actions(
             options: options, home: home, store: store, lanes: lanes, git: git, rollout: rollout,
             routes: routes, proxy: proxy,
-            deployment: deployment, keeper: keeper, logger: logger)
+            deployment: deployment, keeper: keeper, containment: containment, logger: logger)
         await keeper.whenCold { await actions.bringBack($0) }
         try await firstToken(actions)
 

@@ -122,11 +122,18 @@ struct Recovery: Sendable {
         for environment in try await store.environments() {
             recorded += try await store.releases(environment.target, limit: 100)
         }
-        let known = Set(recorded.flatMap(\.instances).map { "KINTO_INSTANCE_ID=\($0.identifier)" })
+        let identifiers = recorded.flatMap(\.instances).map(\.identifier)
+        let known = Set(identifiers.map { "KINTO_INSTANCE_ID=\($0)" })
         let mark = "KINTO_HOME_ID=\(ProcessEnvironment.homeMark(home))"
         try await Blocking.run {
             Strays.end { entries in
                 entries.contains(mark) && !entries.contains { known.contains($0) }
+            }
+            // Also what hid its mark.
+            let groups = actions.containment.groups
+            let kept = Set(identifiers.map { ControlGroup(groups, name: $0).name })
+            for name in groups.names where !kept.contains(name) {
+                ControlGroup.end(groups.group(named: name).directories)
             }
         }
     }

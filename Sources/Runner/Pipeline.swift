@@ -18,14 +18,14 @@ public struct Pipeline: Sendable {
 
     public init(
         home: Home, store: Store, git: GitExecutor, artifacts: ArtifactStore, jobs: any JobRunner,
-        fetcher: any RemoteFetcher, environment: ProcessEnvironment,
+        fetcher: any RemoteFetcher, environment: ProcessEnvironment, containment: Containment = Containment(),
         checkPort: @escaping @Sendable (UInt16, Target) async throws -> Void
     ) {
         self.home = home
         self.store = store
         self.git = git
         self.artifacts = artifacts
-        builder = Builder(home: home, jobs: jobs)
+        builder = Builder(home: home, jobs: jobs, containment: containment)
         self.fetcher = fetcher
         self.environment = environment
         self.checkPort = checkPort
@@ -92,25 +92,20 @@ public struct Pipeline: Sendable {
             try TreeExtractor(repository: path).extract(commit.id, to: workspace, cancellation: cancellation)
         }
         for warning in extracted.warnings { await recorder.log(.trouble(warning)) }
-        let directory = manifest.root == "." ? workspace : "\(workspace)/\(manifest.root)"
-        guard Files.isDirectory(directory) else {
-            throw Failure(
-                stage: .build, code: "root-missing",
-                "the commit has no directory '\(manifest.root)' (root in kinto.json)")
+        let directory = try BuildPlace.directory(manifest.root, in: workspace, key: "root")
+        if let command = manifest.build.command {
+            await recorder.log(.step("Building: \(command)"))
+            if let reduced = builder.containment.reduced { await recorder.log(.detail(reduced)) }
         }
-        if let command = manifest.build.command { await recorder.log(.step("Building: \(command)")) }
         try await builder.build(
             release, manifest, in: directory,
             environment: environment.build(release, manifest, config: config),
             secrets: ProcessEnvironment.secrets(config))
 
         try await recorder.enter(.store)
-        let output = manifest.build.output == "." ? directory : "\(directory)/\(manifest.build.output)"
-        guard Files.isDirectory(output) else {
-            throw Failure(
-                stage: .store, code: "output-missing",
-                "the build made no directory '\(manifest.build.output)' (build.output in kinto.json)")
-        }
+        let output = try BuildPlace.directory(manifest.build.output, in: directory, key: "build.output")
+        let access = ArtifactAccess(containment: builder.containment)
+        try await Blocking.run { try access.take(output, isBuilt: manifest.build.command != nil) }
         let identifier = "\(release.target.service).\(release.target.environment).\(release.number)"
         let artifacts = artifacts
         let stored = try await Blocking.run {
@@ -238,11 +233,16 @@ public struct Pipeline: Sendable {
         _ recorder: ReleaseRecorder
     ) async throws {
         guard let command = manifest.release else { return }
+        let containment = builder.containment
+        try await Blocking.run { try ArtifactAccess(containment: containment).open(directory) }
         await recorder.log(.step("Release command: \(command.command)"))
         try await builder.run(
             command.command, name: "release", stage: .store, release: release, in: directory,
-            environment: environment.service(release, manifest, config: config),
-            secrets: ProcessEnvironment.secrets(config), timeout: command.timeout, silence: nil)
+            environment: containment.serviceUser?.adapt(
+                environment.service(release, manifest, config: config), home: directory)
+                ?? environment.service(release, manifest, config: config),
+            secrets: ProcessEnvironment.secrets(config), timeout: command.timeout, silence: nil,
+            confinement: containment.confineReleaseCommand())
     }
 }
 

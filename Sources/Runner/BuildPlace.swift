@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Foundation
+internal import Glibc
+internal import KintoCore
+internal import Wire
+
+/// Where a build works: its checkout and, when it runs as a user of its own, a home directory beside it.
+struct BuildPlace: Sendable {
+    let home: Home
+    let release: Release
+    /// nil: the server's.
+    let user: SystemUser?
+
+    private var workspace: String { home.workspace(release.target, release.number) }
+    private var ownHome: String { "\(workspace).home" }
+
+    /// What the build may write to.
+    var writable: [String] { user == nil ? [workspace] : [workspace, ownHome] }
+
+    /// Gives a fresh checkout to the build's user, who gets through to it and to nothing else. Blocks.
+    func prepare() throws {
+        guard let user else { return }
+        do {
+            try Files.removeTree(ownHome)
+            try Files.makeDirectories(ownHome)
+            try Ownership.give(ownHome, to: user.identity)
+            try Ownership.give(workspace, to: user.identity)
+            var directory = Files.parent(of: workspace)
+            while directory.hasPrefix("\(home.path)/work") {
+                try Ownership.letThrough(directory, [user.identity.user])
+                directory = Files.parent(of: directory)
+            }
+        } catch { throw error.failure("Giving the checkout to user \(user.name)") }
+    }
+
+    func environment(_ environment: [String]) -> [String] {
+        user?.adapt(environment, home: ownHome) ?? environment
+    }
+
+    /// What failed is the news; a remainder is removed with the next release of that number.
+    func clear() { if user != nil { try? Files.removeTree(ownHome) } }
+
+    /// The directory of the checkout that kinto.json names. Links are followed within the checkout, never out of it:
+    /// what is outside is not the repository's to give away.
+    static func directory(_ name: String, in parent: String, key: String) throws -> String {
+        do { return try Beneath(parent).path(name) } catch {
+            if error.code == EXDEV || error.code == ELOOP {
+                throw Failure(
+                    stage: key == "root" ? .build : .store, code: "path-outside",
+                    "'\(name)' (\(key) in kinto.json) leads out of the checkout through a link",
+                    hints: [.init("name a directory of the repository, or copy what the link means into it")])
+            }
+            throw key == "root"
+                ? Failure(
+                    stage: .build, code: "root-missing",
+                    "the commit has no directory '\(name)' (root in kinto.json)")
+                : Failure(
+                    stage: .store, code: "output-missing",
+                    "the build made no directory '\(name)' (build.output in kinto.json)")
+        }
+    }
+}
