@@ -30,7 +30,10 @@ extension Actions {
     private static let freeFloor: UInt64 = 1 << 30
 
     func examine() async throws -> [Finding] {
-        var findings = [examineHome(), examineRoom(), await examineProxy(), try await examineWaits()]
+        var findings = [
+            examineHome(), examineRoom(), examineContainment(), await examineProxy(),
+            try await examineWaits(),
+        ]
         for certificate in await certificates() { findings.append(Actions.examine(certificate)) }
         for service in try await store.services() { findings += try await examine(service) }
         return findings
@@ -41,12 +44,20 @@ extension Actions {
         guard stat(home.path, &facts) == 0 else {
             return Finding("home", "\(home.path) cannot be read", isWell: false, fix: "ls -ld \(home.path)")
         }
-        guard facts.st_mode & 0o077 == 0 else {
+        // With users for builds and services, the group's bit stands for their way through (acl(5)).
+        let isShared = containment.buildUser != nil || containment.serviceUser != nil
+        guard facts.st_mode & (isShared ? 0o067 : 0o077) == 0 else {
             return Finding(
                 "home", "\(home.path) is open to other users, and so are its secrets", isWell: false,
                 fix: "chmod 700 \(home.path)")
         }
         return Finding("home", home.path)
+    }
+
+    /// What is in force is a fact, not a fault; what could be better is told with it.
+    private func examineContainment() -> Finding {
+        let facts = containment.facts.map { "\($0.name) \($0.value)" }
+        return Finding("isolation", (facts + containment.reasons).joined(separator: ", "))
     }
 
     private func examineRoom() -> Finding {

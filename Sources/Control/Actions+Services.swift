@@ -124,6 +124,8 @@ extension Actions {
         }
         let version, home, listen: String
         let proxy: Proxy
+        /// What of docs/containment.md is in force, and why not more.
+        let isolation: [String: String]
         let services: [Service]
     }
 
@@ -164,6 +166,9 @@ extension Actions {
                 pid: hello?.process?.pid, supervisor: proxySupervisor(),
                 listen: routes.isExternal ? nil : hello?.addresses?.plain ?? options.proxyListen,
                 tlsListen: hello?.addresses?.secure, certificates: await certificates(), name: hello?.name),
+            isolation: Dictionary(
+                containment.facts.map { ($0.name, $0.value) }
+                    + [("reasons", containment.reasons.joined(separator: "; "))], uniquingKeysWith: { $1 }),
             services: services)
     }
 }

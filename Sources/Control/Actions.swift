@@ -21,6 +21,7 @@ struct Actions: Sendable {
     let deployment: Deployment
     let keeper: ReleaseKeeper
     let deadlines: Deadlines
+    let containment: Containment
     let logger: Logger
 
     func require(_ target: Target) async throws {

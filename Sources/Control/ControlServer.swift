@@ -39,6 +39,7 @@ public enum ControlServer {
             throw Failure(code: "invalid-limit", "--proxy-limit: \(error)")
         }
         try listen.check()
+        let containment = try ContainmentSetup(options: options.containment, home: home).containment()
 
         let store = try Store(path: home.database)
         let git = try GitExecutor()
@@ -50,14 +51,16 @@ public enum ControlServer {
             settings: .init(
                 listen: proxyListen, secure: secure, redirects: options.redirectsToTLS, limits: proxyLimits),
             version: options.version, routes: routes)
-        let rollout = RolloutController(supervisors: supervisors, routes: routes, ports: ports)
+        let rollout = RolloutController(
+            supervisors: supervisors, routes: routes, ports: ports, containment: containment)
         let environment = ProcessEnvironment(inherited: inherited(), home: home)
         let halt = Halt()
+        let artifacts = try ArtifactStore(root: home.artifacts)
         let pipeline = Pipeline(
-            home: home, store: store, git: git, artifacts: try ArtifactStore(root: home.artifacts),
+            home: home, store: store, git: git, artifacts: artifacts,
             jobs: Jobs(client: supervisors, halt: halt),
             fetcher: ChildFetcher(home: home, fetcher: Fetcher(program: options.executablePath)),
-            environment: environment,
+            environment: environment, containment: containment,
             checkPort: {
                 do throws(Failure) {
                     try routes.driver.check(.init(identifier: $1.description, hosts: [], port: $0))
@@ -77,7 +80,8 @@ public enum ControlServer {
         let actions = Actions(
             options: options, home: home, store: store, lanes: lanes, git: git, rollout: rollout,
             routes: routes, proxy: proxy,
-            deployment: deployment, keeper: keeper, deadlines: deadlines, logger: logger)
+            deployment: deployment, keeper: keeper, deadlines: deadlines, containment: containment,
+            logger: logger)
         await deadlines.use { await lanes.end($0, $1) }
         await keeper.whenCold { await actions.bringBack($0) }
         try await firstToken(actions)
@@ -93,6 +97,7 @@ public enum ControlServer {
         let recovery = Recovery(home: home, store: store, actions: actions, ports: ports, logger: logger)
         let rest = try await recovery.takeOver()
 
+        let leftovers = Leftovers(home: home, store: store, artifacts: artifacts)
         let server = APIServer(actions: actions, version: options.version)
         unlink(home.socket)
         let quiet = Logger(label: "http", factory: { _ in SwiftLogNoOpLogHandler() })
@@ -112,6 +117,11 @@ public enum ControlServer {
                     if let external { await external.watch(report) } else { await proxy.watch(report) }
                 }
                 group.addTask { await recovery.endStrays() }
+                group.addTask {
+                    do { try await leftovers.remove() } catch {
+                        logger.error("what is left over cannot be removed", metadata: ["error": "\(error)"])
+                    }
+                }
                 group.addTask { await recovery.retireOld() }
                 group.addTask { await recovery.stopInterrupted(rest.interrupted) }
                 group.addTask {

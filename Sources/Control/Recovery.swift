@@ -172,18 +172,26 @@ struct Recovery: Sendable {
     /// Ends processes of this home that no release has, and that are older than this server.
     func endStrays() async {
         do {
+            // Named before the records are read: what is made meanwhile is recorded first.
+            let groups = actions.containment.groups
+            let names = groups.names
             var recorded = try await store.allLive() + store.openReleases()
             for environment in try await store.environments() {
                 recorded += try await store.releases(environment.target, limit: 100)
             }
-            let known = Set(
-                recorded.flatMap { release in
-                    release.instances.map(\.identifier) + release.jobs.values.map(\.identifier)
-                }.map { "KINTO_INSTANCE_ID=\($0)" })
+            let identifiers = recorded.flatMap { release in
+                release.instances.map(\.identifier) + release.jobs.values.map(\.identifier)
+            }
+            let known = Set(identifiers.map { "KINTO_INSTANCE_ID=\($0)" })
             let mark = "KINTO_HOME_ID=\(ProcessEnvironment.homeMark(home))"
             try await Blocking.run {
                 Strays.end(before: ProcessIdentity(running: getpid())) { entries in
                     entries.contains(mark) && !entries.contains { known.contains($0) }
+                }
+                // Also what hid its mark.
+                let kept = Set(identifiers.map { ControlGroup(groups, name: $0).name })
+                for name in names where !kept.contains(name) {
+                    ControlGroup.end(groups.group(named: name).directories)
                 }
             }
         } catch {

@@ -51,6 +51,7 @@ struct Kinto: AsyncParsableCommand {
             for hint in failure.hints { Output.error("       \(hint.line)\n") }
             let refused = [
                 "home-in-use", "proxy-start", "proxy-replace", "address-taken", "address-unusable",
+                "sandbox-unavailable", "unknown-user", "user-needs-root", "user-no-access",
             ]
             Glibc.exit(refused.contains(failure.code) ? 3 : 2)
         } catch let code as ExitCode {
@@ -110,6 +111,7 @@ struct Serve: AsyncParsableCommand {
             discussion: "Names: \(ProxyLimits.names.joined(separator: ", ")). See docs/proxy.md.",
             valueName: "name=value"))
     var proxyLimit: [String] = []
+    @OptionGroup(title: "Builds and services (docs/containment.md)") var containment: ContainmentArguments
     @OptionGroup(title: "Another proxy (docs/proxies.md)") var proxyOptions: ProxyOptions
 
     func run() async throws {
@@ -117,7 +119,7 @@ struct Serve: AsyncParsableCommand {
             ServeOptions(
                 home: options.directory, listen: listen, proxy: proxyOptions.choice, proxyListen: proxyListen,
                 proxyTLSListen: proxyTlsListen, redirectsToTLS: !noHttpsRedirect,
-                proxyLimits: proxyLimit,
+                proxyLimits: proxyLimit, containment: containment.choice,
                 runtimePath: Kinto.runtimePath,
                 executablePath: Kinto.executablePath, version: Kinto.version))
     }

@@ -73,6 +73,13 @@ struct ProbeDiagnosis: Sendable {
         let ran = max(0, state.changedAt.milliseconds - state.startedAt.milliseconds)
         let lines = console()
         switch state.ending {
+        case _ where state.cause == .memory:
+            var result = failure(
+                "service-memory",
+                "\(instance.name) ran out of memory after \(ran) ms, before it was live\(state.peakMemory.map { " (at most \($0 >> 20) MiB were used)" } ?? "")",
+                evidence: lines)
+            result.hints.append(.init("raise its limit", command: "kinto serve --service-memory SIZE"))
+            return result
         case .exited(code: 127):
             return failure(
                 "start-not-found",

@@ -9,13 +9,18 @@ public struct RolloutController: Sendable {
     let supervisors: SupervisorClient
     let routes: Routes
     let ports: PortAllocator
+    let containment: Containment
     public let gate = SwapGate()
     private let drains = Drains()
 
-    public init(supervisors: SupervisorClient, routes: Routes, ports: PortAllocator) {
+    public init(
+        supervisors: SupervisorClient, routes: Routes, ports: PortAllocator,
+        containment: Containment = Containment()
+    ) {
         self.supervisors = supervisors
         self.routes = routes
         self.ports = ports
+        self.containment = containment
     }
 
     /// - Returns: what served before, drained and still running: the caller's to keep or to stop.
@@ -136,18 +141,23 @@ public struct RolloutController: Sendable {
     private func start(_ name: String, _ plan: RolloutPlan, _ journal: any RolloutJournal) async throws -> (
         Instance, SupervisorHandle
     ) {
+        let containment = containment
+        try await Blocking.run { try ArtifactAccess(containment: containment).open(plan.directory) }
         let port = try ports.take()
+        let environment =
+            containment.serviceUser?.adapt(plan.environment, home: plan.directory) ?? plan.environment
         let identifier = UUID().uuidString
         let statePath = "\(plan.releaseDirectory)/\(name).state"
         let spec = SupervisorSpec(
             identifier: identifier, mode: .service, command: RolloutController.execForm(plan.manifest.start),
             workingDirectory: plan.directory,
-            environment: plan.environment + [
+            environment: environment + [
                 "PORT=\(port)", "HOST=127.0.0.1", "KINTO_INSTANCE=\(name)",
             ], logPath: "\(plan.releaseDirectory)/console.\(name).log", logStyle: .console,
             logLimit: 10 << 20,
             secrets: plan.secrets, statePath: statePath, stopSignal: plan.manifest.rollout.stop.signal,
-            stopGrace: plan.manifest.rollout.stop.grace.milliseconds)
+            stopGrace: plan.manifest.rollout.stop.grace.milliseconds,
+            confinement: containment.confineService())
         await journal.log(.step("Starting \(name) on 127.0.0.1:\(port): \(plan.manifest.start)"))
         var instance: Instance?
         do {

@@ -46,7 +46,9 @@ public struct SupervisorClient: Sendable {
                 grace: spec.stopGrace)
         } catch {
             // The pipe closes with `gate`: the supervisor ends without having started anything.
-            kill(pid, SIGKILL)
+            // Not waited for yet: the number is its own.
+            let child = Descriptor(owning: kinto_pidfd_open(pid))
+            kinto_pidfd_send_signal(child.raw, SIGKILL)
             var status: Int32 = 0
             waitpid(pid, &status, 0)
             throw error

@@ -63,6 +63,10 @@ public struct SupervisorHandle: Sendable {
                 return
             }
             Strays.end { $0.contains(Strays.instanceMark(identifier)) }
+            // Also what hid its mark.
+            if let last = try? SupervisorState.read(statePath), last.identifier == identifier {
+                ControlGroup.end(last.groupDirectories)
+            }
         }
     }
 }

@@ -1,20 +1,83 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Foundation
+internal import Glibc
 internal import KintoCore
+internal import Wire
 
-/// Where a release is built and what its artifact is called.
+/// Where a release is built: its checkout and, when the build runs as a user of its own, a home directory beside it.
 struct BuildPlace: Sendable {
+    private let home: Home
     let workspace: String
-    /// The service's root in it: where the build command runs.
-    let root: String
-    /// What is kept of it.
-    let output: String
     /// The artifact's ID.
     let artifact: String
+    /// nil: the server's.
+    private let user: SystemUser?
 
-    init(home: Home, _ release: Release, _ manifest: Manifest) {
+    private var ownHome: String { "\(workspace).home" }
+
+    init(_ home: Home, _ release: Release, user: SystemUser?) {
+        self.home = home
+        self.user = user
         workspace = home.workspace(release.target, release.number)
-        root = manifest.root == "." ? workspace : "\(workspace)/\(manifest.root)"
-        output = manifest.build.output == "." ? root : "\(root)/\(manifest.build.output)"
         artifact = "\(release.target.service).\(release.target.environment).\(release.number)"
+    }
+
+    /// The service's root in the checkout: where the build command runs.
+    func root(_ manifest: Manifest) throws -> String {
+        try BuildPlace.directory(manifest.root, in: workspace, key: "root")
+    }
+
+    /// What is kept.
+    func output(_ manifest: Manifest) throws -> String {
+        try BuildPlace.directory(manifest.build.output, in: root(manifest), key: "build.output")
+    }
+
+    /// What the build may write to.
+    var writable: [String] { user == nil ? [workspace] : [workspace, ownHome] }
+
+    /// Gives a fresh checkout to the build's user, who gets through to it and to nothing else. Blocks.
+    func prepare() throws {
+        guard let user else { return }
+        do {
+            try Files.removeTree(ownHome)
+            try Files.makeDirectories(ownHome)
+            try Ownership.give(ownHome, to: user.identity)
+            try Ownership.give(workspace, to: user.identity)
+            var directory = Files.parent(of: workspace)
+            while directory.hasPrefix("\(home.path)/work") {
+                try Ownership.letThrough(directory, [user.identity.user])
+                directory = Files.parent(of: directory)
+            }
+        } catch { throw error.failure("Giving the checkout to user \(user.name)") }
+    }
+
+    func environment(_ environment: [String]) -> [String] {
+        user?.adapt(environment, home: ownHome) ?? environment
+    }
+
+    /// Removes all of it. Blocks.
+    func remove() throws {
+        try Files.removeTree(workspace)
+        try Files.removeTree(ownHome)
+    }
+
+    /// The directory of the checkout that kinto.json names. Links are followed within the checkout, never out of it:
+    /// what is outside is not the repository's to give away.
+    private static func directory(_ name: String, in parent: String, key: String) throws -> String {
+        do { return try Beneath(parent).path(name) } catch {
+            if error.code == EXDEV || error.code == ELOOP {
+                throw Failure(
+                    stage: key == "root" ? .build : .store, code: "path-outside",
+                    "'\(name)' (\(key) in kinto.json) leads out of the checkout through a link",
+                    hints: [.init("name a directory of the repository, or copy what the link means into it")])
+            }
+            throw key == "root"
+                ? Failure(
+                    stage: .build, code: "root-missing",
+                    "the commit has no directory '\(name)' (root in kinto.json)")
+                : Failure(
+                    stage: .store, code: "output-missing",
+                    "the build made no directory '\(name)' (build.output in kinto.json)")
+        }
     }
 }

@@ -9,6 +9,7 @@ internal import Wire
 struct Builder: Sendable {
     let home: Home
     let jobs: any JobRunner
+    let containment: Containment
 
     /// A command of a release.
     struct Command {
@@ -22,26 +23,46 @@ struct Builder: Sendable {
         let secrets: [String]
         let timeout: TimeSpan
         var silence: TimeSpan?
+        let confinement: Confinement
     }
 
     /// Runs the build command, if there is one, or waits for the end of the one that an earlier server started.
-    /// - Parameter checkOut: makes the directory that it is run in; not called when it runs there already.
+    /// - Parameters:
+    ///   - environment: `NAME=value`, whole.
+    ///   - checkOut: makes the checkout; not called when the command runs there already.
     func build(
-        _ release: Release, _ manifest: Manifest, _ command: Command?, _ recorder: ReleaseRecorder,
-        checkOut: () async throws -> Void
+        _ release: Release, _ manifest: Manifest, at place: BuildPlace, environment: [String],
+        secrets: [String],
+        _ recorder: ReleaseRecorder, checkOut: () async throws -> Void
     ) async throws {
-        guard let command else { return try await checkOut() }
-        if let state = try await ended(command, release, recorder, orElse: { _ in nil }) {
-            try judge(state, command, release)
-        } else {
-            try await checkOut()
-            await recorder.log(.step("Building: \(command.text)"))
-            if !release.noCache {
-                try await restoreCaches(release.target, manifest, to: command.directory)
-            }
-            try await run(command, release, recorder)
+        guard let text = manifest.build.command else { return try await checkOut() }
+        func command(in directory: String) -> Command {
+            Command(
+                text: text, name: "build", stage: .build, directory: directory,
+                environment: place.environment(environment), secrets: secrets,
+                timeout: manifest.build.timeout,
+                silence: manifest.build.silence,
+                confinement: containment.confineBuild(
+                    memory: manifest.build.memory, writable: place.writable, workingDirectory: directory))
         }
-        try await saveCaches(release.target, manifest, from: command.directory)
+        func caches(in directory: String) -> BuildCaches {
+            BuildCaches(
+                directory: directory, kept: home.cache(release.target), user: containment.buildUser?.identity)
+        }
+        // The checkout may have become the artifact already.
+        let earlier = (try? place.root(manifest)) ?? place.workspace
+        if let state = try await ended(command(in: earlier), release, recorder, orElse: { _ in nil }) {
+            try judge(state, command(in: earlier), release)
+            return try await caches(in: earlier).save(manifest.build.cache)
+        }
+        try await checkOut()
+        let directory = try place.root(manifest)
+        await recorder.log(.step("Building: \(text)"))
+        if let reduced = containment.reduced { await recorder.log(.detail(reduced)) }
+        try await Blocking.run { try place.prepare() }
+        if !release.noCache { try await caches(in: directory).restore(manifest.build.cache) }
+        try await run(command(in: directory), release, recorder)
+        try await caches(in: directory).save(manifest.build.cache)
     }
 
     /// Runs the release command once: of one that an earlier server started the end is waited for.
@@ -88,7 +109,7 @@ struct Builder: Sendable {
                 logPath: home.releaseLog(release.target, release.number), logStyle: .detail,
                 logLimit: 50 << 20, secrets: command.secrets, statePath: statePath,
                 stopSignal: SIGTERM, stopGrace: 10_000, timeout: command.timeout.milliseconds,
-                silence: command.silence?.milliseconds ?? 0)
+                silence: command.silence?.milliseconds ?? 0, confinement: command.confinement)
         ) { supervisor in
             try Fault.jobStarted.reach()
             try await recorder.starting(
@@ -101,7 +122,8 @@ struct Builder: Sendable {
     private func judge(_ state: SupervisorState, _ command: Command, _ release: Release) throws {
         try Fault.jobEnded.reach()
         let verdict = JobVerdict(
-            name: command.name, command: command.text, timeout: command.timeout, silence: command.silence)
+            name: command.name, command: command.text, timeout: command.timeout, silence: command.silence,
+            bounds: command.confinement)
         if let failure = verdict.failure(state, log: home.releaseLog(release.target, release.number)) {
             throw Builder.diskFull(failure, in: command.directory).at(command.stage)
         }
@@ -118,56 +140,5 @@ struct Builder: Sendable {
             hints: [
                 .init("make room on the file system of the home directory", command: "df -h \(directory)")
             ])
-    }
-
-    private func restoreCaches(_ target: Target, _ manifest: Manifest, to directory: String) async throws {
-        for path in manifest.build.cache {
-            let kept = "\(home.cache(target))/\(Builder.key(path))"
-            guard Files.isDirectory(kept), !Files.exists("\(directory)/\(path)") else { continue }
-            try Files.makeDirectories(Files.parent(of: "\(directory)/\(path)"))
-            try await copy(kept, to: "\(directory)/\(path)")
-        }
-    }
-
-    /// Each cache is copied beside the old one and takes its place by rename.
-    private func saveCaches(_ target: Target, _ manifest: Manifest, from directory: String) async throws {
-        for path in manifest.build.cache where Files.isDirectory("\(directory)/\(path)") {
-            let kept = "\(home.cache(target))/\(Builder.key(path))"
-            try Files.makeDirectories(home.cache(target))
-            try Files.removeTree("\(kept).new")
-            try await copy("\(directory)/\(path)", to: "\(kept).new")
-            try Files.removeTree("\(kept).old")
-            if Files.exists(kept) { try check("rename", kept) { rename(kept, "\(kept).old") } }
-            try check("rename", kept) { rename("\(kept).new", kept) }
-            try Files.removeTree("\(kept).old")
-        }
-    }
-
-    /// One directory name for a relative path.
-    private static func key(_ path: String) -> String {
-        path.utf8.map { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"):
-                String(UnicodeScalar(byte))
-            default: "%\(String(byte, radix: 16))"
-            }
-        }.joined()
-    }
-
-    private func copy(_ source: String, to destination: String) async throws {
-        try await Blocking.run {
-            let pid = try Spawn(
-                path: "/bin/cp", arguments: ["cp", "-a", "--reflink=auto", "--", source, destination],
-                environment: ["PATH=/usr/bin:/bin", "LC_ALL=C"]
-            ).start()
-            var status: Int32 = 0
-            try check("waitpid", "cp") { waitpid(pid, &status, 0) }
-            guard status == 0 else {
-                throw Failure(
-                    code: "cache-copy", "the cache \(source) could not be copied",
-                    hints: [.init("build without caches", command: "kinto deploy NAME --no-cache")])
-            }
-        }
     }
 }

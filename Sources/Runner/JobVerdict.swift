@@ -9,6 +9,7 @@ struct JobVerdict {
     let command: String
     let timeout: TimeSpan
     let silence: TimeSpan?
+    let bounds: Confinement
 
     func failure(_ state: SupervisorState, log: String) -> Failure? {
         if state.cause == .itself, state.ending == .exited(code: 0) { return nil }
@@ -24,6 +25,31 @@ struct JobVerdict {
                 "the \(name) command printed nothing for \(silence.map { "\($0)" } ?? "too long") and was stopped",
                 evidence: evidence,
                 hints: [.init("raise build.silence in kinto.json, or let the command print its progress")])
+        case (.memory, _):
+            let limit = bounds.memory >> 20
+            let peak = state.peakMemory.map { " (at most \($0 >> 20) MiB were used)" } ?? ""
+            return Failure(
+                code: "\(name)-memory",
+                bounds.memory > 0
+                    ? "the \(name) command ran out of memory, its limit is \(limit) MiB, and was ended\(peak)"
+                    : "the machine ran out of memory and the \(name) command was ended\(peak)",
+                evidence: evidence,
+                hints: [
+                    .init(
+                        name == "build"
+                            ? "raise build.memory in kinto.json, at most to what the server gives a build"
+                            : "have it use less memory at once"),
+                    .init("raise what the server gives", command: "kinto serve --build-memory SIZE"),
+                ])
+        case (.processes, _):
+            return Failure(
+                code: "\(name)-processes",
+                "the \(name) command started more processes and threads than its limit of \(bounds.processes), and was ended",
+                evidence: evidence,
+                hints: [
+                    .init("see whether it starts processes without end"),
+                    .init("raise the limit", command: "kinto serve --build-processes NUMBER"),
+                ])
         case (_, .exited(code: 127)):
             return Failure(
                 code: "\(name)-not-found",

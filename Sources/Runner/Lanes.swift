@@ -203,8 +203,8 @@ public actor Lanes {
         }
         // A build that failed leaves its checkout; the log and the cause are what is kept. It goes before the outcome
         // is recorded: it may be what filled the disk.
-        let workspace = home.workspace(target, release.number)
-        try? await Blocking.run { try Files.removeTree(workspace) }
+        let place = BuildPlace(home, release, user: nil)
+        try? await Blocking.run { try place.remove() }
         Fault.cleanUp.pass()
         await record(outcome, recorder, logger)
         Fault.finished.pass()

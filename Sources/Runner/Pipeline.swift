@@ -18,14 +18,14 @@ public struct Pipeline: Sendable {
 
     public init(
         home: Home, store: Store, git: GitExecutor, artifacts: ArtifactStore, jobs: any JobRunner,
-        fetcher: any RemoteFetcher, environment: ProcessEnvironment,
+        fetcher: any RemoteFetcher, environment: ProcessEnvironment, containment: Containment = Containment(),
         checkPort: @escaping @Sendable (UInt16, Target) async throws -> Void
     ) {
         self.home = home
         self.store = store
         self.git = git
         self.artifacts = artifacts
-        builder = Builder(home: home, jobs: jobs)
+        builder = Builder(home: home, jobs: jobs, containment: containment)
         self.fetcher = fetcher
         self.environment = environment
         self.checkPort = checkPort
@@ -68,12 +68,15 @@ public struct Pipeline: Sendable {
         let fetched = try await fetch(release, recorder)
         let artifact = try await artifact(of: fetched, recorder)
         if let command = fetched.manifest.release {
+            let containment = builder.containment
+            try await Blocking.run { try ArtifactAccess(containment: containment).open(artifact.path) }
+            let variables = environment.service(fetched.release, fetched.manifest, config: fetched.config)
             try await builder.runOnce(
                 Builder.Command(
                     text: command.command, name: "release", stage: .store, directory: artifact.path,
-                    environment: environment.service(
-                        fetched.release, fetched.manifest, config: fetched.config),
-                    secrets: ProcessEnvironment.secrets(fetched.config), timeout: command.timeout),
+                    environment: containment.serviceUser?.adapt(variables, home: artifact.path) ?? variables,
+                    secrets: ProcessEnvironment.secrets(fetched.config), timeout: command.timeout,
+                    confinement: containment.confineReleaseCommand()),
                 fetched.release, recorder)
         }
         return Prepared(manifest: fetched.manifest, directory: artifact.path, config: fetched.config)
@@ -127,7 +130,8 @@ public struct Pipeline: Sendable {
             let artifact = Artifact(recorded, in: artifacts)
             if (try? await Blocking.run({ try artifacts.verify(artifact) })) != nil { return artifact }
         }
-        let place = BuildPlace(home: home, fetched.release, fetched.manifest)
+        let place = BuildPlace(home, fetched.release, user: builder.containment.buildUser)
+        let access = ArtifactAccess(containment: builder.containment)
         try await recorder.enter(.build)
         try await built(fetched, at: place, recorder)
 
@@ -135,13 +139,9 @@ public struct Pipeline: Sendable {
         let stored = try await Blocking.run { () throws -> ArtifactStore.Stored in
             // Named by a server that died before it could record it.
             if let kept = try artifacts.stored(place.artifact) { return .init(artifact: kept, warnings: []) }
-            guard Files.isDirectory(place.output) else {
-                throw Failure(
-                    stage: .store, code: "output-missing",
-                    "the build made no directory '\(fetched.manifest.build.output)' (build.output in kinto.json)"
-                )
-            }
-            return try artifacts.store(place.output, id: place.artifact)
+            let output = try place.output(fetched.manifest)
+            try access.take(output, isBuilt: fetched.manifest.build.command != nil)
+            return try artifacts.store(output, id: place.artifact)
         }
         let artifact = stored.artifact
         for warning in stored.warnings { await recorder.log(.trouble(warning)) }
@@ -153,7 +153,7 @@ public struct Pipeline: Sendable {
             .step(
                 "Stored \(artifact.files) files, \(artifact.bytes) bytes, sha256 \(artifact.sha256.prefix(12))"
             ))
-        try? await Blocking.run { try Files.removeTree(place.workspace) }
+        try? await Blocking.run { try place.remove() }
         return artifact
     }
 
@@ -161,23 +161,20 @@ public struct Pipeline: Sendable {
         var release = fetched.release
         let manifest = fetched.manifest
         // Of a build that came to its end something must be left: else it is made again.
-        if let job = release.jobs["build"], !job.supervisor.isRunning, !Files.isDirectory(place.output),
+        if let job = release.jobs["build"], !job.supervisor.isRunning, (try? place.output(manifest)) == nil,
             try artifacts.stored(place.artifact) == nil
         {
             release.jobs["build"] = nil
         }
-        let command = manifest.build.command.map {
-            Builder.Command(
-                text: $0, name: "build", stage: .build, directory: place.root,
-                environment: environment.build(release, manifest, config: fetched.config),
-                secrets: ProcessEnvironment.secrets(fetched.config), timeout: manifest.build.timeout,
-                silence: manifest.build.silence)
-        }
-        try await builder.build(release, manifest, command, recorder) {
+        try await builder.build(
+            release, manifest, at: place,
+            environment: environment.build(release, manifest, config: fetched.config),
+            secrets: ProcessEnvironment.secrets(fetched.config), recorder
+        ) {
             let artifacts = artifacts
             try await Blocking.run {
                 try artifacts.remove(place.artifact)
-                try Files.removeTree(place.workspace)
+                try place.remove()
                 try Files.makeDirectories(Files.parent(of: place.workspace))
             }
             let extracted = try await git.run { cancellation in
@@ -185,11 +182,7 @@ public struct Pipeline: Sendable {
                     fetched.commit, to: place.workspace, cancellation: cancellation)
             }
             for warning in extracted.warnings { await recorder.log(.trouble(warning)) }
-            guard Files.isDirectory(place.root) else {
-                throw Failure(
-                    stage: .build, code: "root-missing",
-                    "the commit has no directory '\(manifest.root)' (root in kinto.json)")
-            }
+            _ = try place.root(manifest)
         }
     }
 

@@ -14,6 +14,10 @@ struct Supervisor {
     private var splitter = LineSplitter()
     private var output: Descriptor?
     private var main: Int32?
+    private let tree: ProcessTree
+    /// Becomes readable when the tree's group gets empty.
+    private let groupEvents: Descriptor?
+    private var limits: LimitWatch
     private var startedAt = Monotonic.now
     private var lastOutput = Monotonic.now
     private var lastBytes = Monotonic.now
@@ -33,11 +37,17 @@ struct Supervisor {
         signals = Descriptor(owning: raw)
         self.spec = Supervisor.bounded(spec)
         log = LineWriter(spec)
+        var refusal: String?
+        tree = ProcessTree.make(spec) { refusal = $0 }
+        groupEvents = tree.events()
+        if let refusal { log.note("runs without a control group: \(refusal)") }
+        limits = LimitWatch(spec.confinement, mode: spec.mode, tree: tree)
         redactor = Redactor(spec.secrets)
         let now = Timestamp.now
         state = SupervisorState(
             identifier: spec.identifier, phase: .running, supervisor: own, process: nil, startedAt: now,
             changedAt: now)
+        state.groupDirectories = tree.group?.directories ?? []
     }
 
     /// With numbers that can be calculated with: no time is negative or longer than 34 years.
@@ -66,6 +76,7 @@ struct Supervisor {
 
     private mutating func start() {
         state.startedAt = .now
+        state.cause = .itself
         startedAt = Monotonic.now
         lastOutput = startedAt
         restartAt = nil
@@ -75,11 +86,17 @@ struct Supervisor {
             let (reading, writing) = (Descriptor(owning: ends[0]), Descriptor(owning: ends[1]))
             let flags = fcntl(reading.raw, F_GETFL)
             _ = fcntl(reading.raw, F_SETFL, flags | O_NONBLOCK)
-            let pid = try Spawn(
+            var spawn = Spawn(
                 path: "/bin/sh", arguments: ["sh", "-c", spec.command], environment: spec.environment,
                 workingDirectory: spec.workingDirectory, standardOutput: writing, standardError: writing,
-                newSession: true
-            ).start()
+                newSession: true)
+            if let sandbox = spec.confinement.sandbox.first {
+                spawn.path = sandbox
+                spawn.arguments = spec.confinement.sandbox + ["/bin/sh", "-c", spec.command]
+            }
+            spawn.confinement = spec.confinement
+            spawn.group = tree.group
+            let pid = try spawn.start()
             main = pid
             output = reading
             state.process = ProcessIdentity(running: pid)
@@ -95,12 +112,15 @@ struct Supervisor {
 
     private mutating func wait() {
         var polls = [pollfd(fd: signals.raw, events: Int16(POLLIN), revents: 0)]
-        if let output { polls.append(pollfd(fd: output.raw, events: Int16(POLLIN), revents: 0)) }
+        for other in [output, groupEvents].compactMap(\.self) {
+            polls.append(pollfd(fd: other.raw, events: Int16(POLLIN), revents: 0))
+        }
         let now = Monotonic.now
         var deadline: Int64?
         func consider(_ time: Int64?) { if let time { deadline = min(deadline ?? time, time) } }
         consider(killAt)
         consider(restartAt)
+        if main != nil, !stopping { consider(limits.nextTime) }
         if !splitter.isEmpty || redactor.isHolding { consider(lastBytes + 200) }
         if spec.mode == .job, !stopping, main != nil {
             if spec.timeout > 0 { consider(startedAt + Int64(spec.timeout)) }
@@ -108,6 +128,10 @@ struct Supervisor {
         }
         let timeout = deadline.map { Int32(clamping: max(0, $0 - now)) } ?? -1
         poll(&polls, nfds_t(polls.count), timeout)
+        if let groupEvents {
+            var buffer = [UInt8](repeating: 0, count: 4096)
+            while read(groupEvents.raw, &buffer, buffer.count) > 0 {}
+        }
     }
 
     private mutating func readSignals() {
@@ -137,7 +161,7 @@ struct Supervisor {
             }
         }
         if let ending { ended(ending) }
-        if stopping, main == nil, ProcessTable.descendants(of: getpid()).isEmpty { finish() }
+        if stopping, main == nil, tree.isEmpty { finish() }
     }
 
     private mutating func readOutput() {
@@ -163,20 +187,26 @@ struct Supervisor {
         let now = Monotonic.now
         if (!splitter.isEmpty || redactor.isHolding), now >= lastBytes + 200 { flush() }
         if let time = killAt, now >= time {
-            killTree()
+            tree.kill()
             killAt = now + 20
             reap()
         }
         if let time = restartAt, now >= time {
-            if now < restartLatest, !ProcessTable.descendants(of: getpid()).isEmpty {
-                killTree()
+            if now < restartLatest, !tree.isEmpty {
+                tree.kill()
                 restartAt = now + 20
             } else {
                 state.restarts += 1
                 start()
             }
         }
-        guard spec.mode == .job, !stopping, main != nil else { return }
+        guard !stopping, main != nil else { return }
+        if let time = limits.nextTime, now >= time, let cause = limits.look(now) {
+            if state.cause != cause { log.note(limits.words(cause)) }
+            if spec.mode == .job { stop(cause, grace: 0) } else { meet(cause) }
+            return
+        }
+        guard spec.mode == .job else { return }
         if spec.timeout > 0, now >= startedAt + Int64(spec.timeout) {
             stop(.timeout, grace: spec.stopGrace)
         } else if spec.silence > 0, now >= lastOutput + Int64(spec.silence) {
@@ -189,17 +219,21 @@ struct Supervisor {
     /// The command's first process ended, or could not begin.
     private mutating func ended(_ ending: SupervisorState.Ending) {
         state.ending = ending
-        let leftovers = ProcessTable.descendants(of: getpid())
         if stopping {
-            if leftovers.isEmpty { finish() }
+            if tree.isEmpty { finish() }
             return
         }
-        state.leftBehind = leftovers.count
+        state.leftBehind = tree.processes.count
+        if let cause = limits.look(Monotonic.now) {
+            log.note(limits.words(cause))
+            state.cause = cause
+        }
+        (state.peakMemory, state.peakProcesses) = (limits.peakMemory, limits.peakProcesses)
         if spec.mode == .job || ending == .exited(code: spec.finalStatus) {
-            stop(.itself, grace: 500)
+            stop(state.cause, grace: 500)
             return
         }
-        killTree()
+        tree.kill()
         drainOutput()
         let ran = Monotonic.now - startedAt
         if ran >= 60_000 { backOff = 100 }
@@ -221,34 +255,17 @@ struct Supervisor {
         stopping = true
         state.cause = cause
         write(.stopping)
-        let processes = ProcessTable.descendants(of: getpid())
-        if processes.isEmpty, main == nil {
+        if main == nil, tree.isEmpty {
             finish()
             return
         }
         if grace == 0 {
-            killTree()
+            tree.kill()
             killAt = Monotonic.now + 20
         } else {
-            signalTree(cause == .itself ? SIGTERM : spec.stopSignal)
-            signalTree(SIGCONT)
+            tree.signal(main == nil ? SIGTERM : spec.stopSignal)
+            tree.signal(SIGCONT)
             killAt = Monotonic.now + Int64(grace)
-        }
-    }
-
-    private func signalTree(_ signal: Int32) {
-        // Children of ours or of theirs: their numbers cannot be given away before we reap them or they do.
-        for pid in ProcessTable.descendants(of: getpid()) { kill(pid, signal) }
-    }
-
-    /// SIGKILL to every process of the tree, also to those that are born meanwhile: until a look finds none that is
-    /// new. One that escapes even so is met by the next call.
-    private func killTree() {
-        var killed: Set<Int32> = []
-        for _ in 0..<100 {
-            let found = ProcessTable.descendants(of: getpid()).filter { killed.insert($0).inserted }
-            if found.isEmpty { return }
-            for pid in found { kill(pid, SIGKILL) }
         }
     }
 
@@ -256,6 +273,8 @@ struct Supervisor {
         guard state.phase != .ended else { return }
         drainOutput()
         log.finish()
+        (state.peakMemory, state.peakProcesses) = (limits.peakMemory, limits.peakProcesses)
+        tree.group?.remove()
         write(.ended)
     }
 
@@ -283,20 +302,17 @@ struct Supervisor {
         try? Files.replace(spec.statePath, with: state.fields.encoded(), durable: phase == .ended)
     }
 
+    /// A service is started again by its end; one whose processes were refused goes on.
+    private mutating func meet(_ cause: SupervisorState.Cause) {
+        state.cause = cause
+        if cause == .memory || tree.group?.groups.has(.pids) != true { tree.kill() }
+    }
+
     private static func words(_ ending: SupervisorState.Ending) -> String {
         switch ending {
         case .exited(let code): "exited with code \(code)"
         case .signaled(let signal): "was ended by signal \(signal)"
         case .unstartable: "could not be started"
         }
-    }
-}
-
-/// CLOCK_MONOTONIC in milliseconds.
-enum Monotonic {
-    static var now: Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
     }
 }

@@ -92,9 +92,10 @@ public enum ProcessTable {
     /// Every descendant of `root`, children before their own children, `root` itself not included. Zombies count.
     public static func descendants(of root: Int32) -> [Int32] {
         var found: [Int32] = []
+        var seen: Set<Int32> = []
         var queue = [root]
         while let pid = queue.popLast() {
-            for child in children(of: pid) where !found.contains(child) {
+            for child in children(of: pid) where seen.insert(child).inserted {
                 found.append(child)
                 queue.append(child)
             }

@@ -18,6 +18,10 @@ public struct Spawn: Sendable {
     public var standardError: Descriptor?
     /// setsid(2): own session and process group.
     public var newSession: Bool
+    /// What it is held to from its first moment, its group made already.
+    public var confinement: Confinement?
+    /// The group that it is born in.
+    public var group: ControlGroup?
 
     public init(
         path: String, arguments: [String], environment: [String] = [], workingDirectory: String? = nil,
@@ -38,6 +42,7 @@ public struct Spawn: Sendable {
     /// - Returns: the child's pid.
     public func start() throws(SystemError) -> Int32 {
         var pid: pid_t = 0
+        var step = "start"
         let code = withCStrings(arguments) { argv in
             withCStrings(environment) { envp in
                 path.withCString { program in
@@ -53,15 +58,42 @@ public struct Spawn: Sendable {
                         options.new_session = newSession ? 1 : 0
                         return withUnsafeMutablePointer(to: &pid) { out in
                             options.pid = out
-                            return kinto_spawn(&options)
+                            if confinement == nil, group == nil { return kinto_spawn(&options) }
+                            return spawnConfined(&options, &step)
                         }
                     }
                     return workingDirectory.map { $0.withCString { run($0) } } ?? run(nil)
                 }
             }
         }
-        guard code == 0 else { throw SystemError("start", path, code: code) }
+        guard code == 0 else {
+            throw SystemError(step, step == "chdir" ? workingDirectory ?? "" : path, code: code)
+        }
         return pid
+    }
+
+    private func spawnConfined(_ options: inout kinto_spawn_options, _ step: inout String) -> Int32 {
+        let bounds = confinement ?? Confinement()
+        return withCStrings(group?.entrances ?? []) { entrances in
+            withCStrings([group?.unifiedDirectory, bounds.memoryScore.map(String.init)].map { $0 ?? "" }) {
+                texts in
+                var c = kinto_confinement()
+                c.unified_group = group?.unifiedDirectory == nil ? nil : texts[0].map { UnsafePointer($0) }
+                c.oom_score = bounds.memoryScore == nil ? nil : texts[1].map { UnsafePointer($0) }
+                c.nice = bounds.isBackground ? 10 : 0
+                // The lowest of those that are not starved: class "best effort", level 7.
+                c.io_priority = bounds.isBackground ? 2 << 13 | 7 : -1
+                c.user = bounds.user.map { Int($0.user) } ?? -1
+                c.group = bounds.user.map { Int($0.group) } ?? -1
+                var failed: UnsafePointer<CChar>?
+                let code = entrances.withMemoryRebound(to: UnsafePointer<CChar>?.self, capacity: 1) {
+                    c.entrances = $0
+                    return kinto_spawn_confined(&options, &c, &failed)
+                }
+                if let failed { step = String(cString: failed) }
+                return code
+            }
+        }
     }
 
     private func withCStrings<R>(

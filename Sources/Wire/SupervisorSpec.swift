@@ -50,12 +50,14 @@ public struct SupervisorSpec: Sendable, Equatable {
     public var backOffLimit: Int
     /// Service: the exit status with which it is over and not started again; -1: there is none.
     public var finalStatus: Int32
+    /// What the command and all it starts are held to.
+    public var confinement: Confinement
 
     public init(
         identifier: String, mode: Mode, command: String, workingDirectory: String, environment: [String],
         logPath: String, logStyle: LogStyle, logLimit: Int, secrets: [String] = [], statePath: String,
         stopSignal: Int32 = 15, stopGrace: Int = 30_000, timeout: Int = 0, silence: Int = 0,
-        backOffLimit: Int = 60_000, finalStatus: Int32 = -1
+        backOffLimit: Int = 60_000, finalStatus: Int32 = -1, confinement: Confinement = Confinement()
     ) {
         self.identifier = identifier
         self.mode = mode
@@ -73,6 +75,7 @@ public struct SupervisorSpec: Sendable, Equatable {
         self.silence = silence
         self.backOffLimit = backOffLimit
         self.finalStatus = finalStatus
+        self.confinement = confinement
     }
 
     /// The byte that opens the gate.
@@ -96,6 +99,7 @@ public struct SupervisorSpec: Sendable, Equatable {
         f.add("silence", silence)
         f.add("backOffLimit", backOffLimit)
         f.add("finalStatus", finalStatus)
+        confinement.add(to: &f)
         return f
     }
 
@@ -111,6 +115,7 @@ public struct SupervisorSpec: Sendable, Equatable {
             timeout: try f.requiredInteger("timeout"), silence: try f.requiredInteger("silence"),
 
             // Not in what an older server writes that was not started again after an upgrade.
-            backOffLimit: f.integer("backOffLimit") ?? 60_000, finalStatus: f.integer("finalStatus") ?? -1)
+            backOffLimit: f.integer("backOffLimit") ?? 60_000, finalStatus: f.integer("finalStatus") ?? -1,
+            confinement: try Confinement(f))
     }
 }

@@ -35,6 +35,10 @@ public struct SupervisorState: Sendable, Equatable {
         case timeout
         /// `SupervisorSpec.silence` passed.
         case silence
+        /// It used more memory than `Confinement.memory`, or the machine's ran out.
+        case memory
+        /// It started more processes than `Confinement.processes`.
+        case processes
     }
 
     public var identifier: String
@@ -51,6 +55,11 @@ public struct SupervisorState: Sendable, Equatable {
     public var cause: Cause
     /// Processes of the tree that still ran when the command's first process ended, and were killed.
     public var leftBehind: Int
+    /// The most memory, in bytes, and the most processes that the tree had at once; nil: not counted.
+    public var peakMemory: Int?
+    public var peakProcesses: Int?
+    /// The directories of the tree's control group.
+    public var groupDirectories: [String] = []
     public var changedAt: Timestamp
 
     public init(
@@ -94,6 +103,9 @@ public struct SupervisorState: Sendable, Equatable {
         }
         f.add("cause", cause.rawValue)
         f.add("leftBehind", leftBehind)
+        for directory in groupDirectories { f.add("groupDirectory", directory) }
+        if let peakMemory { f.add("peakMemory", peakMemory) }
+        if let peakProcesses { f.add("peakProcesses", peakProcesses) }
         f.add("changedAt", changedAt.milliseconds)
         return f
     }
@@ -113,6 +125,9 @@ public struct SupervisorState: Sendable, Equatable {
             restarts: try f.requiredInteger("restarts"), cause: cause,
             leftBehind: try f.requiredInteger("leftBehind"),
             changedAt: Timestamp(milliseconds: try f.requiredInteger("changedAt")))
+        groupDirectories = f.all("groupDirectory")
+        peakMemory = f.integer("peakMemory")
+        peakProcesses = f.integer("peakProcesses")
         if let pid: Int32 = f.integer("pid"), let start: UInt64 = f.integer("start") {
             process = ProcessIdentity(pid: pid, startTicks: start, boot: boot)
         }

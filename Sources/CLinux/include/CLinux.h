@@ -26,6 +26,30 @@ struct kinto_spawn_options {
 /// signal mask. Every other descriptor is closed in the child. Returns 0 or an errno value.
 int kinto_spawn(const struct kinto_spawn_options *options);
 
+/// What bounds a child before it becomes the program: see kinto_spawn_confined.
+struct kinto_confinement {
+    const char *unified_group;      ///< directory of the cgroup of version 2 it is born in; NULL: its parent's
+    const char *const *entrances;   ///< NULL-terminated; files `cgroup.procs` of version 1 it writes itself into
+    int nice;                       ///< added to the parent's; 0: unchanged
+    int io_priority;                ///< ioprio_set(2); negative: unchanged
+    const char *oom_score;          ///< for /proc/self/oom_score_adj; NULL: unchanged
+    long user, group;               ///< negative: the parent's; else also no supplementary groups, no_new_privs
+};
+/// kinto_spawn with bounds: the child is within its bounds before a byte of the program runs, or
+/// does not run. Returns 0, or an errno value and in `step` what failed, a constant text.
+int kinto_spawn_confined(
+    const struct kinto_spawn_options *options, const struct kinto_confinement *confinement, const char **step);
+
+/// openat2(2) with RESOLVE_BENEATH: `path` cannot lead out of `directory`, neither by ".." nor by links. -1 and errno.
+int kinto_open_beneath(int directory, const char *path, int flags);
+/// openat(2) with O_PATH and without following a link: a handle for a file of any kind. -1 and errno.
+int kinto_open_handle(int directory, const char *name);
+/// Changes the owner of what such a handle is for. 0, or -1 and errno.
+int kinto_chown(int handle, uid_t user, gid_t group);
+/// Lets users, beside the owner, go through a directory whose name they know (acl(5)) and nothing else; with none of
+/// them the directory is the owner's alone. 0, or -1 and errno.
+int kinto_let_through(const char *directory, const uid_t *users, int count);
+
 /// prctl(PR_SET_CHILD_SUBREAPER): orphaned descendants become children of this process. 0 or -1 and errno.
 int kinto_set_child_subreaper(void);
 

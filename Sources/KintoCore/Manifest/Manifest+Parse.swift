@@ -303,7 +303,6 @@ extension Manifest {
         func note(_ key: String) { list.append("\(key) in kinto.json is not acted upon by this version") }
         if !m.processes.isEmpty { note("processes") }
         if !m.paths.isEmpty { note("paths") }
-        if m.build.memory != nil { note("build.memory") }
         return list
     }
 }

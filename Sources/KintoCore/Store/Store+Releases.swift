@@ -116,6 +116,18 @@ extension Store {
         }
     }
 
+    /// Those of all releases.
+    public func artifactIdentifiers() async throws -> Set<String> {
+        try await read { database in
+            try String.fetchSet(
+                database,
+                sql: """
+                    SELECT DISTINCT json_extract(body, '$.artifact.identifier') FROM release
+                    WHERE json_extract(body, '$.artifact.identifier') IS NOT NULL
+                    """)
+        }
+    }
+
     public func release(_ target: Target, _ number: Int) async throws -> Release? {
         try await read { database in
             try Row.fetchOne(

@@ -104,14 +104,18 @@ public struct ArtifactStore: Sendable {
 
     /// Removes what no release knows: remains of stores and removals that were cut short, and artifacts that
     /// were published in the moment before the control process ended. Not while a store runs.
-    /// - Parameter known: the IDs of all artifacts on record.
+    /// - Parameters:
+    ///   - known: the IDs of all artifacts on record.
+    ///   - names: only of these; nil: of all that are there.
     /// - Returns: the names of what was removed.
     /// - Throws: `file-system`.
     @discardableResult
-    public func sweepUnpublished(known: Set<String>) throws(Failure) -> [String] {
+    public func sweepUnpublished(
+        known: Set<String>, among names: Set<String>? = nil
+    ) throws(Failure) -> [String] {
         do throws(SystemError) {
             var removed: [String] = []
-            for name in try Files.list(root) where !known.contains(name) {
+            for name in try Files.list(root) where !known.contains(name) && names?.contains(name) != false {
                 let isOurs =
                     name.hasPrefix(".new-") || name.hasPrefix(".removed-")
                     || (ArtifactStore.isID(name) && Files.exists("\(root)/\(name)/manifest"))

@@ -14,6 +14,10 @@ public enum FetchMain {
     /// - Returns: the exit status: 0 done, 1 failed, 2 not asked as it should be.
     public static func run() -> Int32 {
         signal(SIGPIPE, SIG_IGN)
+        // What a remote sends may take much memory: not with the server's protection.
+        if let file = try? Descriptor.open("/proc/self/oom_score_adj", O_WRONLY) {
+            try? file.writeAll("500".utf8)
+        }
         let input = Descriptor(owning: dup(0))
         let output = Descriptor(owning: dup(1))
         func say(_ line: String) {

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import KintoCore
+import TestSupport
+import Testing
+import Wire
+
+@testable import Rollout
+
+/// Real supervisors and commands that do not want to end, with what this machine's kernel offers and without.
+@Suite(.timeLimit(.minutes(5)))
+struct ContainmentTests {
+    /// How a tree is kept together.
+    enum Means: String, CaseIterable { case kernel, supervisor }
+
+    private let client: SupervisorClient
+
+    init() throws { client = SupervisorClient(runtime: try Products.directory() + "/kinto-runtime") }
+
+    /// A directory, groups of the test's own, and afterwards the proof that nothing of them is left.
+    private func with(
+        _ means: Means, _ body: (String, ControlGroups) async throws -> Void
+    ) async throws {
+        try await TemporaryDirectory.with { directory in
+            let name = "kinto-test-\(UUID().uuidString)"
+            let groups = means == .kernel ? ControlGroups.probe(name) : ControlGroups()
+            try await body(directory, groups)
+            for parent in [groups.unified].compactMap(\.self) + groups.legacy.values {
+                #expect(!Files.exists(parent), "\(parent)")
+            }
+        }
+    }
+
+    private func job(_ command: String, in directory: String, _ bounds: Confinement, grace: Int = 500)
+        -> SupervisorSpec
+    {
+        SupervisorSpec(
+            identifier: UUID().uuidString, mode: .job, command: command, workingDirectory: directory,
+            environment: ["PATH=/usr/bin:/bin"], logPath: "\(directory)/job.log", logStyle: .detail,
+            logLimit: 1 << 20, statePath: "\(directory)/job.state", stopGrace: grace, timeout: 60_000,
+            confinement: bounds)
+    }
+
+    /// Scenario 45. TERM ignored, parents left by two forks and sessions, the output held open: all is gone one second
+    /// after the grace.
+    @Test(arguments: Means.allCases)
+    func nothingOfAJobThatIsStoppedIsLeft(_ means: Means) async throws {
+        try await with(means) { directory, groups in
+            let mark = "4\(UInt32.random(in: 100_000...999_999))"
+            let spec = job(
+                """
+                trap '' TERM HUP INT
+                (setsid sh -c "trap '' TERM; setsid sh -c 'trap \\"\\" TERM; sleep \(mark)' & sleep \(mark)" &)
+                (setsid sleep \(mark) >/dev/null 2>&1 </dev/null &)
+                env -i /bin/sh -c "exec /bin/sleep \(mark)" &
+                sh -c 'kill -STOP $$' &
+                touch ready
+                sleep \(mark); sleep \(mark)
+                """, in: directory, Confinement(groups: groups))
+            let task = Task { try await client.run(spec) }
+            try await until("the tree") { running(mark) >= 5 && Files.exists("\(directory)/ready") }
+            let state = try #require(try SupervisorState.read(spec.statePath))
+            let clock = ContinuousClock()
+            let time = await clock.measure {
+                await SupervisorHandle(
+                    supervisor: state.supervisor, statePath: spec.statePath, identifier: spec.identifier,
+                    grace: 500
+                ).stop()
+            }
+            #expect(running(mark) == 0)
+            #expect(time < .milliseconds(500 + 1000) || isBusy, "\(time)")
+            #expect(try await task.value.phase == .ended)
+        }
+    }
+
+    /// Scenario 45. What a job leaves behind does not keep its end.
+    @Test(arguments: Means.allCases)
+    func whatHoldsTheOutputOpenDoesNotHoldTheJob(_ means: Means) async throws {
+        try await with(means) { directory, groups in
+            let mark = "5\(UInt32.random(in: 100_000...999_999))"
+            let state = try await client.run(
+                job(
+                    "(trap '' TERM; setsid sleep \(mark) &) ; (setsid setsid sleep \(mark) &); sleep 0.1; echo over",
+                    in: directory, Confinement(groups: groups)))
+            #expect(state.ending == .exited(code: 0))
+            #expect(state.leftBehind >= 2)
+            #expect(running(mark) == 0)
+        }
+    }
+
+    /// Scenario 46. The limit ends it and is named; the bomb is bounded twice over, so that a defect cannot take the
+    /// machine.
+    @Test(arguments: Means.allCases)
+    func aForkBombMeetsItsLimit(_ means: Means) async throws {
+        try await with(means) { directory, groups in
+            let state = try await client.run(
+                job(
+                    ContainmentTests.bomb, in: directory,
+                    Confinement(groups: groups, processes: 60, isBackground: true)))
+            #expect(state.cause == .processes)
+            #expect(state.phase == .ended)
+            #expect(working(in: directory) == 0)
+            let log = String(decoding: try Files.read("\(directory)/job.log"), as: UTF8.self)
+            #expect(log.contains("out of processes: the limit is 60"), "\(log.suffix(300))")
+        }
+    }
+
+    /// At most 2 ^ 9 processes, each of which ends by itself.
+    static let bomb = """
+        bomb() { [ "$1" -gt 8 ] && exec sleep 20; bomb $(($1 + 1)) & bomb $(($1 + 1)) & wait; }
+        bomb 0
+        """
+
+    /// Scenario 47.
+    @Test(arguments: Means.allCases)
+    func aMemoryHogMeetsItsLimit(_ means: Means) async throws {
+        try await with(means) { directory, groups in
+            let state = try await client.run(
+                job(
+                    ContainmentTests.hog, in: directory,
+                    Confinement(groups: groups, memory: 64 << 20, isBackground: true, memoryScore: 900)))
+            #expect(state.cause == .memory)
+            #expect(state.phase == .ended)
+            let peak = try #require(state.peakMemory)
+            #expect(peak > 32 << 20 && peak < 400 << 20, "\(peak >> 20) MiB")
+            if means == .kernel, groups.has(.memory) { #expect(peak <= 64 << 20) }
+            let log = String(decoding: try Files.read("\(directory)/job.log"), as: UTF8.self)
+            #expect(log.contains("out of memory: the limit is 64 MiB"), "\(log.suffix(300))")
+        }
+    }
+
+    /// At most 300 MiB, slowly.
+    static let hog = """
+        python3 -c 'import time; a = []
+        for i in range(300): a.append(bytearray(b"x" * (1 << 20))); time.sleep(0.01)
+        time.sleep(20)'
+        """
+
+    /// A build has its priority from its first moment; what it is the first to lose is told to the kernel.
+    @Test func aJobInTheBackgroundComesLast() async throws {
+        try await with(.kernel) { directory, groups in
+            let state = try await client.run(
+                job(
+                    "nice; cat /proc/self/oom_score_adj; ionice 2>/dev/null || echo; cat /proc/self/autogroup || true",
+                    in: directory, Confinement(groups: groups, isBackground: true, memoryScore: 900)))
+            #expect(state.ending == .exited(code: 0))
+            let log = String(decoding: try Files.read("\(directory)/job.log"), as: UTF8.self)
+            let lines = log.split(separator: "\n").map {
+                $0.dropFirst(25).trimmingCharacters(in: .whitespaces)
+            }
+            #expect(lines.first.flatMap { Int($0) } ?? 0 >= 10, "\(log)")
+            #expect(lines.contains("900"), "\(log)")
+            #expect(lines.contains("best-effort: prio 7"), "\(log)")
+        }
+    }
+
+    /// A supervisor that is killed leaves its tree to nobody: it is found by its group, mark or none.
+    @Test func theTreeOfAKilledSupervisorIsFoundByItsGroup() async throws {
+        try await with(.kernel) { directory, groups in
+            let mark = "6\(UInt32.random(in: 100_000...999_999))"
+            var spec = job(
+                "exec env -i /bin/sh -c 'sleep \(mark); sleep \(mark)'", in: directory,
+                Confinement(groups: groups))
+            spec.mode = .service
+            let handle = try await client.start(spec) { _ in }
+            try await until("the service") { running(mark) >= 1 }
+            handle.supervisor.send(SIGKILL)
+            try await until("its end") { !handle.isRunning }
+            await handle.stop()
+            if groups.unified != nil { #expect(running(mark) == 0) }
+            for process in ProcessTable.all() where isSleep(process, mark) {
+                ProcessIdentity(running: process)?.send(SIGKILL)
+            }
+        }
+    }
+
+    // MARK: Looking
+
+    private var isBusy: Bool {
+        var load = [0.0]
+        return getloadavg(&load, 1) == 1 && load[0] > 4
+    }
+
+    private func working(in directory: String) -> Int {
+        ProcessTable.all().count {
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\($0)/cwd")) == directory
+        }
+    }
+
+    private func running(_ word: String) -> Int { ProcessTable.all().count { isSleep($0, word) } }
+
+    private func isSleep(_ pid: Int32, _ word: String) -> Bool {
+        (try? Files.read("/proc/\(pid)/cmdline")).map {
+            String(decoding: $0, as: UTF8.self).contains(word)
+        } ?? false
+    }
+}
