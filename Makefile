@@ -25,7 +25,7 @@ deps: ## install the missing Debian packages
 build: deps ## debug build of everything
 	$(SWIFT) build
 
-test: PACKAGES += nginx haproxy caddy openssl curl nghttp2-client
+test: PACKAGES += nginx haproxy caddy openssl curl nghttp2-client bubblewrap util-linux
 test: deps ## build and run all tests, also with the real nginx, HAProxy and Caddy
 	$(SWIFT) build --build-tests
 	@echo '$(SWIFT) test --skip-build'; set -o pipefail; \

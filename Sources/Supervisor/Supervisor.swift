@@ -23,6 +23,8 @@ struct Supervisor {
     private var lastBytes = Monotonic.now
     /// Monotonic milliseconds: when the grace is over, when to start again, when the job ran too long.
     private var killAt: Int64?
+    /// Until the next SIGKILL to what does not go: it may wait for a disk that does not answer.
+    private var killPause: Int64 = 20
     private var restartAt: Int64?
     /// Until when a start waits for the end of what the last one left behind.
     private var restartLatest: Int64 = 0
@@ -188,7 +190,8 @@ struct Supervisor {
         if (!splitter.isEmpty || redactor.isHolding), now >= lastBytes + 200 { flush() }
         if let time = killAt, now >= time {
             tree.kill()
-            killAt = now + 20
+            killAt = now + killPause
+            killPause = min(killPause * 2, 1000)
             reap()
         }
         if let time = restartAt, now >= time {

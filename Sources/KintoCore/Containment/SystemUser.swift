@@ -6,7 +6,7 @@ public import Wire
 public struct SystemUser: Sendable, Equatable {
     public let name: String
     public let identity: Confinement.User
-    /// Its home directory; nil: it has none.
+    /// Its home directory; nil: it has none of its own.
     public let home: String?
 
     /// nil when there is no such user.
@@ -18,7 +18,12 @@ public struct SystemUser: Sendable, Equatable {
         self.name = name
         identity = Confinement.User(user: entry.pw_uid, group: entry.pw_gid)
         let directory = entry.pw_dir.map { String(cString: $0) } ?? ""
-        home = directory != "/" && Files.isDirectory(directory) ? directory : nil
+        // Many users of the system have been given a directory of somebody else's.
+        var status = stat()
+        let isOwn =
+            stat(directory, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+            && status.st_uid == entry.pw_uid
+        home = isOwn ? directory : nil
     }
 
     /// An environment with this user in the place of the server's.

@@ -18,16 +18,19 @@ struct ProcessTree {
         let bounds = spec.confinement
         if bounds.groups.isEmpty { return ProcessTree(group: nil) }
         let group = ControlGroup(bounds.groups, name: spec.identifier)
-        do {
-            try group.make()
-            try group.limit(
-                memory: bounds.memory, processes: bounds.processes, isBackground: bounds.isBackground)
-            return ProcessTree(group: group)
-        } catch {
-            group.remove()
-            refused("\(error)")
-            return ProcessTree(group: nil)
+        // Once more: somebody else may have removed the directory of all groups, empty until then.
+        for isLast in [false, true] {
+            do {
+                try group.make()
+                try group.limit(
+                    memory: bounds.memory, processes: bounds.processes, isBackground: bounds.isBackground)
+                return ProcessTree(group: group)
+            } catch {
+                group.remove()
+                if isLast { refused("\(error)") }
+            }
         }
+        return ProcessTree(group: nil)
     }
 
     /// Becomes readable when the group becomes empty; nil: without one.
