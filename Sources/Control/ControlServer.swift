@@ -39,7 +39,7 @@ public enum ControlServer {
         }
         try listen.check()
 
-        let store = try Store(path: home.database)
+        let store = try Store(path: home.database, signs: home.signsOfUse())
         let git = try GitExecutor()
         let routes = Routes(driver: options.driver)
         let ports = PortAllocator()

@@ -51,7 +51,7 @@ public actor ReleaseRecorder {
                     release.watch = watch
                 }
                 break
-            } catch let failure as Failure where failure.code == "store-full" {
+            } catch let failure as Failure where failure.code.hasPrefix("store-") {
                 try await Task.sleep(for: .seconds(1))
             }
         }
