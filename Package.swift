@@ -117,7 +117,12 @@ let package = Package(
         .testTarget(
             name: "HookClientTests", dependencies: ["Wire", "TestSupport", "kinto-runtime"],
             swiftSettings: settings),
-        .testTarget(name: "KintoCoreTests", dependencies: ["KintoCore", "Wire"], swiftSettings: settings),
+        .testTarget(
+            name: "KintoCoreTests",
+            dependencies: [
+                "KintoCore", "Wire", "TestSupport", .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: settings),
         .testTarget(
             name: "RunnerTests", dependencies: ["Runner", "KintoCore", "Wire", "TestSupport", "kinto"],
             swiftSettings: settings),

@@ -36,16 +36,17 @@ struct Actions: Sendable {
     /// Accepts, shows the beginning of the log at once, and starts it if nothing else runs.
     func accept(_ new: NewRelease) async throws -> Release {
         let release = try await store.accept(new)
-        try Fault.queued.reach()
-        try Files.makeDirectories(home.release(release.target, release.number))
+        Fault.queued.pass()
+        // It is accepted: that its log cannot be written now is no refusal.
+        try? Files.makeDirectories(home.release(release.target, release.number))
         let log = ReleaseLog(path: home.releaseLog(release.target, release.number))
-        let open = try await store.openReleases(release.target)
+        let open = (try? await store.openReleases(release.target)) ?? []
         if let running = open.first(where: { $0.status == .deploying }) {
             log.append(.detail("Release \(release.number) waits for release \(running.number)"))
         } else {
             log.append(.detail("Release \(release.number) is queued"))
         }
-        for old in try await store.releases(release.target, limit: 20)
+        for old in (try? await store.releases(release.target, limit: 20)) ?? []
         where old.supersededBy == release.number {
             let log = ReleaseLog(path: home.releaseLog(old.target, old.number))
             log.append(.trouble("Superseded by release \(release.number), a newer push"))
@@ -183,7 +184,7 @@ struct Actions: Sendable {
         guard let release = try await store.changeConfig(target, set: set, unset: unset, release: new) else {
             return nil
         }
-        try Files.makeDirectories(home.release(target, release.number))
+        try? Files.makeDirectories(home.release(target, release.number))
         ReleaseLog(path: home.releaseLog(target, release.number)).append(
             .detail("Release \(release.number) is queued"))
         await lanes.wake(target)

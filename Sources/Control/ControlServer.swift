@@ -41,7 +41,7 @@ public enum ControlServer {
         try listen.check()
         let containment = try ContainmentSetup(options: options.containment, home: home).containment()
 
-        let store = try Store(path: home.database)
+        let store = try Store(path: home.database, signs: home.signsOfUse())
         let git = try GitExecutor()
         let routes = Routes(driver: options.driver)
         let ports = PortAllocator()

@@ -25,7 +25,7 @@ struct Kinto: AsyncParsableCommand {
             Rollback.self, Abort.self,
             Suspend.self, Resume.self, Pause.self, MaintenanceCommand.self, Scale.self, ProxyCommand.self,
             Config.self, CertificateCommand.self, Why.self,
-            Check.self, Doctor.self, Deliveries.self, Token.self,
+            Check.self, Doctor.self, Deliveries.self, Token.self, Backup.self, Restore.self,
         ])
 
     static let version = "0.1.0"
@@ -46,14 +46,14 @@ struct Kinto: AsyncParsableCommand {
                 try command.run()
             }
         } catch let failure as Failure {
-            Output.trouble(failure.message)
+            Output.trouble(StorageExit.code(failure) == nil ? failure.message : failure.description)
             for line in failure.evidence { Output.error("       \(line)\n") }
             for hint in failure.hints { Output.error("       \(hint.line)\n") }
             let refused = [
                 "home-in-use", "proxy-start", "proxy-replace", "address-taken", "address-unusable",
                 "sandbox-unavailable", "unknown-user", "user-needs-root", "user-no-access",
             ]
-            Glibc.exit(refused.contains(failure.code) ? 3 : 2)
+            Glibc.exit(StorageExit.code(failure) ?? (refused.contains(failure.code) ? 3 : 2))
         } catch let code as ExitCode {
             Glibc.exit(code.rawValue)
         } catch {

@@ -52,6 +52,18 @@ public struct Home: Sendable, Hashable {
     /// Where a release is checked out and built.
     public func workspace(_ target: Target, _ number: Int) -> String { "\(path)/work/\(target)/\(number)" }
 
+    /// What shows that the home was in use, and so had a database: names of a few things that only a server with one
+    /// makes.
+    public func signsOfUse() -> [String] {
+        var signs = Files.exists(tokenFile) ? [tokenFile] : []
+        for directory in [repositories, "\(path)/services", artifacts] {
+            if let first = (try? Files.list(directory))?.sorted().first {
+                signs.append("\(directory)/\(first)")
+            }
+        }
+        return signs
+    }
+
     /// Makes the directories that are always there, for the owner alone.
     public func prepare() throws(SystemError) {
         for directory in [

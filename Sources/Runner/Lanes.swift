@@ -243,10 +243,7 @@ public actor Lanes {
     public static func failure(_ error: any Error) -> Failure {
         switch error {
         case let failure as Failure: failure
-        case let error as SystemError where error.code == 28:
-            Failure(
-                code: "disk-full", "the disk is full: \(error)",
-                hints: [.init("make room on the file system of the home directory", command: "df -h")])
+        case let error as SystemError: error.asFailure
         default:
             Failure(
                 code: "internal", "\(error)",

@@ -93,7 +93,7 @@ public actor ReleaseRecorder {
                     release.watch = watch
                 }
                 return try await begin(.drain, release)
-            } catch let failure as Failure where failure.code == "store-full" {
+            } catch let failure as Failure where failure.code.hasPrefix("store-") {
                 try await Task.sleep(for: .seconds(1))
             }
         }

@@ -19,11 +19,11 @@ final class Server: Sendable {
     /// Runs `body` with a server that is gone, with all it started, afterwards.
     /// - Parameter prepare: before it is started for the first time.
     static func with(
-        _ options: [String] = [], prepare: (Server) throws -> Void = { _ in },
+        _ options: [String] = [], prepare: (Server) async throws -> Void = { _ in },
         _ body: (Server) async throws -> Void
     ) async throws {
         let server = try Server(options)
-        try prepare(server)
+        try await prepare(server)
         try await server.serve()
         do {
             try await body(server)

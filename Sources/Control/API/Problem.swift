@@ -3,6 +3,7 @@ internal import Foundation
 internal import Hummingbird
 internal import KintoCore
 internal import NIOCore
+internal import Runner
 
 /// An error as RFC 9457 problem details.
 struct Problem: Error, HTTPResponseError {
@@ -17,7 +18,8 @@ struct Problem: Error, HTTPResponseError {
             case "unknown-service", "unknown-release", "unknown-path": .notFound
             case "invalid-name", "malformed", "invalid-config", "invalid-repository": .badRequest
             case "unauthorized": .unauthorized
-            case "store-full", "store-unreadable": .serviceUnavailable
+            case "disk-full", "too-many-files": .serviceUnavailable
+            case let code where code.hasPrefix("store-"): .serviceUnavailable
             case "internal": .internalServerError
             default: .conflict
             }
@@ -26,8 +28,7 @@ struct Problem: Error, HTTPResponseError {
     static func wrap(_ error: any Error) -> Problem {
         switch error {
         case let problem as Problem: problem
-        case let failure as Failure: Problem(failure)
-        default: Problem(Failure(code: "internal", "\(error)"))
+        default: Problem(Lanes.failure(error))
         }
     }
 

@@ -84,8 +84,9 @@ struct WebhookRoutes: Sendable {
                 delivery.verdict = "queued as release \(release.number)"
                 delivery.release = release.number
                 delivery.status = 202
-                try await actions.store.record(delivery)
-                let open = try await actions.store.openReleases(target)
+                // The trigger is stored; what follows is for people, and a refusal would make the forge send it again.
+                try? await actions.store.record(delivery)
+                let open = (try? await actions.store.openReleases(target)) ?? []
                 return try Queued(
                     delivery: delivery.identifier, service: service.name.description,
                     environment: target.environment.description,

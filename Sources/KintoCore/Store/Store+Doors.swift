@@ -5,7 +5,7 @@ internal import Wire
 extension Store {
     /// Records a delivery's verdict; the first verdict of an identifier stays, unless it could not be stored then.
     public func record(_ delivery: Delivery) async throws {
-        try await write { database in
+        try await write(.door) { database in
             try database.execute(
                 sql: "INSERT OR IGNORE INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 arguments: [

@@ -34,7 +34,8 @@ extension Store {
     /// newer one.
     /// - Throws: `Failure` of code `unknown-service`, or `duplicate-trigger` when `deduplication` was seen before.
     public func accept(_ new: NewRelease) async throws -> Release {
-        try await write { try Store.accept($0, new) }
+        try requireFile()
+        return try await write(.door) { try Store.accept($0, new) }
     }
 
     static func accept(_ database: Database, _ new: NewRelease) throws -> Release {

@@ -7,7 +7,8 @@ extension Store {
     /// Registers a service with its production environment.
     /// - Throws: `Failure` of code `service-exists`.
     public func add(_ service: RegisteredService, branch: String) async throws {
-        try await write { database in
+        try requireFile()
+        try await write(.door) { database in
             let exists = try Bool.fetchOne(
                 database, sql: "SELECT 1 FROM service WHERE name = ?", arguments: [service.name.description])
             if exists != nil {
@@ -101,7 +102,8 @@ extension Store {
     public func changeConfig(
         _ target: Target, set: [String: String], unset: [String], release: NewRelease?
     ) async throws -> Release? {
-        try await write { database in
+        try requireFile()
+        return try await write(.door) { database in
             for (name, value) in set {
                 try database.execute(
                     sql: "INSERT OR REPLACE INTO config VALUES (?, ?, ?, ?, ?)",

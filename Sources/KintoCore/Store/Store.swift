@@ -1,54 +1,78 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Foundation
 internal import GRDB
+internal import Glibc
 internal import Wire
 
 /// The durable record of everything: SQLite in WAL mode with full synchronisation, so that what a call returned
 /// from survives a power cut. Safe to call from any task; each call is one transaction.
 public final class Store: Sendable {
-    private let pool: DatabasePool
+    /// How long a call goes on trying while another program holds the database's lock.
+    enum Patience {
+        /// A door is waited at: it says no in good time.
+        case door
+        /// A step of a deploy: what was done already has to be written down.
+        case step
+
+        var time: Duration { self == .door ? .seconds(5) : .seconds(120) }
+    }
+
+    let pool: DatabasePool
+    let path: String
+    /// The file that was opened: what stands under its name later may be another one.
+    private let file: (device: dev_t, inode: ino_t)?
 
     /// Opens or creates the database.
-    /// - Throws: `Failure` of code `store-unreadable` or `store-newer`; nothing is recreated or repaired silently.
-    public init(path: String) throws {
-        var configuration = Configuration()
-        configuration.foreignKeysEnabled = true
-        configuration.busyMode = .timeout(10)
-        configuration.maximumReaderCount = 4
-        configuration.prepareDatabase { database in
-            try database.execute(sql: "PRAGMA synchronous = FULL")
-        }
-        do {
-            pool = try DatabasePool(path: path, configuration: configuration)
-            if try pool.read({ try Schema.migrations.hasBeenSuperseded($0) }) {
-                throw Failure(
-                    code: "store-newer", "\(path) was written by a newer version of kinto",
-                    hints: [.init("install that version, or restore a backup made by this one")])
-            }
-            try Schema.migrations.migrate(pool)
-        } catch let error as DatabaseError {
-            throw Failure(
-                code: "store-unreadable",
-                "the database \(path) cannot be used: \(error.message ?? "\(error.resultCode)")",
-                hints: [.init("restore it from a backup; the services that run keep running meanwhile")])
-        }
+    /// - Parameter signs: what shows that there was one before; then none is made.
+    /// - Throws: `Failure` of code `store-missing`, `store-damaged`, `store-newer`, `store-locked`, `store-unreadable`,
+    ///   `store-full` or `store-unwritable`; nothing is recreated or repaired silently.
+    public init(path: String, signs: [String] = []) throws {
+        self.path = path
+        pool = try StoreOpening(path: path, signs: signs).open()
+        file = Store.identity(path)
     }
 
     func read<T: Sendable>(_ body: @Sendable @escaping (Database) throws -> T) async throws -> T {
-        try await pool.read(body)
+        do { return try await pool.read(body) } catch let error as DatabaseError {
+            throw StoreFault(path: path).failure(error)
+        }
     }
 
-    func write<T: Sendable>(_ body: @Sendable @escaping (Database) throws -> T) async throws -> T {
-        do {
-            // A record is made whole even if its task is cancelled meanwhile: an abort is recorded by the task that it cancels.
-            let pool = pool
-            return try await Task { try await pool.write(body) }.value
-        } catch let error as DatabaseError
-            where error.resultCode == .SQLITE_FULL || error.resultCode == .SQLITE_IOERR
-        {
-            throw Failure(
-                code: "store-full", "the state could not be written: \(error.message ?? "disk full")",
-                hints: [.init("make room on the file system of the home directory", command: "df -h")])
-        }
+    func write<T: Sendable>(
+        _ patience: Patience = .step, _ body: @Sendable @escaping (Database) throws -> T
+    ) async throws -> T {
+        // A record is made whole even if its task is cancelled meanwhile: an abort is recorded by the task that it cancels.
+        try await Task { [pool, path] in
+            let deadline = ContinuousClock.now + patience.time
+            while true {
+                do { return try await pool.write(body) } catch let error as DatabaseError {
+                    guard error.resultCode == .SQLITE_BUSY, ContinuousClock.now < deadline else {
+                        throw StoreFault(path: path).failure(error)
+                    }
+                    try await Task.sleep(for: .milliseconds(50))
+                }
+            }
+        }.value
+    }
+
+    /// Makes sure that what is written now is found by the next server: the file may have been removed, or replaced
+    /// by a copy, under the open database.
+    /// - Throws: `Failure` of code `store-missing`.
+    func requireFile() throws {
+        guard let file else { return }
+        let now = Store.identity(path)
+        guard now?.device != file.device || now?.inode != file.inode else { return }
+        throw Failure(
+            code: "store-missing",
+            "\(path) was removed or replaced while the server runs; nothing more is accepted",
+            hints: [
+                .init("put the file back where it was; what is live goes on serving meanwhile"),
+                .init("or restore a backup into a new home", command: "kinto restore BACKUP --home NEW"),
+            ])
+    }
+
+    private static func identity(_ path: String) -> (device: dev_t, inode: ino_t)? {
+        var status = stat()
+        return stat(path, &status) == 0 ? (status.st_dev, status.st_ino) : nil
     }
 }
