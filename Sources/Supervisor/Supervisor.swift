@@ -10,8 +10,7 @@ struct Supervisor {
     private let signals: Descriptor
     private var state: SupervisorState
     private var log: LineWriter
-    private var redactor: Redactor
-    private var splitter = LineSplitter()
+    private var cleaner: OutputCleaner
     private var output: Descriptor?
     private var main: Int32?
     private var startedAt = Monotonic.now
@@ -33,7 +32,7 @@ struct Supervisor {
         signals = Descriptor(owning: raw)
         self.spec = Supervisor.bounded(spec)
         log = LineWriter(spec)
-        redactor = Redactor(spec.secrets)
+        cleaner = OutputCleaner(secrets: spec.secrets)
         let now = Timestamp.now
         state = SupervisorState(
             identifier: spec.identifier, phase: .running, supervisor: own, process: nil, startedAt: now,
@@ -101,7 +100,7 @@ struct Supervisor {
         func consider(_ time: Int64?) { if let time { deadline = min(deadline ?? time, time) } }
         consider(killAt)
         consider(restartAt)
-        if !splitter.isEmpty || redactor.isHolding { consider(lastBytes + 200) }
+        if cleaner.isWaiting { consider(lastBytes + 200) }
         if spec.mode == .job, !stopping, main != nil {
             if spec.timeout > 0 { consider(startedAt + Int64(spec.timeout)) }
             if spec.silence > 0 { consider(lastOutput + Int64(spec.silence)) }
@@ -150,8 +149,7 @@ struct Supervisor {
             if count > 0 {
                 lastOutput = Monotonic.now
                 lastBytes = lastOutput
-                let clean = redactor.feed(Array(buffer[0..<count]))
-                log.write(splitter.feed(clean))
+                log.write(cleaner.feed(Array(buffer[0..<count]), now: lastBytes))
             } else {
                 if count == 0 { self.output = nil }
                 break
@@ -161,7 +159,7 @@ struct Supervisor {
 
     private mutating func checkTimes() {
         let now = Monotonic.now
-        if (!splitter.isEmpty || redactor.isHolding), now >= lastBytes + 200 { flush() }
+        if cleaner.isWaiting, now >= lastBytes + 200 { log.write(cleaner.pause(now: now)) }
         if let time = killAt, now >= time {
             killTree()
             killAt = now + 20
@@ -267,13 +265,8 @@ struct Supervisor {
             guard poll(&poller, 1, 0) > 0 else { break }
             readOutput()
         }
-        flush()
+        log.write(cleaner.finish())
         output = nil
-    }
-
-    private mutating func flush() {
-        log.write(splitter.feed(redactor.flush()))
-        log.write(splitter.flush())
     }
 
     private mutating func write(_ phase: SupervisorState.Phase) {
