@@ -20,6 +20,7 @@ struct Actions: Sendable {
     let proxy: ProxyProcess
     let deployment: Deployment
     let keeper: ReleaseKeeper
+    let logs = LogWatch()
     let logger: Logger
 
     func require(_ target: Target) async throws {

@@ -161,7 +161,7 @@ public struct Pipeline: Sendable {
         case .hosted, .local: path = service.repository
         case .remote:
             path = home.repository(service.name)
-            await recorder.log(.step("Fetching \(release.branch) from \(redactedURL(service.repository))"))
+            await recorder.log(.step("Fetching \(release.branch) from \(Credentials.redacted(service.repository))"))
             let log = ReleaseLog(path: home.releaseLog(release.target, release.number))
             head = try await fetcher.fetch(service, branch: release.branch) { log.append($0) }
         }
@@ -244,12 +244,4 @@ public struct Pipeline: Sendable {
             environment: environment.service(release, manifest, config: config),
             secrets: ProcessEnvironment.secrets(config), timeout: command.timeout, silence: nil)
     }
-}
-
-/// A URL without user information.
-func redactedURL(_ url: String) -> String {
-    guard let scheme = url.range(of: "://"), let at = url[scheme.upperBound...].firstIndex(of: "@"),
-        !url[scheme.upperBound..<at].contains("/")
-    else { return url }
-    return "\(url[..<scheme.upperBound])\(url[url.index(after: at)...])"
 }
