@@ -112,7 +112,7 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
-            name: "SupervisorTests", dependencies: ["Supervisor", "Wire", "kinto-runtime"],
+            name: "SupervisorTests", dependencies: ["Supervisor", "Wire", "TestSupport", "kinto-runtime"],
             swiftSettings: settings),
         .testTarget(
             name: "HookClientTests", dependencies: ["Wire", "TestSupport", "kinto-runtime"],

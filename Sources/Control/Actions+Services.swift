@@ -60,7 +60,7 @@ extension Actions {
             RoutingTable.Route(
                 identifier: Target(service: service).description, hosts: ["\(service).localhost"]))
         return Added(
-            name: name, branch: branch, kind: source.rawValue, repository: path,
+            name: name, branch: branch, kind: source.rawValue, repository: Credentials.redacted(path),
             webhook: .init(url: "http://\(options.listen)/hooks/\(service)", secret: secret),
             remote: source == .remote ? nil : "git remote add kinto \(path)")
     }
@@ -147,7 +147,7 @@ extension Actions {
                 services.append(
                     .init(
                         name: service.name.description, environment: target.environment.description,
-                        branch: environment.branch, repository: service.repository,
+                        branch: environment.branch, repository: Credentials.redacted(service.repository),
                         url: deployment.url(target, live?.manifest ?? Manifest(start: "-")),
                         live: live.map { ReleaseJSON(release: $0) },
                         releases: open.map { ReleaseJSON(release: $0) },

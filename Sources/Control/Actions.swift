@@ -22,6 +22,7 @@ struct Actions: Sendable {
     let keeper: ReleaseKeeper
     let deadlines: Deadlines
     let containment: Containment
+    let logs = LogWatch()
     let logger: Logger
 
     func require(_ target: Target) async throws {

@@ -43,12 +43,13 @@ struct ControlClient {
         return value ?? [String: Any]()
     }
 
-    /// Prints a text as it comes. False when the server went away meanwhile.
-    func stream(_ path: String) async throws {
+    /// Prints a log as it comes.
+    func stream(_ path: String, _ view: LogView) async throws {
+        defer { view.end() }
         do {
             let status = try await HTTPClient.stream(
-                .init(url: "\(base)/api/v1\(path)", headers: headers, unixSocket: socket)
-            ) { Output.write($0) }
+                .init(url: "\(base)/api/v1\(path)\(view.query)", headers: headers, unixSocket: socket)
+            ) { view.show($0) }
             guard status == 200 else { throw refused(status, nil) }
         } catch let error as HTTPClient.TransportError { throw unreachable(error) }
     }

@@ -48,7 +48,7 @@ struct Following {
         }
         let path = "/services/\(service)/releases/\(number)"
         if !options.quiet, !options.json {
-            try await options.client.stream("\(path)/log?env=\(options.env)&follow=1&times=0")
+            try await options.client.stream("\(path)/log?env=\(options.env)&follow=1&times=0", LogView())
         } else {
             _ = try await options.client.collect("\(path)/log?env=\(options.env)&follow=1")
         }

@@ -113,8 +113,8 @@ struct Logs: AsyncParsableCommand {
         }
         let tail = n.map { "&tail=\($0)" } ?? (showsConsole ? "&tail=100" : "")
         try await options.client.stream(
-            "/services/\(name)/releases/\(number)/\(showsConsole ? "console" : "log")?env=\(options.env)&follow=\(follow ? 1 : 0)\(tail)"
-        )
+            "/services/\(name)/releases/\(number)/\(showsConsole ? "console" : "log")?env=\(options.env)&follow=\(follow ? 1 : 0)\(tail)",
+            LogView(json: options.json))
     }
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Wire
 
 /// Why something was not done: a stable code, one sentence for a person, what was seen, and what to do next. It is
-/// both the error that steps throw and what a failed release carries in its JSON.
+/// both the error that steps throw and what a failed release carries in its JSON. No text in it shows the password of
+/// a URL, whatever program it came from.
 public struct Failure: Error, Sendable, Equatable, Codable, CustomStringConvertible {
     /// A next step: what it does, and the command to run when there is one.
     public struct Hint: Sendable, Equatable, Codable {
@@ -9,8 +11,8 @@ public struct Failure: Error, Sendable, Equatable, Codable, CustomStringConverti
         public var command: String?
 
         public init(_ text: String, command: String? = nil) {
-            self.text = text
-            self.command = command
+            self.text = Credentials.redacted(text)
+            self.command = command.map { Credentials.redacted($0) }
         }
 
         /// In one line.
@@ -31,8 +33,8 @@ public struct Failure: Error, Sendable, Equatable, Codable, CustomStringConverti
     ) {
         self.stage = stage
         self.code = code
-        self.message = message
-        self.evidence = evidence
+        self.message = Credentials.redacted(message)
+        self.evidence = evidence.map { Credentials.redacted($0) }
         self.hints = hints
     }
 

@@ -10,19 +10,40 @@ public struct ReleaseLog: Sendable {
 
     public init(path: String) { self.path = path }
 
-    /// Appends one line. A log that cannot be written does not stop a deploy: the store has the outcome.
+    /// Appends one line: of what a repository or a remote host put into it only the characters are left, and no
+    /// password of a URL. A log that cannot be written does not stop a deploy: the store has the outcome.
     public func append(_ line: LogLine) {
-        var text = line.text
-        if text.utf8.contains(where: { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }) {
-            text = text.split(whereSeparator: \.isNewline).joined(separator: " ")
-        }
-        guard let file = try? Descriptor.open(path, O_WRONLY | O_APPEND | O_CREAT) else { return }
+        let text = Credentials.redacted(TerminalFilter.plain(line.text))
+        guard let file = open() else { return }
+        // Of a line that a power cut tore, only the line itself is lost.
+        let start: [UInt8] = ReleaseLog.endsInLine(file) ? [] : [UInt8(ascii: "\n")]
         try? file.writeAll(
-            Timestamp.now.rfc3339Bytes + [UInt8(ascii: " ")] + Array(text.utf8) + [UInt8(ascii: "\n")])
+            start + Timestamp.now.rfc3339Bytes + [UInt8(ascii: " ")] + Array(text.utf8)
+                + [UInt8(ascii: "\n")])
+    }
+
+    private func open() -> Descriptor? {
+        let flags = O_RDWR | O_APPEND | O_CREAT
+        if let file = try? Descriptor.open(path, flags) { return file }
+        let directory = Files.parent(of: path)
+        guard !Files.exists(directory) else { return nil }
+        // Someone removed it.
+        try? Files.makeDirectories(directory)
+        return try? Descriptor.open(path, flags)
+    }
+
+    private static func endsInLine(_ file: Descriptor) -> Bool {
+        var status = stat()
+        guard fstat(file.raw, &status) == 0, status.st_size > 0 else { return true }
+        var last: [UInt8] = [0]
+        return pread(file.raw, &last, 1, status.st_size - 1) != 1 || last[0] == UInt8(ascii: "\n")
     }
 
     /// Marks the end.
-    public func close() { chmod(path, 0o400) }
+    public func close() {
+        // Also of one that was removed: someone may wait for its end.
+        if chmod(path, 0o400) != 0, errno == ENOENT, open() != nil { chmod(path, 0o400) }
+    }
 
     /// Takes the mark away again: an interrupted release that is taken up.
     public func reopen() { chmod(path, 0o600) }

@@ -96,7 +96,9 @@ struct JobVerdict {
         guard let bytes = try? Files.read(path) else { return [] }
         return bytes.suffix(64 << 10).split(separator: UInt8(ascii: "\n")).suffix(lines * 2).compactMap {
             line in
-            let text = String(decoding: line.dropFirst(25), as: UTF8.self)
+            // The state of an unfinished line.
+            if line.last == UInt8(ascii: "\r") { return nil }
+            let text = TerminalFilter.plain(String(decoding: line.dropFirst(25), as: UTF8.self))
             return text.hasPrefix("       ") ? String(text.dropFirst(7)) : nil
         }.suffix(lines).map { $0 }
     }

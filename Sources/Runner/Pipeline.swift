@@ -215,7 +215,8 @@ public struct Pipeline: Sendable {
         let path = repository(of: service)
         var head: CommitID?
         if service.source == .remote {
-            await recorder.log(.step("Fetching \(release.branch) from \(redactedURL(service.repository))"))
+            await recorder.log(
+                .step("Fetching \(release.branch) from \(Credentials.redacted(service.repository))"))
             let log = ReleaseLog(path: home.releaseLog(release.target, release.number))
             head = try await fetcher.fetch(service, branch: release.branch) { log.append($0) }
         }
@@ -287,12 +288,4 @@ public struct Pipeline: Sendable {
         }
         if let port = manifest.port { try await checkPort(port, target) }
     }
-}
-
-/// A URL without user information.
-func redactedURL(_ url: String) -> String {
-    guard let scheme = url.range(of: "://"), let at = url[scheme.upperBound...].firstIndex(of: "@"),
-        !url[scheme.upperBound..<at].contains("/")
-    else { return url }
-    return "\(url[..<scheme.upperBound])\(url[url.index(after: at)...])"
 }

@@ -11,6 +11,8 @@ struct LineWriter {
     private let rotates: Bool
     private var file: Descriptor?
     private var written = 0
+    /// Lines of this log, in the file and before it.
+    private var lines = 0
     /// Whether the last bytes in the file are not a whole line: a write failed half-way.
     private var torn = false
     private var lost = 0
@@ -32,10 +34,25 @@ struct LineWriter {
     }
 
     private mutating func open() {
-        file = try? Descriptor.open(path, O_WRONLY | O_APPEND | O_CREAT, mode: 0o600)
-        guard rotates, let file else { return }
+        // Readable, too: to see how it ends.
+        let flags = O_RDWR | O_APPEND | O_CREAT
+        file = try? Descriptor.open(path, flags, mode: 0o600)
+        if file == nil, !Files.exists(Files.parent(of: path)) {
+            // Someone removed the directory.
+            try? Files.makeDirectories(Files.parent(of: path))
+            file = try? Descriptor.open(path, flags, mode: 0o600)
+        }
+        // What is not a file (a pipe, a full device) can only be written to.
+        if file == nil { file = try? Descriptor.open(path, O_WRONLY | O_APPEND) }
+        guard let file else { return }
         var status = stat()
-        written = fstat(file.raw, &status) == 0 ? Int(status.st_size) : 0
+        guard fstat(file.raw, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return }
+        var last: [UInt8] = [LineWriter.newline]
+        if status.st_size > 0 { pread(file.raw, &last, 1, status.st_size - 1) }
+        torn = last != [LineWriter.newline]
+        guard rotates else { return }
+        written = Int(status.st_size)
+        if lines == 0, written > 0 { lines = LogContinuation.count(file) }
     }
 
     /// Lines that are clean already.
@@ -98,7 +115,13 @@ struct LineWriter {
     private mutating func rotate() {
         guard written > 0, let file, LineWriter.status(file)?.regular == true else { return }
         // Where it cannot be renamed it grows on: losing lines would be worse.
-        if rename(path, path + ".1") == 0 { open() } else { written = 0 }
+        guard rename(path, path + ".1") == 0 else {
+            written = 0
+            return
+        }
+        open()
+        let header = Timestamp.now.rfc3339Bytes + Array(" \(LogContinuation.text(after: lines))\n".utf8)
+        if append(header) { lines -= 1 }
     }
 
     private mutating func put(_ bytes: [UInt8]) {
@@ -108,8 +131,7 @@ struct LineWriter {
         if file == nil { open() }
         if lost > 0 {
             let words = "  !     \(lost) writes to this log failed before here\n"
-            let marker = (torn ? [LineWriter.newline] : []) + Timestamp.now.rfc3339Bytes + Array(words.utf8)
-            guard append(marker) else {
+            guard append(Timestamp.now.rfc3339Bytes + Array(words.utf8)) else {
                 lost += 1
                 return
             }
@@ -118,8 +140,9 @@ struct LineWriter {
         if !append(bytes) { lost += 1 }
     }
 
-    private mutating func append(_ bytes: [UInt8]) -> Bool {
+    private mutating func append(_ text: [UInt8]) -> Bool {
         guard let file else { return false }
+        let bytes = torn ? [LineWriter.newline] + text : text
         var done = 0
         while done < bytes.count {
             let count = bytes.withUnsafeBytes {
@@ -130,7 +153,10 @@ struct LineWriter {
             done += count
         }
         written += done
-        if done > 0 { torn = bytes[done - 1] != LineWriter.newline }
+        if done > 0 {
+            torn = bytes[done - 1] != LineWriter.newline
+            if rotates { for byte in bytes[..<done] where byte == LineWriter.newline { lines += 1 } }
+        }
         return done == bytes.count
     }
 

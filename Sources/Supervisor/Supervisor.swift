@@ -10,8 +10,7 @@ struct Supervisor {
     private let signals: Descriptor
     private var state: SupervisorState
     private var log: LineWriter
-    private var redactor: Redactor
-    private var splitter = LineSplitter()
+    private var cleaner: OutputCleaner
     private var output: Descriptor?
     private var main: Int32?
     private let tree: ProcessTree
@@ -44,7 +43,7 @@ struct Supervisor {
         groupEvents = tree.events()
         if let refusal { log.note("runs without a control group: \(refusal)") }
         limits = LimitWatch(spec.confinement, mode: spec.mode, tree: tree)
-        redactor = Redactor(spec.secrets)
+        cleaner = OutputCleaner(secrets: spec.secrets)
         let now = Timestamp.now
         state = SupervisorState(
             identifier: spec.identifier, phase: .running, supervisor: own, process: nil, startedAt: now,
@@ -123,7 +122,7 @@ struct Supervisor {
         consider(killAt)
         consider(restartAt)
         if main != nil, !stopping { consider(limits.nextTime) }
-        if !splitter.isEmpty || redactor.isHolding { consider(lastBytes + 200) }
+        if cleaner.isWaiting { consider(lastBytes + 200) }
         if spec.mode == .job, !stopping, main != nil {
             if spec.timeout > 0 { consider(startedAt + Int64(spec.timeout)) }
             if spec.silence > 0 { consider(lastOutput + Int64(spec.silence)) }
@@ -176,8 +175,7 @@ struct Supervisor {
             if count > 0 {
                 lastOutput = Monotonic.now
                 lastBytes = lastOutput
-                let clean = redactor.feed(Array(buffer[0..<count]))
-                log.write(splitter.feed(clean))
+                log.write(cleaner.feed(Array(buffer[0..<count]), now: lastBytes))
             } else {
                 if count == 0 { self.output = nil }
                 break
@@ -187,7 +185,7 @@ struct Supervisor {
 
     private mutating func checkTimes() {
         let now = Monotonic.now
-        if (!splitter.isEmpty || redactor.isHolding), now >= lastBytes + 200 { flush() }
+        if cleaner.isWaiting, now >= lastBytes + 200 { log.write(cleaner.pause(now: now)) }
         if let time = killAt, now >= time {
             tree.kill()
             killAt = now + killPause
@@ -289,13 +287,8 @@ struct Supervisor {
             guard poll(&poller, 1, 0) > 0 else { break }
             readOutput()
         }
-        flush()
+        log.write(cleaner.finish())
         output = nil
-    }
-
-    private mutating func flush() {
-        log.write(splitter.feed(redactor.flush()))
-        log.write(splitter.flush())
     }
 
     private mutating func write(_ phase: SupervisorState.Phase) {

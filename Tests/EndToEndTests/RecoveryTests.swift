@@ -32,8 +32,7 @@ struct RecoveryTests {
             try await server.setUp(slowBuild(server))
             let pushing = Task { try await server.push("first") }
             try await server.until { lines(server, "builds") == 1 }
-            kill(server.pid, signal)
-            server.reap()
+            server.end(with: signal)
             _ = try await pushing.value
             try server.touch("go")
             try await server.serve()
@@ -50,8 +49,7 @@ struct RecoveryTests {
             try await server.setUp(slowBuild(server))
             let pushing = Task { try await server.push("first") }
             try await server.until { lines(server, "builds") == 1 }
-            kill(server.pid, SIGKILL)
-            server.reap()
+            server.end(with: SIGKILL)
             _ = try await pushing.value
             for pid in try server.supervisors() { kill(pid, SIGKILL) }
             try server.touch("go")
@@ -71,8 +69,7 @@ struct RecoveryTests {
             )
             let pushing = Task { try await server.push("second") }
             try await server.until { lines(server, "commands") == 1 }
-            kill(server.pid, SIGKILL)
-            server.reap()
+            server.end(with: SIGKILL)
             _ = try await pushing.value
             for pid in try server.supervisors() where try !server.isInstance(pid) { kill(pid, SIGKILL) }
             try await server.serve()
@@ -159,12 +156,6 @@ struct RecoveryTests {
 }
 
 extension Server {
-    /// Waits for the end of the server, which was killed.
-    func reap() {
-        var status: Int32 = 0
-        waitpid(pid, &status, 0)
-    }
-
     func touch(_ name: String) throws {
         try "".write(toFile: "\(root)/\(name)", atomically: true, encoding: .utf8)
     }
@@ -188,7 +179,7 @@ extension Server {
 
     private func isOurs(_ pid: Int32) -> Bool {
         let directory = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(pid)/cwd")) ?? ""
-        return directory.hasPrefix(root)
+        return directory.hasPrefix("\(root)/")
     }
 
     private func marks(_ pid: Int32) -> [String] { environment(pid) }
@@ -204,8 +195,7 @@ extension Server {
         let status = try await json("status", "--json") as? [String: Any]
         let proxy = status?["proxy"] as? [String: Any]
         let all = try supervisors()
-        kill(pid, SIGKILL)
-        reap()
+        end(with: SIGKILL)
         for key in ["supervisor", "pid"] { if let pid = proxy?[key] as? Int { kill(Int32(pid), SIGKILL) } }
         for supervisor in all {
             let children = ProcessTable.descendants(of: supervisor)

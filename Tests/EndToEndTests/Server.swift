@@ -67,7 +67,8 @@ final class Server: Sendable {
                 standardError: log
             ).start()
         }
-        for _ in 0..<200 {
+        let latest = ContinuousClock.now + .seconds(60)
+        while ContinuousClock.now < latest {
             if try await kinto("status", "--json").status == 0 { return }
             try await Task.sleep(for: .milliseconds(50))
         }
@@ -79,11 +80,16 @@ final class Server: Sendable {
     /// SIGTERM, and the time it took to end.
     func stop() -> Duration {
         let clock = ContinuousClock()
-        return clock.measure {
-            kill(pid, SIGTERM)
-            var status: Int32 = 0
-            waitpid(pid, &status, 0)
-        }
+        return clock.measure { end(with: SIGTERM) }
+    }
+
+    /// Sends a signal that ends the server, and waits for its end. Its number may be another's afterwards: it is forgotten.
+    func end(with signal: Int32) {
+        guard pid > 0 else { return }
+        kill(pid, signal)
+        var status: Int32 = 0
+        waitpid(pid, &status, 0)
+        pid = 0
     }
 
     private func end() async {
@@ -161,9 +167,10 @@ final class Server: Sendable {
         return try await git("push", "\(home)/repos/hello.git", "HEAD:\(branch)")
     }
 
-    /// Waits for something to be so, at most 20 seconds.
+    /// Waits for something to be so, at most a minute: the machine may have much to do.
     func until(_ condition: () async throws -> Bool) async throws {
-        for _ in 0..<400 {
+        let latest = ContinuousClock.now + .seconds(60)
+        while ContinuousClock.now < latest {
             if try await condition() { return }
             try await Task.sleep(for: .milliseconds(50))
         }

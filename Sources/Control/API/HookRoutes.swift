@@ -57,8 +57,9 @@ struct HookRoutes: Sendable {
             head = LogLine.step("kinto: release \(release.number) of \(target)").text + "\n" + head
             let store = actions.store
             return .following(
-                LogFollower(path: actions.home.releaseLog(target, release.number), follow: true),
-                times: false,
+                LogFollower(path: actions.home.releaseLog(target, release.number), watch: actions.logs),
+                // What shows it to the person who pushed is not known: nothing but text.
+                text: LogText(times: false, isTerminal: false),
                 after: Array(head.utf8)
             ) {
                 guard let done = try? await store.release(target, release.number), done.status != .deployed
@@ -95,9 +96,10 @@ struct HookRoutes: Sendable {
     }
 
     private func text(_ text: String, status: HTTPResponse.Status = .ok) -> Response {
-        Response(
+        let lines = text.split(separator: "\n").map { Credentials.redacted(TerminalFilter.plain(String($0))) }
+        return Response(
             status: status, headers: [.contentType: "text/plain; charset=utf-8"],
-            body: .init(byteBuffer: ByteBuffer(string: text)))
+            body: .init(byteBuffer: ByteBuffer(string: lines.map { $0 + "\n" }.joined())))
     }
 }
 

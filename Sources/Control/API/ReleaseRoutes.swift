@@ -54,7 +54,9 @@ struct ReleaseRoutes: Sendable {
         }
         service.get("/releases/:number/log") { request, context in
             let release = try await release(request, context)
-            return stream(actions.home.releaseLog(release.target, release.number), request)
+            let path = actions.home.releaseLog(release.target, release.number)
+            // One that is missing for good has no end that could be waited for.
+            return stream(path, request, mayBegin: !release.status.isFinal)
         }
         service.get("/releases/:number/console") { request, context in
             let release = try await release(request, context)
@@ -107,18 +109,22 @@ struct ReleaseRoutes: Sendable {
         return release
     }
 
-    private func stream(_ path: String, _ request: Request) -> Response {
+    private func stream(_ path: String, _ request: Request, mayBegin: Bool = true) -> Response {
         let tail = request.uri.queryParameters["tail"].flatMap { Int($0) }.map { max(0, $0) }
         return .following(
-            LogFollower(path: path, follow: request.flag("follow"), tail: tail),
-            times: request.uri.queryParameters["times"] != "0")
+            LogFollower(
+                path: path,
+                watch: request.flag("follow") && (mayBegin || Files.exists(path)) ? actions.logs : nil,
+                tail: tail),
+            text: LogText(
+                times: request.uri.queryParameters["times"] != "0", isTerminal: request.flag("terminal")))
     }
 }
 
 extension Response {
-    /// A log as plain text, each chunk sent as it comes; without times as a push shows it.
+    /// A log as plain text, each chunk sent as it comes.
     static func following(
-        _ follower: LogFollower, times: Bool, after: [UInt8] = [],
+        _ follower: LogFollower, text: LogText, after: [UInt8] = [],
         tail: (@Sendable () async -> [UInt8])? = nil
     ) -> Response {
         Response(
@@ -129,24 +135,12 @@ extension Response {
                     try await writer.write(ByteBuffer(bytes: after))
                     Fault.answered.pass()
                 }
-                for await chunk in follower.chunks() {
-                    try await writer.write(ByteBuffer(bytes: times ? chunk : LogText.withoutTimes(chunk)))
+                try await follower.read { chunk in
+                    let shown = text.shown(chunk)
+                    if !shown.isEmpty { try await writer.write(ByteBuffer(bytes: shown)) }
                 }
                 if let last = await tail?(), !last.isEmpty { try await writer.write(ByteBuffer(bytes: last)) }
                 try await writer.finish(nil)
             })
-    }
-}
-
-/// The stored form of log lines: 24 bytes of time and a space before each.
-enum LogText {
-    static func withoutTimes(_ chunk: [UInt8]) -> [UInt8] {
-        var out: [UInt8] = []
-        out.reserveCapacity(chunk.count)
-        for line in chunk.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: true) {
-            out.append(contentsOf: line.dropFirst(25))
-            out.append(UInt8(ascii: "\n"))
-        }
-        return out
     }
 }

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Glibc
+internal import Synchronization
+internal import Wire
+
+/// Where a reader is in a log of one or two files: `PATH`, and `PATH.1` when it was rotated.
+final class LogReader: Sendable {
+    private struct Place {
+        var file: Descriptor?
+        var offset = 0
+        /// Kept open, so that the numbers of files that were left behind are not given to new ones.
+        var passed: [Descriptor] = []
+        var tail: Int?
+    }
+    private let path: String
+    private let place: Mutex<Place>
+
+    private static let chunk = 64 << 10
+    private static let newline = UInt8(ascii: "\n")
+
+    init(path: String, tail: Int?) {
+        self.path = path
+        place = Mutex(Place(tail: tail))
+    }
+
+    /// A line of kinto's own.
+    static func note(_ text: String) -> [UInt8] {
+        Timestamp.now.rfc3339Bytes + Array("  !     \(text)\n".utf8)
+    }
+
+    /// The whole lines that came since the last call, not more than fit into one chunk; nil when there are none.
+    func next() -> [UInt8]? {
+        place.withLock { place in
+            if place.file == nil { begin(&place) }
+            while true {
+                if let chunk = take(&place) { return chunk }
+                guard let file = place.file, let now = LogReader.identity(path),
+                    now != LogReader.identity(file)
+                else { return nil }
+                // It is not written to any more; but it was, until it was seen to be another one.
+                if let chunk = take(&place, isLast: true) { return chunk }
+                guard let note = moveOn(&place) else { return nil }
+                if !note.isEmpty { return note }
+            }
+        }
+    }
+
+    private func take(_ place: inout Place, isLast: Bool = false) -> [UInt8]? {
+        guard let file = place.file else { return nil }
+        var buffer = [UInt8](repeating: 0, count: LogReader.chunk)
+        let count = pread(file.raw, &buffer, buffer.count, place.offset)
+        guard count > 0 else { return nil }
+        var bytes = buffer[..<count]
+        if let end = bytes.lastIndex(of: LogReader.newline) {
+            bytes = bytes[...end]
+            place.offset += bytes.count
+        } else if count == buffer.count || isLast {
+            // No line of ours: what a power cut left, or a torn end.
+            place.offset += count
+            return Array(bytes) + [LogReader.newline]
+        } else {
+            return nil
+        }
+        if place.offset == bytes.count, let end = bytes.firstIndex(of: LogReader.newline),
+            LogContinuation.lines(in: bytes[..<end]) != nil
+        {
+            bytes = bytes[(end + 1)...]
+        }
+        return bytes.isEmpty ? take(&place, isLast: isLast) : Array(bytes)
+    }
+
+    private func begin(_ place: inout Place) {
+        let current = try? Descriptor.open(path, O_RDONLY)
+        let old = try? Descriptor.open(path + ".1", O_RDONLY)
+        var files = [old, current].compactMap { $0 }
+        // It was rotated between the two calls.
+        if files.count == 2, LogReader.identity(files[0]) == LogReader.identity(files[1]) {
+            files.removeLast()
+        }
+        if let tail = place.tail {
+            place.tail = nil
+            var left = tail
+            for (index, file) in files.enumerated().reversed() {
+                let (start, found) = LogReader.start(ofLast: left, file)
+                left -= found
+                if left <= 0 || index == 0 {
+                    place.file = file
+                    place.offset = start
+                    place.passed = Array(files[..<index])
+                    return
+                }
+            }
+        }
+        place.file = files.first
+    }
+
+    /// Goes on with the file after the one that was read to its end.
+    /// - Returns: what to show of it, nothing or a mark; nil when there is no such file yet.
+    private func moveOn(_ place: inout Place) -> [UInt8]? {
+        guard let file = place.file else { return nil }
+        let known = (place.passed + [file]).compactMap { LogReader.identity($0) }
+        let old = try? Descriptor.open(path + ".1", O_RDONLY)
+        let next: Descriptor
+        if let old, let identity = LogReader.identity(old), !known.contains(identity) {
+            next = old
+        } else {
+            guard let current = try? Descriptor.open(path, O_RDONLY) else { return nil }
+            next = current
+        }
+        place.passed = [file]
+        place.file = next
+        place.offset = 0
+        guard let before = LogContinuation.before(next), before > 0 else { return [] }
+        let missed = before - LogContinuation.count(file)
+        return missed > 0 ? LogReader.note("\(missed) lines left out: you read too slowly") : []
+    }
+
+    private struct Identity: Equatable {
+        let device: UInt
+        let inode: UInt
+    }
+
+    private static func identity(_ path: String) -> Identity? {
+        var status = stat()
+        return stat(path, &status) == 0 ? Identity(device: status.st_dev, inode: status.st_ino) : nil
+    }
+
+    private static func identity(_ file: Descriptor) -> Identity? {
+        var status = stat()
+        return fstat(file.raw, &status) == 0 ? Identity(device: status.st_dev, inode: status.st_ino) : nil
+    }
+
+    /// Where the last lines begin, and how many there are, looked for from the end.
+    private static func start(ofLast count: Int, _ file: Descriptor) -> (offset: Int, lines: Int) {
+        var status = stat()
+        guard fstat(file.raw, &status) == 0 else { return (0, 0) }
+        var end = Int(status.st_size)
+        if count <= 0 { return (end, 0) }
+        var buffer = [UInt8](repeating: 0, count: chunk)
+        // The end of the last line does not begin another one.
+        var found = -1
+        while end > 0 {
+            let from = max(0, end - chunk)
+            let got = pread(file.raw, &buffer, end - from, from)
+            guard got == end - from else { break }
+            for index in (0..<got).reversed() where buffer[index] == newline {
+                found += 1
+                if found == count { return (from + index + 1, count) }
+            }
+            end = from
+        }
+        return (0, found + 1)
+    }
+}

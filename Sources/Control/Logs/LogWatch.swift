@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CLinux
+internal import Dispatch
+internal import Glibc
+internal import KintoCore
+internal import Synchronization
+internal import Wire
+
+/// Says when a log changes, to any number of readers over one inotify(7) descriptor: the kernel gives a user only a
+/// few of them. The directories are watched, so that logs may be rotated, removed, and begin later.
+final class LogWatch: Sendable {
+    private let core: Core
+    private let source: ReadSource?
+
+    init() {
+        let raw = kinto_inotify()
+        let descriptor = raw >= 0 ? Descriptor(owning: raw) : nil
+        let core = Core(descriptor)
+        self.core = core
+        source = descriptor.map { ReadSource($0) { core.readEvents() } }
+    }
+
+    deinit { source?.cancel() }
+
+    /// nil when the directory is not there or cannot be watched.
+    func subscribe(to path: String) -> Changes? { core.subscribe(to: path) }
+
+    /// The changes of one log, from the call of `subscribe` on.
+    final class Changes: Sendable {
+        fileprivate let stream: AsyncStream<Void>
+        private let leave: @Sendable () -> Void
+
+        fileprivate init(_ stream: AsyncStream<Void>, leave: @escaping @Sendable () -> Void) {
+            self.stream = stream
+            self.leave = leave
+        }
+
+        deinit { leave() }
+
+        /// Returns at once if something changed since the last call. False: the directory is gone, or the task is
+        /// cancelled.
+        func next() async -> Bool {
+            for await _ in stream { return true }
+            return false
+        }
+    }
+
+    private struct Subscriber {
+        let name: [UInt8]
+        let wake: AsyncStream<Void>.Continuation
+    }
+
+    private final class Core: Sendable {
+        private struct State {
+            /// By inotify's number of the directory.
+            var directories: [Int32: [Int: Subscriber]] = [:]
+            var next = 0
+            var changed: [Int32: Set<Int>] = [:]
+            var isResting = false
+        }
+        private let descriptor: Descriptor?
+        private let state = Mutex(State())
+        private let queue = DispatchQueue(label: "kinto.logs")
+
+        /// After telling of changes: a flood wakes its readers fifty times a second, not for each of its lines.
+        private static let rest = DispatchTimeInterval.milliseconds(20)
+
+        init(_ descriptor: Descriptor?) { self.descriptor = descriptor }
+
+        func subscribe(to path: String) -> Changes? {
+            guard let descriptor else { return nil }
+            let directory = Files.parent(of: path)
+            let (stream, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+            let name = Array(path.utf8.dropFirst(directory.utf8.count + 1))
+            let mask =
+                IN_MODIFY | IN_ATTRIB | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF
+            return state.withLock { state in
+                let watch = inotify_add_watch(
+                    descriptor.raw, directory, UInt32(mask) | UInt32(IN_ONLYDIR))
+                guard watch >= 0 else { return nil }
+                state.next += 1
+                let identifier = state.next
+                state.directories[watch, default: [:]][identifier] = Subscriber(name: name, wake: wake)
+                return Changes(stream) { [self] in leave(watch, identifier) }
+            }
+        }
+
+        private func leave(_ watch: Int32, _ identifier: Int) {
+            state.withLock { state in
+                guard state.directories[watch]?.removeValue(forKey: identifier) != nil,
+                    state.directories[watch]?.isEmpty == true
+                else { return }
+                state.directories[watch] = nil
+                if let descriptor { inotify_rm_watch(descriptor.raw, watch) }
+            }
+        }
+
+        func readEvents() {
+            guard let descriptor else { return }
+            var buffer = [UInt8](repeating: 0, count: 64 << 10)
+            while true {
+                let count = read(descriptor.raw, &buffer, buffer.count)
+                guard count > 0 else { return }
+                buffer.withUnsafeBytes { note(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+            }
+        }
+
+        private func note(_ events: UnsafeRawBufferPointer) {
+            state.withLock { state in
+                var at = 0
+                while at + 16 <= events.count {
+                    let watch = events.loadUnaligned(fromByteOffset: at, as: Int32.self)
+                    let mask = events.loadUnaligned(fromByteOffset: at + 4, as: UInt32.self)
+                    let length = Int(events.loadUnaligned(fromByteOffset: at + 12, as: UInt32.self))
+                    guard at + 16 + length <= events.count else { break }
+                    let name = events[(at + 16)..<(at + 16 + length)].prefix { $0 != 0 }
+                    at += 16 + length
+                    if mask & UInt32(IN_Q_OVERFLOW) != 0 {
+                        for (watch, all) in state.directories { state.changed[watch] = Set(all.keys) }
+                    } else if mask & UInt32(IN_IGNORED | IN_DELETE_SELF | IN_MOVE_SELF) != 0 {
+                        for subscriber in (state.directories.removeValue(forKey: watch) ?? [:]).values {
+                            subscriber.wake.finish()
+                        }
+                    } else {
+                        for (identifier, subscriber) in state.directories[watch] ?? [:]
+                        where name.elementsEqual(subscriber.name) {
+                            state.changed[watch, default: []].insert(identifier)
+                        }
+                    }
+                }
+                if !state.isResting { tell(&state) }
+            }
+        }
+
+        private func tell(_ now: inout State) {
+            now.isResting = !now.changed.isEmpty
+            guard now.isResting else { return }
+            for (watch, identifiers) in now.changed {
+                for identifier in identifiers { now.directories[watch]?[identifier]?.wake.yield() }
+            }
+            now.changed = [:]
+            queue.asyncAfter(deadline: .now() + Core.rest) { [self] in state.withLock { tell(&$0) } }
+        }
+
+    }
+}
