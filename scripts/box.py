@@ -117,11 +117,17 @@ class Box:
             self.left = processes(self.words)
             shutil.rmtree(self.directory)
 
-    def start(self, wait=True, **variables):
-        """`variables`: of the server's environment beside the usual ones."""
+    def start(self, wait=True, boot=None, **variables):
+        """`boot`: another boot's identifier than the machine's (needs root). `variables`: of the server's environment beside
+        the usual ones."""
+        words = []
+        if boot:
+            (self.directory / "boot_id").write_text(f"{boot}\n")
+            words = ["unshare", "--mount", "sh", "-c",
+                     'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"', self.directory / "boot_id"]
         log = open(self.directory / "serve.log", "ab")
         self.server = subprocess.Popen(
-            [BIN / "kinto", "serve", "--home", self.home, "--listen", f"127.0.0.1:{self.control_port}",
+            words + [BIN / "kinto", "serve", "--home", self.home, "--listen", f"127.0.0.1:{self.control_port}",
              "--proxy-listen", f"127.0.0.1:{self.proxy_port}"],
             env=environment() | variables, stdout=log, stderr=log, start_new_session=True)
         for _ in range(200 if wait else 0):
@@ -132,6 +138,20 @@ class Box:
             time.sleep(0.05)
         if wait:
             raise SystemExit("kinto serve does not answer")
+
+    def lose_everything(self):
+        """Every process is gone at once, as at the end of the machine's power."""
+        proxy = self.status()["proxy"]["supervisor"]
+        self.server.kill()
+        self.server.wait()
+        # Supervisors first: they would start their services again.
+        found = processes(self.words)
+        for pid in [proxy] + [p for p, line in found if line.endswith(" supervise")] + [p for p, _ in found]:
+            if pid not in [load.pid for load in self.loads]:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
 
     def stop(self):
         """SIGTERM; the seconds it took."""
