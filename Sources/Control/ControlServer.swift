@@ -116,6 +116,7 @@ public enum ControlServer {
                     }
                     if let external { await external.watch(report) } else { await proxy.watch(report) }
                 }
+                group.addTask { await recovery.watchLives() }
                 group.addTask { await recovery.endStrays() }
                 group.addTask {
                     do { try await leftovers.remove() } catch {

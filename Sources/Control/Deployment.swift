@@ -121,9 +121,14 @@ struct Deployment: Sendable {
     func restore(_ release: Release) async throws {
         guard let plan = try await plan(release) else { return }
         let journal = RestartJournal(store: store, release: release)
+        let recorded = try await store.release(release.target, release.number)?.instances ?? []
         let running = try await store.update(release.id, step: "starting again") {
             $0.instances.removeAll { !$0.supervisor.isRunning }
         }.instances
+        // What a supervisor left that was killed goes on serving until there are others.
+        let lost = recorded.filter { instance in
+            !running.contains(instance) && instance.supervisor.boot == ProcessTable.bootIdentifier
+        }
         if running.isEmpty {
             _ = try await rollout.roll(plan, journal: journal)
         } else {
@@ -144,6 +149,7 @@ struct Deployment: Sendable {
                 throw error
             }
         }
+        if !lost.isEmpty { await rollout.stop(lost, grace: .seconds(0)) }
         try await store.update(release.id, step: "started again") { _ in }
     }
 

@@ -169,6 +169,25 @@ struct Recovery: Sendable {
         }
     }
 
+    /// An instance of a live release whose supervisor was killed, by the kernel for want of memory or by somebody, is
+    /// started again.
+    func watchLives() async {
+        for release in (try? await store.allLive()) ?? [] {
+            for instance in release.instances where instance.supervisor.isRunning {
+                actions.rollout.lives.watch(instance)
+            }
+        }
+        for await instance in actions.rollout.lives.losses {
+            guard let release = try? await store.allLive().first(where: { $0.instances.contains(instance) }),
+                (try? await store.environment(release.target))??.suspended == false
+            else { continue }
+            logger.error(
+                "a supervisor was killed; its instance is started again",
+                metadata: ["release": "\(release.upstream)", "instance": "\(instance.name)"])
+            await actions.deployment.restorer.restore([release])
+        }
+    }
+
     /// Ends processes of this home that no release has, and that are older than this server.
     func endStrays() async {
         do {

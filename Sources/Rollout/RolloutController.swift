@@ -11,6 +11,7 @@ public struct RolloutController: Sendable {
     let ports: PortAllocator
     let containment: Containment
     public let gate = SwapGate()
+    public let lives = Lives()
     private let drains = Drains()
 
     public init(
@@ -124,6 +125,7 @@ public struct RolloutController: Sendable {
     public func waitForDrains(_ old: RolloutPlan.Previous) async { await drains.ended(old.instances) }
 
     public func stop(_ instances: [Instance], grace: TimeSpan) async {
+        lives.forget(instances)
         for instance in instances {
             await SupervisorHandle(instance, grace: grace).stop()
             ports.release(instance.port)
@@ -174,6 +176,7 @@ public struct RolloutController: Sendable {
             guard let instance else {
                 throw Failure(code: "supervisor-lost", "the supervisor was not recorded")
             }
+            lives.watch(instance)
             return (instance, handle)
         } catch {
             ports.release(port)

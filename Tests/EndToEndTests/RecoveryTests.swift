@@ -130,6 +130,33 @@ struct RecoveryTests {
         }
     }
 
+    /// The kernel's killer may take it for want of memory: visitors notice nothing.
+    @Test(arguments: [1, 2])
+    func anInstanceWhoseSupervisorIsKilledIsStartedAgain(instances: Int) async throws {
+        try await Server.with { server in
+            try await server.setUp(
+                #"{"start":"python3 server.py","probe":{"path":"/"},"rollout":{"watch":"0s","instances":\#(instances)}}"#
+            )
+            try await server.push("first")
+            let before = try await pids(server)
+            let visitors = Visitors(server)
+            let killed = try #require(try server.supervisors().first { try server.isInstance($0) })
+            kill(killed, SIGKILL)
+            try await server.until {
+                let now = try await pids(server)
+                return now.count == instances && now != before && server.runningServices() == now
+            }
+            let seen = await visitors.end()
+            #expect(seen.failures == [])
+            #expect(try await server.releases("hello").count == 1)
+        }
+    }
+
+    private func pids(_ server: Server) async throws -> Set<Int> {
+        let instances = try await release(server, 1)["instances"] as? [[String: Any]] ?? []
+        return Set(instances.compactMap { $0["pid"] as? Int })
+    }
+
     /// What a service needs may come later than the service: its start is tried again.
     @Test func aServiceThatDoesNotComeUpIsTriedAgain() async throws {
         try await Server.with { server in
@@ -175,6 +202,15 @@ extension Server {
 
     func isInstance(_ pid: Int32) throws -> Bool {
         ProcessTable.descendants(of: pid).contains { environment($0).contains { $0.hasPrefix("PORT=") } }
+    }
+
+    /// Pids of the application's processes.
+    func runningServices() -> Set<Int> {
+        Set(
+            ProcessTable.all().filter { pid in
+                isOurs(pid) && environment(pid).contains { $0.hasPrefix("PORT=") }
+                    && ProcessTable.stat(pid)?.name.hasPrefix("python3") == true
+            }.map(Int.init))
     }
 
     private func isOurs(_ pid: Int32) -> Bool {
