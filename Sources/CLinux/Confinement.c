@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/openat2.h>
-#include <linux/sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,8 +48,7 @@ static int put(const char *file, const char *text) {
 
 // In the child, which has its own copy of the memory: system calls only.
 _Noreturn static void become(
-    const struct kinto_spawn_options *o, const struct kinto_confinement *c, const int moved[3], int report,
-    const char *own_entrance) {
+    const struct kinto_spawn_options *o, const struct kinto_confinement *c, const int moved[3], int report) {
     struct sigaction standard = { .sa_handler = SIG_DFL };
     for (int signal = 1; signal < NSIG; signal++) sigaction(signal, &standard, NULL);
     if (o->new_session && setsid() < 0) give_up(report, SESSION);
@@ -64,7 +62,7 @@ _Noreturn static void become(
     }
     if (close_range(4, ~0U, 0) < 0) give_up(report, CLOSE);
 
-    if (own_entrance && put(own_entrance, "0") < 0) give_up(report, JOIN);
+    // Not CLONE_INTO_CGROUP: where a group was ended once (cgroup.kill), Linux 6.18 ends also what is born into it later.
     for (const char *const *entrance = c->entrances; entrance && *entrance; entrance++)
         if (put(*entrance, "0") < 0) give_up(report, JOIN);
     // A priority that cannot be had is no reason not to run.
@@ -96,8 +94,7 @@ int kinto_spawn_confined(
     int wanted[3] = { o->stdin_fd, o->stdout_fd, o->stderr_fd };
     int moved[3] = { -1, -1, -1 };
     int report[2] = { -1, -1 };
-    int group = -1, rc = 0;
-    char own_entrance[4096] = "";
+    int rc = 0;
     // Above those numbers that the child puts them at.
     for (int i = 0; i < 3 && !rc; i++) {
         if (wanted[i] < 0) continue;
@@ -105,27 +102,10 @@ int kinto_spawn_confined(
         if (moved[i] < 0) rc = errno;
     }
     if (!rc && pipe2(report, O_CLOEXEC) < 0) rc = errno;
-    if (!rc && c->unified_group) {
-        const char tail[] = "/cgroup.procs";
-        if (strlen(c->unified_group) + sizeof tail > sizeof own_entrance) rc = ENAMETOOLONG;
-        else strcat(strcpy(own_entrance, c->unified_group), tail);
-        if (!rc) group = open(c->unified_group, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    }
     pid_t pid = -1;
     if (!rc) {
-        struct clone_args how = { .exit_signal = SIGCHLD };
-        if (group >= 0) {
-            how.flags = CLONE_INTO_CGROUP;
-            how.cgroup = (uint64_t)group;
-            pid = (pid_t)syscall(SYS_clone3, &how, sizeof how);
-        }
-        if (pid < 0) {
-            // An older kernel, or one where clone3 is forbidden: the child moves itself.
-            pid = fork();
-            if (pid == 0) become(o, c, moved, report[1], own_entrance[0] ? own_entrance : NULL);
-        } else if (pid == 0) {
-            become(o, c, moved, report[1], NULL);
-        }
+        pid = fork();
+        if (pid == 0) become(o, c, moved, report[1]);
         if (pid < 0) rc = errno;
     }
     if (report[1] >= 0) close(report[1]);
@@ -142,7 +122,6 @@ int kinto_spawn_confined(
         }
     }
     if (report[0] >= 0) close(report[0]);
-    if (group >= 0) close(group);
     for (int i = 0; i < 3; i++) if (moved[i] >= 0) close(moved[i]);
     return rc;
 }

@@ -123,6 +123,7 @@ struct Recovery: Sendable {
             recorded += try await store.releases(environment.target, limit: 100)
         }
         let identifiers = recorded.flatMap(\.instances).map(\.identifier)
+        let supervised = recorded.flatMap(\.instances).filter(\.supervisor.isRunning).map(\.identifier)
         let known = Set(identifiers.map { "KINTO_INSTANCE_ID=\($0)" })
         let mark = "KINTO_HOME_ID=\(ProcessEnvironment.homeMark(home))"
         try await Blocking.run {
@@ -131,7 +132,7 @@ struct Recovery: Sendable {
             }
             // Also what hid its mark.
             let groups = actions.containment.groups
-            let kept = Set(identifiers.map { ControlGroup(groups, name: $0).name })
+            let kept = Set(supervised.map { ControlGroup(groups, name: $0).name })
             for name in groups.names where !kept.contains(name) {
                 ControlGroup.end(groups.group(named: name).directories)
             }

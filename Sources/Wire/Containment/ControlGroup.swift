@@ -44,8 +44,8 @@ public struct ControlGroup: Sendable {
         return groups.legacy[controller].map { "\($0)/\(name)" }
     }
 
-    /// The files of version 1 that a process writes itself into to be in the group.
-    var entrances: [String] { Set(groups.legacy.values).map { "\($0)/\(name)/cgroup.procs" }.sorted() }
+    /// The files that a process writes itself into to be in the group.
+    var entrances: [String] { directories.map { "\($0)/cgroup.procs" } }
 
     // MARK: Making
 

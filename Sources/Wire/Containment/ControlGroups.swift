@@ -33,7 +33,7 @@ public struct ControlGroups: Sendable, Equatable {
 
     // MARK: Finding out
 
-    /// Tries what this process may do: makes a group, has a process born in it, ends it.
+    /// Tries what this process may do: makes a group, runs a program in it, removes it.
     /// - Parameters:
     ///   - name: of the directory for all groups of one home.
     ///   - reasons: told why something cannot be had.
