@@ -133,8 +133,10 @@ struct Recovery: Sendable {
             // Also what hid its mark.
             let groups = actions.containment.groups
             let kept = Set(supervised.map { ControlGroup(groups, name: $0).name })
-            for name in groups.names where !kept.contains(name) {
-                ControlGroup.end(groups.group(named: name).directories)
+            for groups in [groups, groups.background] {
+                for name in groups.names where !kept.contains(name) {
+                    ControlGroup.end(groups.group(named: name).directories)
+                }
             }
         }
     }

@@ -28,6 +28,20 @@ public struct ControlGroups: Sendable, Equatable {
         controllers.contains(controller) || legacy[controller] != nil
     }
 
+    /// For what comes after the others on the processor: beside the others, for weights count among neighbours.
+    public var background: ControlGroups {
+        ControlGroups(
+            unified: unified.map { "\($0)-builds" }, controllers: controllers,
+            legacy: legacy.mapValues { "\($0)-builds" })
+    }
+
+    /// For what has its usual share: of version 1, a group of its own would make it one among all processes.
+    public var foreground: ControlGroups {
+        var copy = self
+        copy.legacy[.cpu] = nil
+        return copy
+    }
+
     /// None at all.
     public var isEmpty: Bool { unified == nil && legacy.isEmpty }
 
