@@ -48,8 +48,7 @@ static int put(const char *file, const char *text) {
 
 // In the child, which has its own copy of the memory: system calls only.
 _Noreturn static void become(
-    const struct kinto_spawn_options *o, const struct kinto_confinement *c, const int moved[3], int report,
-    const char *own_entrance) {
+    const struct kinto_spawn_options *o, const struct kinto_confinement *c, const int moved[3], int report) {
     struct sigaction standard = { .sa_handler = SIG_DFL };
     for (int signal = 1; signal < NSIG; signal++) sigaction(signal, &standard, NULL);
     if (o->new_session && setsid() < 0) give_up(report, SESSION);
@@ -63,7 +62,7 @@ _Noreturn static void become(
     }
     if (close_range(4, ~0U, 0) < 0) give_up(report, CLOSE);
 
-    if (own_entrance && put(own_entrance, "0") < 0) give_up(report, JOIN);
+    // Not CLONE_INTO_CGROUP: where a group was ended once (cgroup.kill), Linux 6.18 ends also what is born into it later.
     for (const char *const *entrance = c->entrances; entrance && *entrance; entrance++)
         if (put(*entrance, "0") < 0) give_up(report, JOIN);
     // A priority that cannot be had is no reason not to run.
@@ -96,7 +95,6 @@ int kinto_spawn_confined(
     int moved[3] = { -1, -1, -1 };
     int report[2] = { -1, -1 };
     int rc = 0;
-    char own_entrance[4096] = "";
     // Above those numbers that the child puts them at.
     for (int i = 0; i < 3 && !rc; i++) {
         if (wanted[i] < 0) continue;
@@ -104,17 +102,10 @@ int kinto_spawn_confined(
         if (moved[i] < 0) rc = errno;
     }
     if (!rc && pipe2(report, O_CLOEXEC) < 0) rc = errno;
-    if (!rc && c->unified_group) {
-        const char tail[] = "/cgroup.procs";
-        if (strlen(c->unified_group) + sizeof tail > sizeof own_entrance) rc = ENAMETOOLONG;
-        else strcat(strcpy(own_entrance, c->unified_group), tail);
-    }
     pid_t pid = -1;
     if (!rc) {
-        // The child moves itself before it runs anything. Born in the group by CLONE_INTO_CGROUP it would be killed at once
-        // where cgroup.kill was ever used on the group (seen with Linux 6.18).
         pid = fork();
-        if (pid == 0) become(o, c, moved, report[1], own_entrance[0] ? own_entrance : NULL);
+        if (pid == 0) become(o, c, moved, report[1]);
         if (pid < 0) rc = errno;
     }
     if (report[1] >= 0) close(report[1]);

@@ -104,7 +104,7 @@ struct ContainmentSetup {
                 code: "sandbox-unavailable", "--build-sandbox needs bubblewrap, and \(place) is not there",
                 hints: [.init("install it", command: "apt install bubblewrap")])
         }
-        let sandbox = BuildSandbox(program: place, hidden: [home.path])
+        let sandbox = BuildSandbox(program: place, home: home.path)
         let trial = try Trial(containment.buildUser).run(
             sandbox.words(writable: [], workingDirectory: "/") + ["/bin/true"])
         guard trial.isWell else {

@@ -192,8 +192,8 @@ struct Recovery: Sendable {
     func endStrays() async {
         do {
             // Named before the records are read: what is made meanwhile is recorded first.
-            let groups = actions.containment.groups
-            let names = groups.names
+            let groups = [actions.containment.groups, actions.containment.groups.background]
+            let found = groups.flatMap { groups in groups.names.map { groups.group(named: $0) } }
             var recorded = try await store.allLive() + store.openReleases()
             for environment in try await store.environments() {
                 recorded += try await store.releases(environment.target, limit: 100)
@@ -208,10 +208,8 @@ struct Recovery: Sendable {
                     entries.contains(mark) && !entries.contains { known.contains($0) }
                 }
                 // Also what hid its mark.
-                let kept = Set(identifiers.map { ControlGroup(groups, name: $0).name })
-                for name in names where !kept.contains(name) {
-                    ControlGroup.end(groups.group(named: name).directories)
-                }
+                let kept = Set(identifiers.flatMap { id in groups.map { ControlGroup($0, name: id).name } })
+                for group in found where !kept.contains(group.name) { ControlGroup.end(group.directories) }
             }
         } catch {
             logger.error("processes without a record cannot be looked for", metadata: ["error": "\(error)"])

@@ -22,7 +22,7 @@ struct BuildCaches: Sendable {
                 let target = try Beneath(directory).make(path, owner: user)
                 try copy("\(source)/.", to: "/proc/self/fd/0", target, path)
                 // Of an earlier build of another user's.
-                if let user { try Ownership.give("\(directory)/\(path)", to: user) }
+                if let user { try Ownership.give(target, shown: path, to: user) }
             }
         }
     }
@@ -32,8 +32,7 @@ struct BuildCaches: Sendable {
         for path in paths {
             try await Blocking.run {
                 guard let source = try? Beneath(directory).open(path) else { return }
-                // Files that are not the build's own come from somewhere else, by a second name.
-                if let user { try Ownership.give("\(directory)/\(path)", to: user, from: user.user) }
+                if let user { try verify(source, path, isOf: user) }
                 let place = "\(kept)/\(BuildCaches.key(path))"
                 try Files.makeDirectories(kept)
                 try Files.removeTree("\(place).new")
@@ -44,6 +43,17 @@ struct BuildCaches: Sendable {
                 try check("rename", place) { rename("\(place).new", place) }
                 try Files.removeTree("\(place).old")
             }
+        }
+    }
+
+    /// Files that are not the build's own come from somewhere else, by a second name.
+    private func verify(_ source: Descriptor, _ path: String, isOf user: Confinement.User) throws {
+        do { try Ownership.give(source, shown: path, to: user, from: user.user) } catch {
+            guard error.code == EPERM else { throw error }
+            throw Failure(
+                stage: .build, code: "cache-copy",
+                "'\(error.subject)' in a cache belongs to another user than the build's, so it cannot be kept",
+                hints: [.init("have the build copy it instead of linking it")])
         }
     }
 

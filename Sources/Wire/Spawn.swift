@@ -20,7 +20,7 @@ public struct Spawn: Sendable {
     public var newSession: Bool
     /// What it is held to from its first moment, its group made already.
     public var confinement: Confinement?
-    /// The group that it is born in.
+    /// The group that it is in before it becomes the program.
     public var group: ControlGroup?
 
     public init(
@@ -75,11 +75,9 @@ public struct Spawn: Sendable {
     private func spawnConfined(_ options: inout kinto_spawn_options, _ step: inout String) -> Int32 {
         let bounds = confinement ?? Confinement()
         return withCStrings(group?.entrances ?? []) { entrances in
-            withCStrings([group?.unifiedDirectory, bounds.memoryScore.map(String.init)].map { $0 ?? "" }) {
-                texts in
+            withCStrings([bounds.memoryScore.map(String.init) ?? ""]) { texts in
                 var c = kinto_confinement()
-                c.unified_group = group?.unifiedDirectory == nil ? nil : texts[0].map { UnsafePointer($0) }
-                c.oom_score = bounds.memoryScore == nil ? nil : texts[1].map { UnsafePointer($0) }
+                c.oom_score = bounds.memoryScore == nil ? nil : texts[0].map { UnsafePointer($0) }
                 c.nice = bounds.isBackground ? 10 : 0
                 // The lowest of those that are not starved: class "best effort", level 7.
                 c.io_priority = bounds.isBackground ? 2 << 13 | 7 : -1

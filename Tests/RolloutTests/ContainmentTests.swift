@@ -174,6 +174,25 @@ struct ContainmentTests {
         }
     }
 
+    /// Also one whose group was ended as a whole before.
+    @Test(arguments: Means.allCases)
+    func aServiceIsStartedAgainInItsGroup(_ means: Means) async throws {
+        try await with(means) { directory, groups in
+            var spec = job("echo up >> starts; exec sleep 600", in: directory, Confinement(groups: groups))
+            spec.mode = .service
+            let handle = try await client.start(spec) { _ in }
+            for restarts in 0...2 {
+                try await until("start \(restarts)") {
+                    let state = handle.state()
+                    return state?.restarts == restarts && state?.phase == .running
+                        && (try? Files.read("\(directory)/starts").count) == 3 * (restarts + 1)
+                }
+                handle.state()?.process?.send(SIGKILL)
+            }
+            await handle.stop(grace: 0)
+        }
+    }
+
     // MARK: Looking
 
     private var isBusy: Bool {

@@ -28,8 +28,7 @@ int kinto_spawn(const struct kinto_spawn_options *options);
 
 /// What bounds a child before it becomes the program: see kinto_spawn_confined.
 struct kinto_confinement {
-    const char *unified_group;      ///< directory of the cgroup of version 2 it is born in; NULL: its parent's
-    const char *const *entrances;   ///< NULL-terminated; files `cgroup.procs` of version 1 it writes itself into
+    const char *const *entrances;   ///< NULL-terminated; files `cgroup.procs` that it writes itself into
     int nice;                       ///< added to the parent's; 0: unchanged
     int io_priority;                ///< ioprio_set(2); negative: unchanged
     const char *oom_score;          ///< for /proc/self/oom_score_adj; NULL: unchanged

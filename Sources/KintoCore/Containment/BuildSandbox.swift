@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Wire
 
 /// Builds without network, on a read-only system, with processes and temporary files of their own: bubblewrap (bwrap(1)).
 public struct BuildSandbox: Sendable, Equatable {
     /// Path of `bwrap`.
     public let program: String
-    /// What a build does not even see: kinto's home.
-    public let hidden: [String]
+    /// kinto's own home, which a build does not even see.
+    public let home: String
 
-    public init(program: String, hidden: [String]) {
+    public init(program: String, home: String) {
         self.program = program
-        self.hidden = hidden
+        self.home = home
     }
+
+    /// What else it does not see: people's homes, what is temporary. Empty, and its own to write to.
+    private static let emptied = ["/root", "/home", "/tmp", "/var/tmp", "/run", "/dev/shm"]
 
     /// argv before the command.
     public func words(writable: [String], workingDirectory: String) -> [String] {
@@ -18,12 +22,11 @@ public struct BuildSandbox: Sendable, Equatable {
             program, "--unshare-user-try", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts",
             "--die-with-parent", "--cap-drop", "ALL", "--ro-bind", "/", "/", "--dev", "/dev", "--proc",
             "/proc",
-            "--tmpfs", "/tmp", "--tmpfs", "/var/tmp", "--tmpfs", "/run", "--tmpfs", "/dev/shm",
         ]
-        for directory in hidden { words += ["--tmpfs", directory] }
+        for directory in Self.emptied where Files.isDirectory(directory) { words += ["--tmpfs", directory] }
+        // The directories on the way to those that may be written to are made in it.
+        words += ["--tmpfs", home]
         for directory in writable { words += ["--bind", directory, directory] }
-        // The directories on the way there are made in the empty ones above.
-        for directory in hidden { words += ["--remount-ro", directory] }
-        return words + ["--chdir", workingDirectory, "--"]
+        return words + ["--remount-ro", home, "--chdir", workingDirectory, "--"]
     }
 }

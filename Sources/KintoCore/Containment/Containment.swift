@@ -48,7 +48,7 @@ public struct Containment: Sendable {
     ///   - writable: the directories that it may write to.
     public func confineBuild(memory: Int?, writable: [String], workingDirectory: String) -> Confinement {
         Confinement(
-            groups: groups, memory: buildMemory(memory), processes: build.processes, isBackground: true,
+            groups: groups.background, memory: buildMemory(memory), processes: build.processes, isBackground: true,
             memoryScore: 900, user: buildUser?.identity,
             sandbox: sandbox?.words(writable: writable, workingDirectory: workingDirectory) ?? [])
     }
@@ -62,13 +62,13 @@ public struct Containment: Sendable {
     /// For the release command: a service's, as far as rights are concerned, held like a build.
     public func confineReleaseCommand() -> Confinement {
         Confinement(
-            groups: groups, memory: build.memory, processes: build.processes, memoryScore: 500,
+            groups: groups.foreground, memory: build.memory, processes: build.processes, memoryScore: 500,
             user: serviceUser?.identity)
     }
 
     public func confineService() -> Confinement {
         Confinement(
-            groups: groups, memory: service.memory, processes: service.processes, memoryScore: 0,
+            groups: groups.foreground, memory: service.memory, processes: service.processes, memoryScore: 0,
             user: serviceUser?.identity)
     }
 

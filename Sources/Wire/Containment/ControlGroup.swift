@@ -44,8 +44,8 @@ public struct ControlGroup: Sendable {
         return groups.legacy[controller].map { "\($0)/\(name)" }
     }
 
-    /// The files of version 1 that a process writes itself into to be in the group.
-    var entrances: [String] { Set(groups.legacy.values).map { "\($0)/\(name)/cgroup.procs" }.sorted() }
+    /// The files that a process writes itself into to be in the group.
+    var entrances: [String] { directories.map { "\($0)/cgroup.procs" } }
 
     // MARK: Making
 
@@ -105,10 +105,12 @@ public struct ControlGroup: Sendable {
         }
         if isBackground, let directory = directory(.cpu) {
             // A fifth of what the others get when all want the processor.
-            if groups.controllers.contains(.cpu) {
-                try? Self.write("20", to: "\(directory)/cpu.weight")
-            } else {
-                try? Self.write("205", to: "\(directory)/cpu.shares")
+            for place in [directory, Files.parent(of: directory)] {
+                if groups.controllers.contains(.cpu) {
+                    try? Self.write("20", to: "\(place)/cpu.weight")
+                } else {
+                    try? Self.write("205", to: "\(place)/cpu.shares")
+                }
             }
         }
     }

@@ -28,12 +28,26 @@ public struct ControlGroups: Sendable, Equatable {
         controllers.contains(controller) || legacy[controller] != nil
     }
 
+    /// For what comes after the others on the processor: beside the others, for weights count among neighbours.
+    public var background: ControlGroups {
+        ControlGroups(
+            unified: unified.map { "\($0)-builds" }, controllers: controllers,
+            legacy: legacy.mapValues { "\($0)-builds" })
+    }
+
+    /// For what has its usual share: of version 1, a group of its own would make it one among all processes.
+    public var foreground: ControlGroups {
+        var copy = self
+        copy.legacy[.cpu] = nil
+        return copy
+    }
+
     /// None at all.
     public var isEmpty: Bool { unified == nil && legacy.isEmpty }
 
     // MARK: Finding out
 
-    /// Tries what this process may do: makes a group, has a process born in it, ends it.
+    /// Tries what this process may do: makes a group, runs a program in it, removes it.
     /// - Parameters:
     ///   - name: of the directory for all groups of one home.
     ///   - reasons: told why something cannot be had.
@@ -60,9 +74,11 @@ public struct ControlGroups: Sendable, Equatable {
         }
         for controller in Controller.allCases where !groups.controllers.contains(controller) {
             guard let mount = mounts.legacy[controller] else { continue }
-            // Within the own group: what bounds the server bounds what it starts.
+            // Within the own group if that is bounded: what bounds the server bounds what it starts. Else at the top:
+            // services outlive whatever the server was started in.
             let own = ownGroup(controller: controller) ?? "/"
-            let directory = "\(mount)\(own == "/" ? "" : own)/\(name)"
+            let isBounded = own != "/" && isBounded(controller, below: mount, own)
+            let directory = "\(mount)\(isBounded ? own : "")/\(name)"
             do throws(SystemError) {
                 try tryOutLegacy(directory)
                 groups.legacy[controller] = directory
@@ -118,6 +134,25 @@ public struct ControlGroups: Sendable, Equatable {
             return String(parts[2])
         }
         return nil
+    }
+
+    /// Whether a group of version 1, or one that it is in, has a limit.
+    private static func isBounded(_ controller: Controller, below mount: String, _ own: String) -> Bool {
+        var group = own
+        while group != "/", group.hasPrefix("/") {
+            let directory = mount + group
+            let value =
+                switch controller {
+                case .memory: words("\(directory)/memory.limit_in_bytes").first
+                case .pids: words("\(directory)/pids.max").first
+                case .cpu: words("\(directory)/cpu.cfs_quota_us").first
+                }
+            // No limit is the largest number of pages, "max", or -1.
+            let number = value.flatMap { Int($0) } ?? -1
+            if number >= 0, number < 1 << 60 { return true }
+            group = Files.parent(of: group)
+        }
+        return false
     }
 
     static func lines(_ path: String) -> [String] {

@@ -15,6 +15,16 @@ public enum Ownership {
             at: AT_FDCWD, name: path.utf8CString.map(\.self), path: path, to: user, from: previous, depth: 0)
     }
 
+    /// The same for an open directory.
+    /// - Parameter shown: its path, for errors.
+    public static func give(
+        _ directory: Descriptor, shown: String, to user: Confinement.User, from previous: UInt32? = nil
+    ) throws(SystemError) {
+        try give(
+            at: directory.raw, name: ".".utf8CString.map(\.self), path: shown, to: user, from: previous,
+            depth: 0)
+    }
+
     private static func give(
         at parent: Int32, name: [CChar], path: String, to user: Confinement.User, from previous: UInt32?,
         depth: Int
