@@ -121,6 +121,8 @@ extension Actions {
             let waiting: String?
         }
         let version, home, listen: String
+        /// As of the last look; nil before the first.
+        let storage: StorageSizes?
         let proxy: Proxy
         let services: [Service]
     }
@@ -159,7 +161,7 @@ extension Actions {
             }
         }
         return StatusJSON(
-            version: version, home: home.path, listen: options.listen,
+            version: version, home: home.path, listen: options.listen, storage: await retention.sizes,
             proxy: .init(
                 pid: hello?.process?.pid, supervisor: proxySupervisor(),
                 listen: routes.isExternal ? nil : hello?.addresses?.plain ?? options.proxyListen,

@@ -51,11 +51,16 @@ public enum ControlServer {
             version: options.version, routes: routes)
         let rollout = RolloutController(supervisors: supervisors, routes: routes, ports: ports)
         let environment = ProcessEnvironment(inherited: inherited(), home: home)
+        let artifacts = try ArtifactStore(root: home.artifacts)
+        let retention = Retention(
+            home: home, store: store, artifacts: artifacts, git: git, settings: try options.retention(),
+            logger: logger)
         let pipeline = Pipeline(
-            home: home, store: store, git: git, artifacts: try ArtifactStore(root: home.artifacts),
+            home: home, store: store, git: git, artifacts: artifacts,
             jobs: Jobs(client: supervisors),
             fetcher: ChildFetcher(home: home, fetcher: Fetcher(program: options.executablePath)),
             environment: environment,
+            floor: FreeSpaceFloor(path: home.path, settings: retention.settings) { await retention.now() },
             checkPort: {
                 do throws(Failure) {
                     try routes.driver.check(.init(identifier: $1.description, hosts: [], port: $0))
@@ -66,11 +71,17 @@ public enum ControlServer {
         let deployment = Deployment(
             home: home, store: store, pipeline: pipeline, rollout: rollout, environment: environment,
             keeper: keeper, routes: routes, logger: logger, proxyPort: options.urlPort(proxyListen))
-        let lanes = Lanes(store: store, home: home, logger: logger) { try await deployment.perform($0, $1) }
+        let lanes = Lanes(store: store, home: home, logger: logger) { release, recorder in
+            do { try await deployment.perform(release, recorder) } catch {
+                await retention.soon()
+                throw error
+            }
+            await retention.soon()
+        }
         let actions = Actions(
             options: options, home: home, store: store, lanes: lanes, git: git, rollout: rollout,
             routes: routes, proxy: proxy,
-            deployment: deployment, keeper: keeper, logger: logger)
+            deployment: deployment, keeper: keeper, retention: retention, logger: logger)
         await keeper.whenCold { await actions.bringBack($0) }
         try await firstToken(actions)
 
@@ -84,6 +95,8 @@ public enum ControlServer {
         }
         let recovery = Recovery(home: home, store: store, actions: actions, ports: ports, logger: logger)
         let gone = try await recovery.takeOver()
+        await retention.sweep()
+        await retention.soon()
 
         let server = APIServer(actions: actions, version: options.version)
         unlink(home.socket)

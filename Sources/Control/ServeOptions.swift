@@ -31,6 +31,8 @@ public struct ServeOptions: Sendable {
     public var redirectsToTLS: Bool
     /// `NAME=VALUE` of what bounds the proxy, see `ProxyLimits`.
     public var proxyLimits: [String]
+    /// `NAME=VALUE` of what is kept, see `RetentionSettings`.
+    public var keep: [String]
     /// Path of `kinto-runtime`.
     public var runtimePath: String
     /// Path of `kinto` itself.
@@ -40,7 +42,8 @@ public struct ServeOptions: Sendable {
     public init(
         home: Home, listen: String, proxy: Proxy = .embedded, proxyListen: String,
         proxyTLSListen: String? = nil, redirectsToTLS: Bool = true,
-        proxyLimits: [String] = [], runtimePath: String, executablePath: String, version: String
+        proxyLimits: [String] = [], keep: [String] = [], runtimePath: String, executablePath: String,
+        version: String
     ) {
         self.home = home
         self.listen = listen
@@ -49,6 +52,7 @@ public struct ServeOptions: Sendable {
         self.proxyTLSListen = proxyTLSListen
         self.redirectsToTLS = redirectsToTLS
         self.proxyLimits = proxyLimits
+        self.keep = keep
         self.runtimePath = runtimePath
         self.executablePath = executablePath
         self.version = version

@@ -26,6 +26,7 @@ struct Kinto: AsyncParsableCommand {
             Suspend.self, Resume.self, Pause.self, MaintenanceCommand.self, Scale.self, ProxyCommand.self,
             Config.self, CertificateCommand.self, Why.self,
             Check.self, Doctor.self, Deliveries.self, Token.self, Backup.self, Restore.self,
+            Prune.self, Pin.self, Unpin.self,
         ])
 
     static let version = "0.1.0"
@@ -111,13 +112,14 @@ struct Serve: AsyncParsableCommand {
             valueName: "name=value"))
     var proxyLimit: [String] = []
     @OptionGroup(title: "Another proxy (docs/proxies.md)") var proxyOptions: ProxyOptions
+    @OptionGroup(title: "Storage (docs/storage.md)") var storageOptions: StorageOptions
 
     func run() async throws {
         try await ControlServer.run(
             ServeOptions(
                 home: options.directory, listen: listen, proxy: proxyOptions.choice, proxyListen: proxyListen,
                 proxyTLSListen: proxyTlsListen, redirectsToTLS: !noHttpsRedirect,
-                proxyLimits: proxyLimit,
+                proxyLimits: proxyLimit, keep: storageOptions.keep,
                 runtimePath: Kinto.runtimePath,
                 executablePath: Kinto.executablePath, version: Kinto.version))
     }

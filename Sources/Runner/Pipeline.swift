@@ -13,12 +13,13 @@ public struct Pipeline: Sendable {
     let builder: Builder
     let fetcher: any RemoteFetcher
     let environment: ProcessEnvironment
+    let floor: FreeSpaceFloor
     /// Refuses a stable port that someone else holds.
     let checkPort: @Sendable (UInt16, Target) async throws -> Void
 
     public init(
         home: Home, store: Store, git: GitExecutor, artifacts: ArtifactStore, jobs: any JobRunner,
-        fetcher: any RemoteFetcher, environment: ProcessEnvironment,
+        fetcher: any RemoteFetcher, environment: ProcessEnvironment, floor: FreeSpaceFloor,
         checkPort: @escaping @Sendable (UInt16, Target) async throws -> Void
     ) {
         self.home = home
@@ -28,6 +29,7 @@ public struct Pipeline: Sendable {
         builder = Builder(home: home, jobs: jobs)
         self.fetcher = fetcher
         self.environment = environment
+        self.floor = floor
         self.checkPort = checkPort
     }
 
@@ -85,6 +87,7 @@ public struct Pipeline: Sendable {
         release.commit = commit.id
 
         try await recorder.enter(.build)
+        try await floor.check()
         let workspace = home.workspace(release.target, release.number)
         try Files.removeTree(workspace)
         try Files.makeDirectories(Files.parent(of: workspace))

@@ -59,6 +59,7 @@ extension Store {
                 code: "unknown-service",
                 "there is no service '\(service)' with an environment '\(environment)'")
         }
+        try requireArtifact(database, new.artifact)
         try database.execute(
             sql: "UPDATE environment SET nextNumber = ? WHERE service = ? AND name = ?",
             arguments: [number + 1, service, environment])

@@ -90,24 +90,29 @@ public struct ArtifactStore: Sendable {
         } catch { throw error.failure("Removing artifact \(id)") }
     }
 
-    /// Removes what no release knows: remains of stores and removals that were cut short, and artifacts that
-    /// were published in the moment before the control process ended. Not while a store runs.
+    /// Moves away what no release knows: remains of stores and removals that were cut short, and artifacts that
+    /// were published in the moment before the control process ended. Quick, and not while a store runs.
     /// - Parameter known: the IDs of all artifacts on record.
-    /// - Returns: the names of what was removed.
+    /// - Returns: the paths of what was moved, for the caller to remove.
     /// - Throws: `file-system`.
     @discardableResult
-    public func sweepUnpublished(known: Set<String>) throws(Failure) -> [String] {
+    public func setAside(unknownTo known: Set<String>) throws(Failure) -> [String] {
         do throws(SystemError) {
-            var removed: [String] = []
+            var aside: [String] = []
             for name in try Files.list(root) where !known.contains(name) {
+                let path = "\(root)/\(name)"
+                if name.hasPrefix(".removed-") {
+                    aside.append(path)
+                    continue
+                }
                 let isOurs =
-                    name.hasPrefix(".new-") || name.hasPrefix(".removed-")
-                    || (ArtifactStore.isID(name) && Files.exists("\(root)/\(name)/manifest"))
+                    name.hasPrefix(".new-") || (ArtifactStore.isID(name) && Files.exists("\(path)/manifest"))
                 guard isOurs else { continue }
-                try Files.removeTree("\(root)/\(name)")
-                removed.append(name)
+                let moved = "\(root)/.removed-\(name)-\(getpid())-\(aside.count)"
+                try check("rename", path) { rename(path, moved) }
+                aside.append(moved)
             }
-            return removed
+            return aside
         } catch { throw error.failure("Sweeping the artifact store") }
     }
 

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Glibc
+internal import KintoCore
+internal import Logging
+internal import Runner
+internal import Wire
+
+/// Gives back what is not needed any more: after each release, at the start, and when somebody asks. Beside the deploys,
+/// one run at a time; what is in use is known from the record, see ``RetentionPlan``.
+actor Retention {
+    /// What went, or would go.
+    struct Freed: Encodable, Sendable {
+        struct Item: Encodable, Sendable {
+            /// `artifact`, `logs`, `cache`, `release`
+            let kind: String
+            let name: String
+            let bytes: Int64
+        }
+        var items: [Item] = []
+        var records = 0
+        var bytes: Int64 = 0
+
+        mutating func add(_ kind: String, _ name: String, _ size: Int64) {
+            items.append(Item(kind: kind, name: name, bytes: size))
+            bytes &+= size
+        }
+    }
+
+    nonisolated let settings: RetentionSettings
+    private let home: Home
+    private let store: Store
+    private let artifacts: ArtifactStore
+    private let git: GitExecutor
+    private let logger: Logger
+    private var current: Task<Void, Never>?
+    private var isWanted = false
+    /// As of the last run.
+    private(set) var sizes: StorageSizes?
+
+    init(
+        home: Home, store: Store, artifacts: ArtifactStore, git: GitExecutor, settings: RetentionSettings,
+        logger: Logger
+    ) {
+        self.home = home
+        self.store = store
+        self.artifacts = artifacts
+        self.git = git
+        self.settings = settings
+        self.logger = logger
+    }
+
+    /// Has a run made; of several wishes during one run comes one more.
+    func soon() {
+        isWanted = true
+        guard current == nil else { return }
+        current = Task {
+            while isWanted, !Task.isCancelled {
+                isWanted = false
+                await runQuietly()
+            }
+            current = nil
+        }
+    }
+
+    /// A run that ends before this returns.
+    func now() async {
+        soon()
+        while let running = current { await running.value }
+    }
+
+    private func runQuietly() async {
+        do { _ = try await prune(settings) } catch {
+            logger.error("retention", metadata: ["error": "\(error)"])
+        }
+        let home = home
+        sizes = try? await Blocking.run { StorageSizes(home) }
+    }
+
+    /// What a person asks for.
+    /// - Parameters:
+    ///   - keep: artifacts of each environment, instead of the setting.
+    ///   - isDry: says only what would go.
+    /// - Throws: `Failure` of code `retention-paused` while a backup runs.
+    func prune(only: ServiceName?, keep: Int?, isDry: Bool) async throws -> Freed {
+        var settings = settings
+        if let keep { settings.artifacts = max(1, keep) }
+        // The run after a release is short: it is waited for.
+        while let running = current { await running.value }
+        let freed: Freed
+        do { freed = try await prune(settings, only: only, isAsked: true, isDry: isDry) } catch let failure
+            as Failure
+            where failure.code == "retention-paused" && current != nil
+        {
+            await current?.value
+            freed = try await prune(settings, only: only, isAsked: true, isDry: isDry)
+        }
+        let home = home
+        sizes = try? await Blocking.run { StorageSizes(home) }
+        return freed
+    }
+
+    private func prune(
+        _ settings: RetentionSettings, only: ServiceName? = nil, isAsked: Bool = false, isDry: Bool = false
+    ) async throws -> Freed {
+        guard let lock = try RetentionLock.exclusive(home) else {
+            guard isAsked else { return Freed() }
+            throw Failure(
+                code: "retention-paused", "nothing is deleted while a backup or another prune runs",
+                hints: [.init("try again when it is over", command: "kinto prune")])
+        }
+        defer { withExtendedLifetime(lock) {} }
+        var freed = Freed()
+        let plan = try await store.retentionPlan(settings, only: only, isAsked: isAsked)
+        let artifacts = artifacts
+        for doomed in plan.artifacts {
+            if !isDry {
+                guard try await store.giveUp(artifact: doomed.identifier) else { continue }
+                try await Blocking.run { try artifacts.remove(doomed.identifier) }
+            }
+            freed.add("artifact", doomed.releases.joined(separator: ", "), doomed.bytes)
+        }
+        try await pruneLogs(plan.logs, settings, only, isDry, &freed)
+        try await pruneCaches(settings, only, isDry, &freed)
+        try await pruneHistory(plan.history, isDry, &freed)
+        if only == nil {
+            let time = Timestamp(
+                milliseconds: Timestamp.now.milliseconds &- Int64(min(settings.recordAge, 1 << 50)))
+            freed.records = try await store.forgetRecords(before: time, count: isDry)
+        }
+        if !isDry { try await removeRemains() }
+        return freed
+    }
+
+    private func pruneLogs(
+        _ planned: [Release], _ settings: RetentionSettings, _ only: ServiceName?, _ isDry: Bool,
+        _ freed: inout Freed
+    ) async throws {
+        let home = home
+        for release in planned {
+            let directory = home.release(release.target, release.number)
+            guard Files.exists(directory) else { continue }
+            let size = try await Blocking.run {
+                let size = StorageSizes.tree(directory)
+                if !isDry { try Files.removeTree(directory) }
+                return size
+            }
+            freed.add("logs", release.upstream, size)
+        }
+        guard settings.logBytes < .max, only == nil else { return }
+        // Too many bytes in all: the logs of the oldest that are over go first, whatever their number.
+        var bounded = settings
+        bounded.logs = RetentionSettings.least
+        let candidates = try await store.retentionPlan(bounded).logs.filter { release in
+            !planned.contains { $0.id == release.id }
+        }
+        let sizes = try await Blocking.run {
+            (
+                total: StorageSizes(home).logs,
+                each: candidates.map { StorageSizes.tree(home.release($0.target, $0.number)) }
+            )
+        }
+        var total = sizes.total
+        for (release, size) in zip(candidates, sizes.each) where total > Int64(settings.logBytes) && size > 0
+        {
+            if !isDry {
+                let directory = home.release(release.target, release.number)
+                try await Blocking.run { try Files.removeTree(directory) }
+            }
+            total &-= size
+            freed.add("logs", release.upstream, size)
+        }
+    }
+
+    private func pruneCaches(
+        _ settings: RetentionSettings, _ only: ServiceName?, _ isDry: Bool, _ freed: inout Freed
+    ) async throws {
+        struct Cache: Sendable { let path, name: String; let age, bytes: Int64 }
+        var caches: [Cache] = []
+        let home = home
+        for environment in try await store.environments(of: only) {
+            let target = environment.target
+            // A build may be about to copy it.
+            guard try await store.openReleases(target).isEmpty else { continue }
+            caches += try await Blocking.run {
+                let directory = home.cache(target)
+                return ((try? Files.list(directory)) ?? []).compactMap { name in
+                    var status = stat()
+                    // Its change is the rename by which the last build kept it; the other times are its contents'.
+                    guard lstat("\(directory)/\(name)", &status) == 0 else { return nil }
+                    return Cache(
+                        path: "\(directory)/\(name)", name: "\(target) \(name)",
+                        age: Timestamp.now.milliseconds &- Int64(status.st_ctim.tv_sec) &* 1000,
+                        bytes: StorageSizes.tree("\(directory)/\(name)"))
+                }
+            }
+        }
+        var total = caches.reduce(Int64(0)) { $0 &+ $1.bytes }
+        for cache in caches.sorted(by: { $0.age > $1.age })
+        where cache.age > Int64(settings.cacheAge)
+            || total > Int64(settings.cacheBytes) && cache.age >= Int64(settings.recent)
+        {
+            if !isDry { try await Blocking.run { try Files.removeTree(cache.path) } }
+            total &-= cache.bytes
+            freed.add("cache", cache.name, cache.bytes)
+        }
+    }
+
+    private func pruneHistory(_ releases: [Release], _ isDry: Bool, _ freed: inout Freed) async throws {
+        guard !releases.isEmpty else { return }
+        let gone =
+            isDry ? releases.filter { $0.artifact?.available != true } : try await store.forget(releases)
+        for release in gone {
+            freed.add("release", release.upstream, 0)
+            guard !isDry else { continue }
+            let directory = home.release(release.target, release.number)
+            try await Blocking.run { try Files.removeTree(directory) }
+            guard let service = try await store.service(release.target.service) else { continue }
+            let path = service.source == .remote ? home.repository(service.name) : service.repository
+            let name = "\(release.target.environment)/\(release.number)"
+            // A commit that nothing else names may be collected then.
+            try? await git.run { try GitRepository(opening: path).unpin(name) }
+        }
+    }
+
+    /// What a failed disk kept a deploy from cleaning up. What belongs to a release that is under way stays.
+    private func removeRemains() async throws {
+        let (home, artifacts) = (home, artifacts)
+        // Found first, asked afterwards: a release is recorded as under way before it makes anything.
+        let found = try await Blocking.run { try Retention.remains(home, artifacts) }
+        let open = try await store.openReleases()
+        let paths = open.map { home.workspace($0.target, $0.number) }
+        let isStoring = open.contains {
+            [.fetch, .build, .store].contains($0.stage ?? .fetch) && $0.status == .deploying
+        }
+        try await Blocking.run {
+            for path in found.workspaces where !paths.contains(path) { try Files.removeTree(path) }
+            if !isStoring { for path in found.artifacts { try Files.removeTree(path) } }
+        }
+    }
+
+    private static func remains(_ home: Home, _ artifacts: ArtifactStore) throws -> (
+        workspaces: [String], artifacts: [String]
+    ) {
+        let top = "\(home.path)/work"
+        let workspaces = ((try? Files.list(top)) ?? []).flatMap { service in
+            ((try? Files.list("\(top)/\(service)")) ?? []).flatMap { environment in
+                ((try? Files.list("\(top)/\(service)/\(environment)")) ?? []).map {
+                    "\(top)/\(service)/\(environment)/\($0)"
+                }
+            }
+        }
+        let stale = try Files.list(artifacts.root).filter {
+            $0.hasPrefix(".new-") || $0.hasPrefix(".removed-")
+        }
+        return (workspaces, stale.map { "\(artifacts.root)/\($0)" })
+    }
+
+    // MARK: At the start
+
+    /// What an earlier server left half done: artifacts that were published and not recorded, workspaces. Called before
+    /// anything is built; what is found is put aside at once and removed beside the deploys.
+    func sweep() async {
+        do {
+            let known = Set(try await store.artifactsOnRecord().keys)
+            let (artifacts, home) = (artifacts, home)
+            let aside = try await Blocking.run {
+                try artifacts.setAside(unknownTo: known) + Retention.setAsideWorkspaces(home)
+            }
+            Task.detached { [logger] in
+                for path in aside {
+                    do { try await Blocking.run { try Files.removeTree(path) } } catch {
+                        logger.error("retention", metadata: ["error": "\(error)"])
+                    }
+                }
+            }
+        } catch { logger.error("retention", metadata: ["error": "\(error)"]) }
+    }
+
+    private static func setAsideWorkspaces(_ home: Home) -> [String] {
+        let top = "\(home.path)/work"
+        var aside: [String] = []
+        for service in (try? Files.list(top)) ?? [] {
+            for environment in (try? Files.list("\(top)/\(service)")) ?? [] {
+                let directory = "\(top)/\(service)/\(environment)"
+                for name in (try? Files.list(directory)) ?? [] {
+                    let moved = name.hasPrefix(".") ? name : ".left-\(name)-\(getpid())"
+                    if moved != name, rename("\(directory)/\(name)", "\(directory)/\(moved)") != 0 {
+                        continue
+                    }
+                    aside.append("\(directory)/\(moved)")
+                }
+            }
+        }
+        return aside
+    }
+}
