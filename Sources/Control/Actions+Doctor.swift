@@ -27,7 +27,7 @@ extension Actions {
     /// Days before its end at which a certificate should have been renewed: ACME clients do so 30 days before.
     static let certificateFloor = 14
     func examine() async throws -> [Finding] {
-        var findings = [examineHome(), examineRoom(), await examineProxy()]
+        var findings = [examineHome(), examineDatabase(), examineRoom(), await examineProxy()]
         for certificate in await certificates() { findings.append(Actions.examine(certificate)) }
         for service in try await store.services() { findings += try await examine(service) }
         return findings
@@ -44,6 +44,15 @@ extension Actions {
                 fix: "chmod 700 \(home.path)")
         }
         return Finding("home", home.path)
+    }
+
+    private func examineDatabase() -> Finding {
+        do { try store.requireFile() } catch {
+            return Finding(
+                "database", "\(error)", isWell: false,
+                fix: "put \(home.database) back, or: kinto restore BACKUP --home NEW")
+        }
+        return Finding("database", home.database)
     }
 
     private func examineRoom() -> Finding {

@@ -18,15 +18,15 @@ struct StorageFaultTests {
         var testDescription: String { name }
     }
 
-    /// Scenarios 9, 10, 19 and 20.
+    /// Scenarios 9, 10 and 19.
     @Test(arguments: [
-        Fault(name: "ENOSPC once", calls: .room, error: ENOSPC, places: 10),
-        Fault(name: "ENOSPC until there is room", calls: .room, error: ENOSPC, places: 4, sticky: true),
+        Fault(name: "ENOSPC once", calls: .room, error: ENOSPC, places: 6),
+        Fault(name: "ENOSPC until there is room", calls: .room, error: ENOSPC, places: 3, sticky: true),
         Fault(
-            name: "EIO once", calls: [.write, .sync, .rename, .unlink, .mode, .read], error: EIO, places: 10),
+            name: "EIO once", calls: [.write, .sync, .rename, .unlink, .mode, .read], error: EIO, places: 6),
         Fault(
-            name: "EROFS for a while", calls: [.room, .unlink, .mode], error: EROFS, places: 3, sticky: true),
-        Fault(name: "EMFILE once", calls: .open, error: EMFILE, places: 6),
+            name: "EROFS for a while", calls: [.room, .unlink, .mode], error: EROFS, places: 2, sticky: true),
+        Fault(name: "EMFILE once", calls: .open, error: EMFILE, places: 4),
         Fault(name: "EMFILE for a while", calls: .open, error: EMFILE, places: 2, sticky: true),
         Fault(name: "no process", calls: .spawn, error: EAGAIN, places: 4),
     ])
@@ -41,8 +41,10 @@ struct StorageFaultTests {
                 var run = FaultRun(server: server, shim: shim, secret: try await server.webhookSecret())
                 try await run.measure(fault)
                 let visitors = Visitors(server, count: 2)
-                let every = ProcessInfo.processInfo.environment["KINTO_FAULTS"] == "all"
-                let count = every ? run.total : min(run.total, fault.places)
+                // "all", or so many places of each.
+                let wanted = ProcessInfo.processInfo.environment["KINTO_FAULTS"]
+                let count = min(
+                    run.total, wanted == "all" ? .max : wanted.flatMap { Int($0) } ?? fault.places)
                 for index in 0..<count {
                     try await run.deploy(fault, at: 1 + (index * run.total + run.total / 2) / count)
                 }
@@ -52,6 +54,71 @@ struct StorageFaultTests {
                 print("\(fault.name): \(count) of \(run.total) places; \(run.summary)")
             }
         }
+    }
+}
+
+extension StorageFaultTests {
+    /// Scenario 20.
+    @Test func logsThatAreDeletedUnderTheServerAreMadeAnew() async throws {
+        try await Server.with { server in
+            try await server.setUp()
+            try await server.push("first")
+            let (before, pid) = (try await server.body(), server.pid)
+            let visitors = Visitors(server, count: 2)
+            try Files.removeTree("\(server.home)/services")
+            #expect(try await server.body() == before)
+            #expect(try await server.kinto("logs", "hello", "--release", "1").status <= 3)
+            #expect(try await server.push("second").output.contains("Release 2 is live"))
+            #expect(try await server.kinto("logs", "hello", "--release", "2").output.contains("is live"))
+            #expect(server.pid == pid && kill(pid, 0) == 0)
+            let tally = await visitors.end()
+            #expect(tally.failures.isEmpty, "\(tally.failures.prefix(3))")
+        }
+    }
+
+    /// Scenario 10: the limit is reached, for a while, in the server itself.
+    @Test func aServerWithoutDescriptorsAnswersAgainWhenItHasSome() async throws {
+        try await Server.with { server in
+            try await server.setUp()
+            try await server.push("first")
+            let visitors = Visitors(server, count: 2)
+            let limit = try await server.run(
+                "/usr/bin/prlimit",
+                ["--pid", "\(server.pid)", "--nofile", "--output", "SOFT", "--noheadings"]
+            ).output.trimmingCharacters(in: .whitespacesAndNewlines)
+            func bound(_ value: String) async throws {
+                let set = try await server.run(
+                    "/usr/bin/prlimit", ["--pid", "\(server.pid)", "--nofile=\(value):"])
+                #expect(set.status == 0, "\(set.output)")
+            }
+            let used = try Files.list("/proc/\(server.pid)/fd").compactMap { Int($0) }.max() ?? 0
+            try await bound("\(used / 2)")
+            let ticks = try server.processorTime()
+            for _ in 0..<10 {
+                _ = try await server.run(
+                    "/usr/bin/curl", ["-s", "--max-time", "0.2", "http://127.0.0.1:\(server.listen)/healthz"])
+            }
+            // It waits, and does not ask the kernel in a circle.
+            #expect(try server.processorTime() - ticks < 100)
+            try await bound(limit)
+            try await server.until {
+                try await server.run(
+                    "/usr/bin/curl", ["-s", "--max-time", "5", "http://127.0.0.1:\(server.listen)/healthz"]
+                ).output == "ok\n"
+            }
+            #expect(try await server.push("second").output.contains("Release 2 is live"))
+            let tally = await visitors.end()
+            #expect(tally.failures.isEmpty, "\(tally.failures.prefix(3))")
+        }
+    }
+}
+
+extension Server {
+    /// Of the server, in hundredths of a second.
+    fileprivate func processorTime() throws -> Int {
+        let text = String(decoding: try Files.read("/proc/\(pid)/stat"), as: UTF8.self)
+        let fields = text.split(separator: ")").last?.split(separator: " ") ?? []
+        return fields.count > 12 ? (Int(fields[11]) ?? 0) + (Int(fields[12]) ?? 0) : 0
     }
 }
 

@@ -115,7 +115,12 @@ struct RetentionTests {
             let left = Set(releases.compactMap(\.artifact?.identifier)).subtracting(
                 plan.artifacts.map(\.identifier))
             #expect(left.isSuperset(of: ["a29", "a30"]))
-            #expect(plan.logs.allSatisfy { $0.number <= 20 })
+            #expect(plan.held.isSuperset(of: ["hello/production/30", "hello/production/29"]))
+            let ages = (1...30).map { ($0, Int64(jump) * Int64(RetentionSettings.day)) }
+            #expect(
+                RetentionPlan.logs(ages, held: [3], settings: RetentionSettings()).allSatisfy {
+                    $0 <= 20 && $0 != 3
+                })
         }
     }
 
@@ -130,6 +135,42 @@ struct RetentionTests {
     @Test func hugeSettingsAreNoBound() throws {
         #expect(try RetentionSettings(["artifact-bytes=999999999GiB"]).artifactBytes == 999_999_999 << 30)
         #expect(try RetentionSettings(["artifact-age=none"]).artifactAge == .max)
+    }
+
+    @Test func logsAreBoundedByNumber() throws {
+        let logs = (1...8).map { (number: $0, age: Int64(0)) }
+        #expect(RetentionPlan.logs(logs, held: [1], settings: try RetentionSettings(["logs=5"])) == [3, 2])
+    }
+
+    /// The history is bounded; what serves, is pinned or can come back stays in it.
+    @Test func theOldestReleasesLeaveTheHistory() async throws {
+        try await TemporaryDirectory.with { directory in
+            let store = try Store(path: "\(directory)/kinto.db")
+            let target = Target(service: try ServiceName("hello"))
+            try await store.add(
+                RegisteredService(
+                    name: target.service, source: .hosted, repository: "/x", createdAt: .now,
+                    webhookSecret: "s"),
+                branch: "main")
+            for number in 1...20 {
+                let release = try await store.accept(
+                    NewRelease(target: target, commit: nil, branch: "main", trigger: .rollback))
+                try await store.update(release.id, step: "claimed") {
+                    $0.status = .deployed
+                    $0.live = number == 2
+                    if number == 3 { $0.artifact = .init(identifier: "a", sha256: "", bytes: 1) }
+                }
+            }
+            let beyond = try await store.releasesBeyond(10)
+            #expect(beyond.map(\.number) == [1] + Array(3...10))
+            #expect(try await store.forget(beyond).count == 8)
+            #expect(try await store.releases(target).map(\.number) == Array((11...20).reversed()) + [3, 2])
+            #expect(
+                try await store.accept(
+                    NewRelease(target: target, commit: nil, branch: "main", trigger: .manual)
+                ).number == 21)
+            #expect(try await store.forgetRecords(before: .now) == 0)
+        }
     }
 
     @Test func anArtifactThatARollbackHasComeToNeedIsNotGivenUp() async throws {

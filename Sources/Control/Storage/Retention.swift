@@ -119,9 +119,9 @@ actor Retention {
             }
             freed.add("artifact", doomed.releases.joined(separator: ", "), doomed.bytes)
         }
-        try await pruneLogs(plan.logs, settings, only, isDry, &freed)
+        try await pruneLogs(plan.held, settings, only, isDry, &freed)
         try await pruneCaches(settings, only, isDry, &freed)
-        try await pruneHistory(plan.history, isDry, &freed)
+        try await pruneHistory(try await store.releasesBeyond(settings.releases, only: only), isDry, &freed)
         if only == nil {
             let time = Timestamp(
                 milliseconds: Timestamp.now.milliseconds &- Int64(min(settings.recordAge, 1 << 50)))
@@ -131,43 +131,55 @@ actor Retention {
         return freed
     }
 
+    /// By what is there: a release whose logs went is not asked about again.
     private func pruneLogs(
-        _ planned: [Release], _ settings: RetentionSettings, _ only: ServiceName?, _ isDry: Bool,
+        _ held: Set<String>, _ settings: RetentionSettings, _ only: ServiceName?, _ isDry: Bool,
         _ freed: inout Freed
     ) async throws {
         let home = home
-        for release in planned {
-            let directory = home.release(release.target, release.number)
-            guard Files.exists(directory) else { continue }
+        var rest: [(path: String, name: String, age: Int64)] = []
+        for environment in try await store.environments(of: only) {
+            let target = environment.target
+            let logs = try await Blocking.run { Retention.logs(of: target, home) }
+            let held = Set(logs.map(\.number).filter { held.contains("\(target)/\($0)") })
+            let doomed = Set(RetentionPlan.logs(logs, held: held, settings: settings))
+            for number in doomed.sorted() { try await remove(logs: target, number, isDry, &freed) }
+            let left = logs.filter { !doomed.contains($0.number) && !held.contains($0.number) }
+            rest += left.sorted { $0.number > $1.number }.dropFirst(RetentionSettings.least).map {
+                (home.release(target, $0.number), "\(target)/\($0.number)", $0.age)
+            }
+        }
+        guard settings.logBytes < .max, only == nil, !rest.isEmpty else { return }
+        // Too many bytes in all: the oldest go first, whatever their number.
+        var total = try await Blocking.run { StorageSizes(home).logs }
+        for log in rest.sorted(by: { $0.age > $1.age }) where total > Int64(settings.logBytes) {
             let size = try await Blocking.run {
-                let size = StorageSizes.tree(directory)
-                if !isDry { try Files.removeTree(directory) }
+                let size = StorageSizes.tree(log.path)
+                if !isDry { try Files.removeTree(log.path) }
                 return size
             }
-            freed.add("logs", release.upstream, size)
-        }
-        guard settings.logBytes < .max, only == nil else { return }
-        // Too many bytes in all: the logs of the oldest that are over go first, whatever their number.
-        var bounded = settings
-        bounded.logs = RetentionSettings.least
-        let candidates = try await store.retentionPlan(bounded).logs.filter { release in
-            !planned.contains { $0.id == release.id }
-        }
-        let sizes = try await Blocking.run {
-            (
-                total: StorageSizes(home).logs,
-                each: candidates.map { StorageSizes.tree(home.release($0.target, $0.number)) }
-            )
-        }
-        var total = sizes.total
-        for (release, size) in zip(candidates, sizes.each) where total > Int64(settings.logBytes) && size > 0
-        {
-            if !isDry {
-                let directory = home.release(release.target, release.number)
-                try await Blocking.run { try Files.removeTree(directory) }
-            }
             total &-= size
-            freed.add("logs", release.upstream, size)
+            freed.add("logs", log.name, size)
+        }
+    }
+
+    private func remove(logs target: Target, _ number: Int, _ isDry: Bool, _ freed: inout Freed) async throws
+    {
+        let directory = home.release(target, number)
+        let size = try await Blocking.run {
+            let size = StorageSizes.tree(directory)
+            if !isDry { try Files.removeTree(directory) }
+            return size
+        }
+        freed.add("logs", "\(target)/\(number)", size)
+    }
+
+    private static func logs(of target: Target, _ home: Home) -> [(number: Int, age: Int64)] {
+        let directory = "\(home.directory(target))/releases"
+        return ((try? Files.list(directory)) ?? []).compactMap { name in
+            var status = stat()
+            guard let number = Int(name), stat("\(directory)/\(name)", &status) == 0 else { return nil }
+            return (number, Timestamp.now.milliseconds &- Int64(status.st_mtim.tv_sec) &* 1000)
         }
     }
 

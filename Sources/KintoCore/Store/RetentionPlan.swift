@@ -13,13 +13,11 @@ public struct RetentionPlan: Sendable, Equatable {
 
     /// Oldest first.
     public var artifacts: [Doomed] = []
-    /// Releases whose logs are too many or too old, oldest first.
-    public var logs: [Release] = []
-    /// Releases that leave the history.
-    public var history: [Release] = []
+    /// Releases of which nothing may go, `SERVICE/ENVIRONMENT/NUMBER`.
+    public var held: Set<String> = []
 
     /// - Parameters:
-    ///   - releases: all of the store.
+    ///   - releases: those that have an artifact, serve, run, are pinned or not over yet.
     ///   - pinned: by the store's key.
     ///   - only: nil: of all services.
     ///   - isAsked: by a person, now: what was just used is no exception then.
@@ -71,18 +69,22 @@ public struct RetentionPlan: Sendable, Equatable {
                     releases: group.sorted { $0.id < $1.id }.map(\.upstream))
             }
         }
-        for list in targets.values where only == nil || list.first?.target.service == only {
-            for (index, release) in list.enumerated() where !held.contains(release.id) {
-                let age = now.milliseconds &- (release.finishedAt ?? release.createdAt).milliseconds
-                if index >= settings.logs || index >= RetentionSettings.least && age > Int64(settings.logAge)
-                {
-                    logs.append(release)
-                }
-                if index >= settings.releases { history.append(release) }
-            }
+        self.held = Set(releases.filter { held.contains($0.id) }.map(\.upstream))
+    }
+
+    /// Which logs of one environment may go.
+    /// - Parameters:
+    ///   - releases: those that have logs: number, and milliseconds since something was written there.
+    ///   - held: numbers whose logs stay.
+    public static func logs(
+        _ releases: [(number: Int, age: Int64)], held: Set<Int>, settings: RetentionSettings
+    ) -> [Int] {
+        releases.sorted { $0.number > $1.number }.enumerated().compactMap { index, release in
+            let isOver =
+                index >= settings.logs
+                || index >= RetentionSettings.least && release.age > Int64(settings.logAge)
+            return isOver && !held.contains(release.number) ? release.number : nil
         }
-        logs.sort { $0.id < $1.id }
-        history.sort { $0.id < $1.id }
     }
 
     private static func newest(_ group: [Release]) -> Int64 { group.map(\.id).max() ?? 0 }

@@ -11,7 +11,15 @@ extension Store {
         _ settings: RetentionSettings, now: Timestamp = .now, only: ServiceName? = nil, isAsked: Bool = false
     ) async throws -> RetentionPlan {
         try await read { database in
-            let releases = try Row.fetchAll(database, sql: "SELECT * FROM release").map(ReleaseBody.release)
+            // Without the rest of the history, which may be long.
+            let releases = try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT * FROM release WHERE live = 1 OR status IN ('queued', 'deploying')
+                    OR json_extract(body, '$.artifact.available') = 1
+                    OR json_array_length(body, '$.instances') > 0 OR id IN (SELECT release FROM pin)
+                    """
+            ).map(ReleaseBody.release)
             let pinned = try Int64.fetchSet(database, sql: "SELECT release FROM pin")
             return RetentionPlan(
                 releases, pinned: pinned, settings: settings, now: now, only: only, isAsked: isAsked)
@@ -53,6 +61,24 @@ extension Store {
             throw Failure(
                 code: "artifact-missing", "the artifact \(artifact.identifier) is not kept any more",
                 hints: [.init("deploy the commit again, which builds it anew")])
+        }
+    }
+
+    /// The oldest releases of environments that have more of them, at most 500.
+    public func releasesBeyond(_ count: Int, only: ServiceName? = nil) async throws -> [Release] {
+        try await read { database in
+            try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT * FROM release WHERE id IN (
+                        SELECT id FROM (
+                            SELECT id, service,
+                                row_number() OVER (PARTITION BY service, environment ORDER BY number DESC) AS place
+                            FROM release)
+                        WHERE place > ?1 AND (?2 IS NULL OR service = ?2))
+                    AND live = 0 AND status NOT IN ('queued', 'deploying') ORDER BY id LIMIT 500
+                    """, arguments: [count, only?.description]
+            ).map(ReleaseBody.release)
         }
     }
 
