@@ -7,7 +7,7 @@ DESTDIR ?=
 SWIFT ?= swift
 PACKAGES := libgit2-dev libcurl4-openssl-dev libssl-dev libnghttp2-dev libsqlite3-dev pkg-config git python3 openssh-server
 
-.PHONY: deps build test lint format bench bench-proxy swap-drivers fuzz soak soak-swaps soak-proxy soak-long crash demo install clean help
+.PHONY: deps build test lint format bench bench-proxy swap-drivers fuzz faults soak soak-swaps soak-proxy soak-long crash demo install clean help
 
 deps: ## install the missing Debian packages
 	@missing=(); for package in $(PACKAGES); do \
@@ -25,7 +25,7 @@ deps: ## install the missing Debian packages
 build: deps ## debug build of everything
 	$(SWIFT) build
 
-test: PACKAGES += nginx haproxy caddy openssl curl nghttp2-client bubblewrap util-linux
+test: PACKAGES += nginx haproxy caddy openssl curl nghttp2-client bubblewrap util-linux gcc libc6-dev
 test: deps ## build and run all tests, also with the real nginx, HAProxy and Caddy
 	$(SWIFT) build --build-tests
 	@echo '$(SWIFT) test --skip-build'; set -o pipefail; \
@@ -63,6 +63,11 @@ swap-drivers: deps ## 50 swaps under load with the real nginx, HAProxy and Caddy
 
 fuzz: deps ## the proxy's parsers under libFuzzer and the address sanitizer (RUNS=10000000)
 	scripts/fuzz $(RUNS)
+
+faults: PACKAGES += curl gcc libc6-dev
+faults: deps ## every file operation of a deploy fails once, each power cut is replayed (an hour)
+	$(SWIFT) build --build-tests
+	KINTO_FAULTS=all $(SWIFT) test --skip-build --filter 'StorageFaultTests|StoragePowerTests'
 
 soak: release load ## 100 deploys, every tenth broken, restarts and rollbacks under load
 	scripts/soak

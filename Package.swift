@@ -142,7 +142,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "KintoCore", "Wire", "HTTPClient", "TestSupport", "kinto", "kinto-runtime", "kinto-load",
+                "KintoCore", "Runner", "Wire", "HTTPClient", "TestSupport", "kinto", "kinto-runtime",
+                "kinto-load",
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: settings),

@@ -26,12 +26,9 @@ struct Finding: Encodable, Sendable {
 extension Actions {
     /// Days before its end at which a certificate should have been renewed: ACME clients do so 30 days before.
     static let certificateFloor = 14
-    /// Free space below which a build may not get through.
-    private static let freeFloor: UInt64 = 1 << 30
-
     func examine() async throws -> [Finding] {
         var findings = [
-            examineHome(), examineRoom(), examineContainment(), await examineProxy(),
+            examineHome(), examineDatabase(), examineRoom(), examineContainment(), await examineProxy(),
             try await examineWaits(),
         ]
         for certificate in await certificates() { findings.append(Actions.examine(certificate)) }
@@ -60,12 +57,23 @@ extension Actions {
         return Finding("isolation", (facts + containment.reasons).joined(separator: ", "))
     }
 
+    private func examineDatabase() -> Finding {
+        do { try store.requireFile() } catch {
+            return Finding(
+                "database", "\(error)", isWell: false,
+                fix: "put \(home.database) back, or: kinto restore BACKUP --home NEW")
+        }
+        return Finding("database", home.database)
+    }
+
     private func examineRoom() -> Finding {
         guard let room = Files.room(home.path) else { return Finding("space", "not known") }
         let text = "\(room.bytes >> 20) MiB and \(room.files) files free"
         return Finding(
-            "space", text, isWell: room.bytes >= Self.freeFloor && room.files >= 10_000,
-            fix: "make room on the file system of \(home.path)")
+            "space", text,
+            isWell: room.bytes >= UInt64(max(0, retention.settings.freeBytes))
+                && room.files >= UInt64(max(0, retention.settings.freeFiles)),
+            fix: "no build is started below the floor; kinto prune --dry-run shows what kinto can give back")
     }
 
     private func examineProxy() async -> Finding {

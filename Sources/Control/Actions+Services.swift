@@ -123,6 +123,8 @@ extension Actions {
             let waits: [Wait]
         }
         let version, home, listen: String
+        /// As of the last look; nil before the first.
+        let storage: StorageSizes?
         let proxy: Proxy
         /// What of docs/containment.md is in force, and why not more.
         let isolation: [String: String]
@@ -161,7 +163,7 @@ extension Actions {
             }
         }
         return StatusJSON(
-            version: version, home: home.path, listen: options.listen,
+            version: version, home: home.path, listen: options.listen, storage: await retention.sizes,
             proxy: .init(
                 pid: hello?.process?.pid, supervisor: proxySupervisor(),
                 listen: routes.isExternal ? nil : hello?.addresses?.plain ?? options.proxyListen,

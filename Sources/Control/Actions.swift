@@ -23,6 +23,7 @@ struct Actions: Sendable {
     let deadlines: Deadlines
     let containment: Containment
     let logs = LogWatch()
+    let retention: Retention
     let logger: Logger
 
     func require(_ target: Target) async throws {
@@ -139,7 +140,16 @@ struct Actions: Sendable {
     private func again(_ chosen: Release, currentConfig: Bool) throws -> NewRelease {
         guard let artifact = chosen.artifact, artifact.available, let manifest = chosen.manifest else {
             throw Failure(
-                code: "artifact-missing", "the artifact of release \(chosen.number) is not kept any more")
+                code: "artifact-missing",
+                "the artifact of release \(chosen.number) is not kept any more: only the newest are (see kinto prune)",
+                hints: [
+                    .init("see those that can come back", command: "kinto releases \(chosen.target.service)"),
+                    .init(
+                        "or build its commit again",
+                        command:
+                            "kinto deploy \(chosen.target.service)\(chosen.commit.map { " --ref \($0)" } ?? "")"
+                    ),
+                ])
         }
         var new = NewRelease(
             target: chosen.target, commit: chosen.commit, branch: chosen.branch, trigger: .rollback)

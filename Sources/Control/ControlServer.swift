@@ -56,11 +56,15 @@ public enum ControlServer {
         let environment = ProcessEnvironment(inherited: inherited(), home: home)
         let halt = Halt()
         let artifacts = try ArtifactStore(root: home.artifacts)
+        let retention = Retention(
+            home: home, store: store, artifacts: artifacts, git: git, settings: try options.retention(),
+            logger: logger)
         let pipeline = Pipeline(
             home: home, store: store, git: git, artifacts: artifacts,
             jobs: Jobs(client: supervisors, halt: halt),
             fetcher: ChildFetcher(home: home, fetcher: Fetcher(program: options.executablePath)),
             environment: environment, containment: containment,
+            floor: FreeSpaceFloor(path: home.path, settings: retention.settings) { await retention.now() },
             checkPort: {
                 do throws(Failure) {
                     try routes.driver.check(.init(identifier: $1.description, hosts: [], port: $0))
@@ -75,13 +79,18 @@ public enum ControlServer {
         await restorer.use { try await deployment.restore($0) }
         let deadlines = Deadlines(grace: StageLimit.short?.time.duration ?? .seconds(10))
         let lanes = Lanes(store: store, home: home, halt: halt, deadlines: deadlines, logger: logger) {
-            try await deployment.perform($0, $1)
+            release, recorder in
+            do { try await deployment.perform(release, recorder) } catch {
+                await retention.soon()
+                throw error
+            }
+            await retention.soon()
         }
         let actions = Actions(
             options: options, home: home, store: store, lanes: lanes, git: git, rollout: rollout,
             routes: routes, proxy: proxy,
             deployment: deployment, keeper: keeper, deadlines: deadlines, containment: containment,
-            logger: logger)
+            retention: retention, logger: logger)
         await deadlines.use { await lanes.end($0, $1) }
         await keeper.whenCold { await actions.bringBack($0) }
         try await firstToken(actions)
@@ -96,8 +105,8 @@ public enum ControlServer {
         }
         let recovery = Recovery(home: home, store: store, actions: actions, ports: ports, logger: logger)
         let rest = try await recovery.takeOver()
+        await retention.soon()
 
-        let leftovers = Leftovers(home: home, store: store, artifacts: artifacts)
         let server = APIServer(actions: actions, version: options.version)
         unlink(home.socket)
         let quiet = Logger(label: "http", factory: { _ in SwiftLogNoOpLogHandler() })
@@ -118,11 +127,6 @@ public enum ControlServer {
                 }
                 group.addTask { await recovery.watchLives() }
                 group.addTask { await recovery.endStrays() }
-                group.addTask {
-                    do { try await leftovers.remove() } catch {
-                        logger.error("what is left over cannot be removed", metadata: ["error": "\(error)"])
-                    }
-                }
                 group.addTask { await recovery.retireOld() }
                 group.addTask { await recovery.stopInterrupted(rest.interrupted) }
                 group.addTask {

@@ -48,7 +48,9 @@ struct Deployment: Sendable {
                         ? "Release \(previous.number) drained, and kept running for \(warm): kinto rollback \(release.target.service) takes it back at once"
                         : "Release \(previous.number) drained and stopped"))
         }
-        guard let done = try await store.release(release.target, release.number), done.live else { return }
+        let done = try await persistently { [store] in try await store.release(release.target, release.number)
+        }
+        guard let done, done.live else { return }
         await recorder.log(
             .step("Release \(release.number) is live at \(url(release.target, prepared.manifest))"))
         if let watch = done.watch {
@@ -188,10 +190,14 @@ private struct RolloutRecord: RolloutJournal {
                     baseline: baseline)
         }
         try await recorder.swapped(watch: watch)
-        guard let release = try await store.release(plan.target, plan.number) else { return }
+        let live = try await persistently { [store, plan] in try await store.release(plan.target, plan.number)
+        }
+        guard let release = live else { return }
         await keeper.watch(release, plan)
     }
-    func drained(_ receipt: Release.SwapReceipt) async throws { try await recorder.drained(receipt) }
+    func drained(_ receipt: Release.SwapReceipt) async throws {
+        try await persistently { [recorder] in try await recorder.drained(receipt) }
+    }
     func log(_ line: LogLine) async { await recorder.log(line) }
 }
 

@@ -157,7 +157,8 @@ actor ReleaseKeeper {
     /// - Returns: whether it is kept.
     @discardableResult
     func keep(_ old: RolloutPlan.Previous, of target: Target) async -> Bool {
-        guard let release = try? await store.release(target, old.number), !release.live,
+        let found = try? await persistently { [store] in try await store.release(target, old.number) }
+        guard let release = found ?? nil, !release.live,
             !release.instances.isEmpty
         else { return false }
         let warm = old.manifest.rollout.warm
@@ -166,8 +167,10 @@ actor ReleaseKeeper {
             return false
         }
         let until = Timestamp(milliseconds: Timestamp.now.milliseconds + Int64(warm.milliseconds))
-        guard let kept = try? await store.update(release.id, step: "kept warm", { $0.warmUntil = until })
-        else {
+        let noted = try? await persistently { [store] in
+            try await store.update(release.id, step: "kept warm") { $0.warmUntil = until }
+        }
+        guard let kept = noted else {
             return false
         }
         schedule(kept)
@@ -222,13 +225,14 @@ actor ReleaseKeeper {
         if let old = RolloutPlan.Previous(release) { await rollout.waitForDrains(old) }
         // Inside the gate, so that nothing takes it back meanwhile.
         await rollout.gate.with(release.target) { [store, rollout] in
-            guard let now = try? await store.release(release.target, release.number), !now.live,
-                let old = RolloutPlan.Previous(now)
-            else { return }
+            let found = try? await persistently { try await store.release(release.target, release.number) }
+            guard let now = found ?? nil, !now.live, let old = RolloutPlan.Previous(now) else { return }
             await rollout.retire(old)
-            _ = try? await store.update(now.id, step: "stopped") {
-                $0.instances = []
-                $0.warmUntil = nil
+            _ = try? await persistently {
+                try await store.update(now.id, step: "stopped") {
+                    $0.instances = []
+                    $0.warmUntil = nil
+                }
             }
         }
     }

@@ -32,6 +32,8 @@ public struct ServeOptions: Sendable {
     /// `NAME=VALUE` of what bounds the proxy, see `ProxyLimits`.
     public var proxyLimits: [String]
     public var containment: ContainmentOptions
+    /// `NAME=VALUE` of what is kept, see `RetentionSettings`.
+    public var keep: [String]
     /// Path of `kinto-runtime`.
     public var runtimePath: String
     /// Path of `kinto` itself.
@@ -41,7 +43,8 @@ public struct ServeOptions: Sendable {
     public init(
         home: Home, listen: String, proxy: Proxy = .embedded, proxyListen: String,
         proxyTLSListen: String? = nil, redirectsToTLS: Bool = true,
-        proxyLimits: [String] = [], containment: ContainmentOptions = ContainmentOptions(),
+        proxyLimits: [String] = [], keep: [String] = [],
+        containment: ContainmentOptions = ContainmentOptions(),
         runtimePath: String, executablePath: String, version: String
     ) {
         self.home = home
@@ -52,6 +55,7 @@ public struct ServeOptions: Sendable {
         self.redirectsToTLS = redirectsToTLS
         self.proxyLimits = proxyLimits
         self.containment = containment
+        self.keep = keep
         self.runtimePath = runtimePath
         self.executablePath = executablePath
         self.version = version

@@ -26,6 +26,7 @@ struct Kinto: AsyncParsableCommand {
             Suspend.self, Resume.self, Pause.self, MaintenanceCommand.self, Scale.self, ProxyCommand.self,
             Config.self, CertificateCommand.self, Why.self,
             Check.self, Doctor.self, Deliveries.self, Token.self, Backup.self, Restore.self,
+            Prune.self, Pin.self, Unpin.self,
         ])
 
     static let version = "0.1.0"
@@ -113,13 +114,14 @@ struct Serve: AsyncParsableCommand {
     var proxyLimit: [String] = []
     @OptionGroup(title: "Builds and services (docs/containment.md)") var containment: ContainmentArguments
     @OptionGroup(title: "Another proxy (docs/proxies.md)") var proxyOptions: ProxyOptions
+    @OptionGroup(title: "Storage (docs/storage.md)") var storageOptions: StorageOptions
 
     func run() async throws {
         try await ControlServer.run(
             ServeOptions(
                 home: options.directory, listen: listen, proxy: proxyOptions.choice, proxyListen: proxyListen,
                 proxyTLSListen: proxyTlsListen, redirectsToTLS: !noHttpsRedirect,
-                proxyLimits: proxyLimit, containment: containment.choice,
+                proxyLimits: proxyLimit, keep: storageOptions.keep, containment: containment.choice,
                 runtimePath: Kinto.runtimePath,
                 executablePath: Kinto.executablePath, version: Kinto.version))
     }

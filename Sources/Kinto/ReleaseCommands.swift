@@ -67,6 +67,9 @@ struct Status: AsyncParsableCommand {
                 )
             }
         }
+        if name == nil, let storage = (status as? [String: Any])?["storage"] as? [String: Any] {
+            Output.line(Bytes.line(storage))
+        }
         let proxy = (status as? [String: Any])?["proxy"] as? [String: Any]
         for certificate in proxy?["certificates"] as? [[String: Any]] ?? [] {
             let isWell = certificate["problem"] == nil && certificate["daysLeft"] as? Int ?? -1 >= 14

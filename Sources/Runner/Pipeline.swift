@@ -13,12 +13,14 @@ public struct Pipeline: Sendable {
     let builder: Builder
     let fetcher: any RemoteFetcher
     let environment: ProcessEnvironment
+    let floor: FreeSpaceFloor
     /// Refuses a stable port that someone else holds.
     let checkPort: @Sendable (UInt16, Target) async throws -> Void
 
     public init(
         home: Home, store: Store, git: GitExecutor, artifacts: ArtifactStore, jobs: any JobRunner,
         fetcher: any RemoteFetcher, environment: ProcessEnvironment, containment: Containment = Containment(),
+        floor: FreeSpaceFloor,
         checkPort: @escaping @Sendable (UInt16, Target) async throws -> Void
     ) {
         self.home = home
@@ -28,6 +30,7 @@ public struct Pipeline: Sendable {
         builder = Builder(home: home, jobs: jobs, containment: containment)
         self.fetcher = fetcher
         self.environment = environment
+        self.floor = floor
         self.checkPort = checkPort
     }
 
@@ -133,6 +136,7 @@ public struct Pipeline: Sendable {
         let place = BuildPlace(home, fetched.release, user: builder.containment.buildUser)
         let access = ArtifactAccess(containment: builder.containment)
         try await recorder.enter(.build)
+        try await floor.check()
         try await built(fetched, at: place, recorder)
 
         try await recorder.enter(.store)

@@ -91,7 +91,7 @@ struct BadWorldTests {
                 try? FileManager.default.removeItem(atPath: root)
             }
         }
-        try await Server.with { server in
+        try await Server.with(["--keep", "free-bytes=0B", "--keep", "free-files=0"]) { server in
             try FileManager.default.createDirectory(atPath: server.home, withIntermediateDirectories: true)
             try Server.asRoot("mount", "-t", "tmpfs", "-o", "size=24m,mode=0777", "tmpfs", server.home)
             root = server.root

@@ -15,14 +15,17 @@ final class Server: Sendable {
     let bin: String
     /// More words for `kinto serve`.
     private let options: [String]
+    /// More variables for it.
+    private let environment: @Sendable (Server) -> [String]
 
     /// Runs `body` with a server that is gone, with all it started, afterwards.
     /// - Parameter prepare: before it is started for the first time.
     static func with(
         _ options: [String] = [], prepare: (Server) async throws -> Void = { _ in },
+        environment: @escaping @Sendable (Server) -> [String] = { _ in [] },
         _ body: (Server) async throws -> Void
     ) async throws {
-        let server = try Server(options)
+        let server = try Server(options, environment)
         try await prepare(server)
         try await server.serve()
         do {
@@ -34,8 +37,9 @@ final class Server: Sendable {
         await server.end()
     }
 
-    private init(_ options: [String]) throws {
+    private init(_ options: [String], _ environment: @escaping @Sendable (Server) -> [String]) throws {
         self.options = options
+        self.environment = environment
         root = "/tmp/kinto-e2e-\(getpid())-\(UInt32.random(in: 0 ... .max))"
         home = "\(root)/home"
         work = "\(root)/work"
@@ -53,18 +57,18 @@ final class Server: Sendable {
 
     /// Starts `kinto serve` and waits until it answers.
     /// - Parameter variables: `NAME=value`, more of its environment.
-    func serve(_ more: String..., variables: [String] = []) async throws {
+    func serve(_ words: String..., variables: [String] = []) async throws {
         let log = try Descriptor.open("\(root)/serve.log", O_WRONLY | O_CREAT | O_APPEND)
         let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
+        let more = ["PATH=\(path)", "HOME=\(root)"] + environment(self) + variables
         Server.pids.write { [root, bin, home, listen, proxy, options] pids in
             pids[root] = try? Spawn(
                 path: "\(bin)/kinto",
                 arguments: [
                     "kinto", "serve", "--home", home, "--listen", "127.0.0.1:\(listen)", "--proxy-listen",
                     "127.0.0.1:\(proxy)",
-                ] + options + more,
-                environment: ["PATH=\(path)", "HOME=\(root)"] + variables, standardOutput: log,
-                standardError: log
+                ] + options + words,
+                environment: more, standardOutput: log, standardError: log
             ).start()
         }
         let latest = ContinuousClock.now + .seconds(60)

@@ -60,6 +60,11 @@ struct StorageDatabaseTests {
 
             try await server.serve()
             #expect(try await server.body() == before)
+            // Taken away under the server: told, and nothing is accepted that would be lost.
+            rename(database, "\(database).away")
+            #expect(try await server.kinto("doctor").output.contains(" !     database: "))
+            #expect(try await server.kinto("deploy", "hello").status == 69)
+            rename("\(database).away", database)
             #expect(try await server.push("next").output.contains("Release 2 is live"))
             let tally = await visitors.end()
             #expect(tally.failures.isEmpty, "\(tally.failures.prefix(3))")

@@ -25,6 +25,7 @@ struct APIServer: Sendable {
         ServiceRoutes(actions: actions, version: version).add(to: api)
         ReleaseRoutes(actions: actions).add(to: api)
         CertificateRoutes(actions: actions).add(to: api)
+        StorageRoutes(actions: actions).add(to: api)
         return router
     }
 }

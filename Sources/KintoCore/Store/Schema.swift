@@ -49,6 +49,11 @@ enum Schema {
                     ALTER TABLE environment ADD COLUMN scale INTEGER;
                     """)
         }
+        migrator.registerMigration("3-storage") { database in
+            try database.execute(
+                sql: "CREATE TABLE pin (release INTEGER PRIMARY KEY REFERENCES release(id) ON DELETE CASCADE)"
+            )
+        }
         return migrator
     }()
 }

@@ -59,6 +59,7 @@ extension Store {
                 code: "unknown-service",
                 "there is no service '\(service)' with an environment '\(environment)'")
         }
+        try requireArtifact(database, new.artifact)
         try database.execute(
             sql: "UPDATE environment SET nextNumber = ? WHERE service = ? AND name = ?",
             arguments: [number + 1, service, environment])
@@ -114,18 +115,6 @@ extension Store {
                     "SELECT * FROM release WHERE service = ? AND environment = ? ORDER BY number DESC LIMIT ?",
                 arguments: [target.service.description, target.environment.description, limit]
             ).map(ReleaseBody.release)
-        }
-    }
-
-    /// Those of all releases.
-    public func artifactIdentifiers() async throws -> Set<String> {
-        try await read { database in
-            try String.fetchSet(
-                database,
-                sql: """
-                    SELECT DISTINCT json_extract(body, '$.artifact.identifier') FROM release
-                    WHERE json_extract(body, '$.artifact.identifier') IS NOT NULL
-                    """)
         }
     }
 

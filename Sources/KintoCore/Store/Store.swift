@@ -58,7 +58,7 @@ public final class Store: Sendable {
     /// Makes sure that what is written now is found by the next server: the file may have been removed, or replaced
     /// by a copy, under the open database.
     /// - Throws: `Failure` of code `store-missing`.
-    func requireFile() throws {
+    public func requireFile() throws {
         guard let file else { return }
         let now = Store.identity(path)
         guard now?.device != file.device || now?.inode != file.inode else { return }

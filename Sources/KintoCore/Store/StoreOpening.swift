@@ -18,7 +18,12 @@ struct StoreOpening {
             try examineFile()
             let pool = try DatabasePool(path: path, configuration: Self.configuration)
             // Somebody who keeps the lock now would keep it in the middle of a deploy.
-            try pool.writeWithoutTransaction { try $0.execute(sql: "BEGIN IMMEDIATE; ROLLBACK") }
+            try pool.writeWithoutTransaction { database in
+                try database.execute(sql: "BEGIN IMMEDIATE; ROLLBACK")
+                // Here and not when the connection is prepared: the pool sets NORMAL after that, with which the last
+                // commits are lost when the power goes.
+                try database.execute(sql: "PRAGMA synchronous = FULL")
+            }
             try Schema.migrations.migrate(pool)
             return pool
         } catch let error as DatabaseError { throw StoreFault(path: path).failure(error) }
@@ -47,7 +52,7 @@ struct StoreOpening {
         configuration.busyMode = .timeout(1)
         configuration.maximumReaderCount = 4
         configuration.prepareDatabase { database in
-            try database.execute(sql: "PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON")
+            try database.execute(sql: "PRAGMA cell_size_check = ON")
         }
         return configuration
     }()
@@ -104,7 +109,12 @@ struct StoreFault {
     func failure(_ error: DatabaseError) -> Failure {
         let text = error.message ?? "\(error.resultCode)"
         switch error.resultCode {
-        case .SQLITE_CORRUPT, .SQLITE_NOTADB: return damaged([text])
+        case .SQLITE_CORRUPT, .SQLITE_NOTADB:
+            // SQLite says so also of a page that the disk does not give back.
+            var failure = damaged([text])
+            failure.message =
+                "the database \(path) is damaged, or its disk cannot be read; nothing was changed"
+            return failure
         case .SQLITE_BUSY, .SQLITE_LOCKED: return busy
         case .SQLITE_FULL:
             return Failure(

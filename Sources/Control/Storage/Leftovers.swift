@@ -24,7 +24,7 @@ struct Leftovers: Sendable {
         }
         guard open.isEmpty else { return }
         // A release that has begun meanwhile has stored under a name that was not there.
-        let known = try await store.artifactIdentifiers()
+        let known = Set(try await store.artifactsOnRecord().keys)
         _ = try await Blocking.run { try artifacts.sweepUnpublished(known: known, among: names) }
     }
 
