@@ -48,8 +48,8 @@ public struct Containment: Sendable {
     ///   - writable: the directories that it may write to.
     public func confineBuild(memory: Int?, writable: [String], workingDirectory: String) -> Confinement {
         Confinement(
-            groups: groups.background, memory: buildMemory(memory), processes: build.processes, isBackground: true,
-            memoryScore: 900, user: buildUser?.identity,
+            groups: groups.background, memory: buildMemory(memory), processes: build.processes,
+            isBackground: true, memoryScore: 900, user: buildUser?.identity,
             sandbox: sandbox?.words(writable: writable, workingDirectory: workingDirectory) ?? [])
     }
 
