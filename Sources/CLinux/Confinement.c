@@ -154,7 +154,8 @@ int kinto_let_through(const char *directory, const uid_t *users, int count) {
     if (count < 0 || count > 16) { errno = EINVAL; return -1; }
     if (count == 0) {
         // One that has no list is as somebody made it.
-        if (removexattr(directory, name) < 0) return errno == ENODATA || errno == EOPNOTSUPP ? 0 : -1;
+        if (getxattr(directory, name, NULL, 0) < 0) return errno == ENODATA || errno == EOPNOTSUPP ? 0 : -1;
+        if (removexattr(directory, name) < 0) return -1;
         return chmod(directory, 0700);
     }
     struct { uint32_t version; struct acl_entry entries[20]; } list = { .version = 2 };

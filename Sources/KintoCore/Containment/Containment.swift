@@ -49,8 +49,7 @@ public struct Containment: Sendable {
     public func confineBuild(memory: Int?, writable: [String], workingDirectory: String) -> Confinement {
         Confinement(
             groups: groups.background, memory: buildMemory(memory), processes: build.processes,
-            isBackground: true,
-            memoryScore: 900, user: buildUser?.identity,
+            isBackground: true, memoryScore: 900, user: buildUser?.identity,
             sandbox: sandbox?.words(writable: writable, workingDirectory: workingDirectory) ?? [])
     }
 
