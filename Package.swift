@@ -51,7 +51,7 @@ let package = Package(
         .target(
             name: "KintoCore",
             dependencies: [
-                "Wire",
+                "Wire", .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -117,7 +117,12 @@ let package = Package(
         .testTarget(
             name: "HookClientTests", dependencies: ["Wire", "TestSupport", "kinto-runtime"],
             swiftSettings: settings),
-        .testTarget(name: "KintoCoreTests", dependencies: ["KintoCore", "Wire"], swiftSettings: settings),
+        .testTarget(
+            name: "KintoCoreTests",
+            dependencies: [
+                "KintoCore", "Wire", "TestSupport", .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: settings),
         .testTarget(
             name: "RunnerTests", dependencies: ["Runner", "KintoCore", "Wire", "TestSupport", "kinto"],
             swiftSettings: settings),
@@ -127,6 +132,10 @@ let package = Package(
         .testTarget(
             name: "RolloutTests",
             dependencies: ["Rollout", "KintoCore", "Wire", "TestSupport", "kinto-runtime"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ControlTests",
+            dependencies: ["Control", "KintoCore", "Supervisor", "Wire", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "ProxyDriverTests",

@@ -24,7 +24,7 @@ struct Kinto: AsyncParsableCommand {
             Serve.self, ServiceCommand.self, Deploy.self, Status.self, Releases.self, Logs.self,
             Rollback.self, Abort.self,
             Suspend.self, Resume.self, Pause.self, MaintenanceCommand.self, Scale.self, ProxyCommand.self,
-            Config.self, CertificateCommand.self, Why.self,
+            Config.self, SecretKeyCommand.self, CertificateCommand.self, Why.self,
             Check.self, Doctor.self, Deliveries.self, Token.self,
         ])
 
@@ -51,6 +51,7 @@ struct Kinto: AsyncParsableCommand {
             for hint in failure.hints { Output.error("       \(hint.line)\n") }
             let refused = [
                 "home-in-use", "proxy-start", "proxy-replace", "address-taken", "address-unusable",
+                "secret-key-missing", "secret-key-wrong", "secret-key-unusable",
             ]
             Glibc.exit(refused.contains(failure.code) ? 3 : 2)
         } catch let code as ExitCode {

@@ -17,6 +17,7 @@ struct Problem: Error, HTTPResponseError {
             case "unknown-service", "unknown-release", "unknown-path": .notFound
             case "invalid-name", "malformed", "invalid-config", "invalid-repository": .badRequest
             case "unauthorized": .unauthorized
+            case "local-only": .forbidden
             case "store-full", "store-unreadable": .serviceUnavailable
             case "internal": .internalServerError
             default: .conflict

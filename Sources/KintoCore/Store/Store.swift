@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Foundation
 internal import GRDB
+internal import Synchronization
 internal import Wire
 
 /// The durable record of everything: SQLite in WAL mode with full synchronisation, so that what a call returned
 /// from survives a power cut. Safe to call from any task; each call is one transaction.
 public final class Store: Sendable {
-    private let pool: DatabasePool
+    let pool: DatabasePool
+    /// Of the key that secrets are sealed with: `secret.key` beside the database.
+    let keyPath: String
+    private let box: Mutex<SecretBox>
 
-    /// Opens or creates the database.
-    /// - Throws: `Failure` of code `store-unreadable` or `store-newer`; nothing is recreated or repaired silently.
+    /// Opens or creates the database, and the key that its secrets are sealed with.
+    /// - Throws: `Failure` of code `store-unreadable`, `store-newer` or `secret-key-…`; nothing is recreated or
+    ///   repaired silently.
     public init(path: String) throws {
         var configuration = Configuration()
         configuration.foreignKeysEnabled = true
@@ -26,6 +31,8 @@ public final class Store: Sendable {
                     hints: [.init("install that version, or restore a backup made by this one")])
             }
             try Schema.migrations.migrate(pool)
+            keyPath = "\(Files.parent(of: path))/secret.key"
+            box = Mutex(try Store.unlock(pool, keyPath: keyPath))
         } catch let error as DatabaseError {
             throw Failure(
                 code: "store-unreadable",
@@ -35,14 +42,24 @@ public final class Store: Sendable {
     }
 
     func read<T: Sendable>(_ body: @Sendable @escaping (Database) throws -> T) async throws -> T {
-        try await pool.read(body)
+        let box = box.withLock { $0 }
+        return try await pool.read { database in
+            try SecretBox.$current.withValue(box) { try body(database) }
+        }
     }
+
+    /// Between two transactions, or inside of one that seals everything again.
+    func replaceBox(_ new: SecretBox) { box.withLock { $0 = new } }
 
     func write<T: Sendable>(_ body: @Sendable @escaping (Database) throws -> T) async throws -> T {
         do {
             // A record is made whole even if its task is cancelled meanwhile: an abort is recorded by the task that it cancels.
-            let pool = pool
-            return try await Task { try await pool.write(body) }.value
+            return try await Task { [self] in
+                try await pool.write { database in
+                    // Taken here: the key may have been replaced while this waited for its turn.
+                    try SecretBox.$current.withValue(self.box.withLock { $0 }) { try body(database) }
+                }
+            }.value
         } catch let error as DatabaseError
             where error.resultCode == .SQLITE_FULL || error.resultCode == .SQLITE_IOERR
         {
