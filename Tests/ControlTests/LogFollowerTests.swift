@@ -47,7 +47,7 @@ struct LogFollowerTests {
             let path = "\(directory)/console.log"
             var writer = LineWriter(spec(path))
             writer.write(lines(["line 0"]))
-            let reader = LogReader(path: path, tail: nil)
+            let reader = LogReader(path: path, tail: nil, follows: true)
             #expect(texts(reader.next() ?? []) == ["line 0"])
             #expect(reader.next() == nil)
             // About three files of them.
@@ -111,11 +111,26 @@ struct LogFollowerTests {
             try Data("a 1\na 2\na 3\n".utf8).write(to: URL(fileURLWithPath: path + ".1"))
             try Data("a 4\na 5\n".utf8).write(to: URL(fileURLWithPath: path))
             for (tail, first) in [(0, 6), (1, 5), (2, 4), (3, 3), (5, 1), (9, 1)] {
-                let reader = LogReader(path: path, tail: tail)
+                let reader = LogReader(path: path, tail: tail, follows: false)
                 var seen = ""
                 while let chunk = reader.next() { seen += String(decoding: chunk, as: UTF8.self) }
                 #expect(seen == (first..<6).map { "a \($0)\n" }.joined(), "\(tail)")
             }
+        }
+    }
+
+    @Test func whatIsNotFollowedEndsWithWhatWasThereAlsoWhenItGrows() async throws {
+        try await TemporaryDirectory.with { directory in
+            let path = "\(directory)/console.log"
+            var writer = LineWriter(spec(path))
+            writer.write(lines((0..<100).map { "line \($0)" }))
+            let reader = LogReader(path: path, tail: 5, follows: false)
+            var seen: [String] = []
+            while let chunk = reader.next() {
+                seen += texts(chunk)
+                writer.write(lines((0..<3000).map { "later \($0)" }))
+            }
+            #expect(seen == (95..<100).map { "line \($0)" })
         }
     }
 

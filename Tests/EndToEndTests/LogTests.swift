@@ -18,7 +18,7 @@ struct LogTests {
                 "say.py",
                 """
                 import sys, time
-                for number in range(20000):
+                for number in range(6000):
                     print("line", number, "x" * 80)
                     if number % 1000 == 0: sys.stdout.flush(); time.sleep(0.02)
                 """)
@@ -30,12 +30,12 @@ struct LogTests {
             let path = "/api/v1/services/hello/releases/1/log?follow=1&times=0"
             var idle: [Idle] = []
             for _ in 0..<10 { idle.append(try Idle(server.listen, path, token: String(token))) }
-            let expected = (0..<20_000).map { "       line \($0) " + String(repeating: "x", count: 80) }
+            let expected = (0..<6000).map { "       line \($0) " + String(repeating: "x", count: 80) }
             try await withThrowingTaskGroup(of: [String].self) { group in
                 for number in 0..<20 {
                     group.addTask {
                         // Some join late.
-                        if number >= 10 { try await server.until { try await server.isBuilding(5000) } }
+                        if number >= 10 { try await server.until { try await server.isBuilding(2000) } }
                         let text = Mutex<[UInt8]>([])
                         _ = try await HTTPClient.stream(
                             .init(
