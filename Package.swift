@@ -51,7 +51,7 @@ let package = Package(
         .target(
             name: "KintoCore",
             dependencies: [
-                "Wire",
+                "Wire", .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -132,6 +132,10 @@ let package = Package(
         .testTarget(
             name: "RolloutTests",
             dependencies: ["Rollout", "KintoCore", "Wire", "TestSupport", "kinto-runtime"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ControlTests",
+            dependencies: ["Control", "KintoCore", "Supervisor", "Wire", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "ProxyDriverTests",

@@ -183,7 +183,9 @@ struct Actions: Sendable {
         }
     }
 
-    func configure(_ target: Target, set: [String: String], unset: [String]) async throws -> Release? {
+    func configure(
+        _ target: Target, set: [String: String], secret: Bool = false, unset: [String]
+    ) async throws -> Release? {
         try await require(target)
         for name in set.keys {
             if let problem = VariableName.problem(name) { throw Failure(code: "invalid-config", problem) }
@@ -191,10 +193,17 @@ struct Actions: Sendable {
         guard !set.values.contains(where: { $0.utf8.contains(0) || $0.utf8.count > 64 << 10 }) else {
             throw Failure(code: "invalid-config", "a value holds a NUL byte or is larger than 64 KiB")
         }
-        let new = try await taken(from: store.live(target), target, trigger: .config)
-        guard let release = try await store.changeConfig(target, set: set, unset: unset, release: new) else {
-            return nil
+        if secret, let (name, _) = set.first(where: { $0.value.utf8.count < 6 }) {
+            throw Failure(
+                code: "invalid-config",
+                "the secret \(name) has fewer than 6 bytes: it can be guessed, and could not be kept out of logs",
+                hints: [.init("take a longer one, or set it without --secret")])
         }
+        let new = try await taken(from: store.live(target), target, trigger: .config)
+        guard
+            let release = try await store.changeConfig(
+                target, set: set, secret: secret, unset: unset, release: new)
+        else { return nil }
         try? Files.makeDirectories(home.release(target, release.number))
         ReleaseLog(path: home.releaseLog(target, release.number)).append(
             .detail("Release \(release.number) is queued"))

@@ -24,7 +24,7 @@ struct Kinto: AsyncParsableCommand {
             Serve.self, ServiceCommand.self, Deploy.self, Status.self, Releases.self, Logs.self,
             Rollback.self, Abort.self,
             Suspend.self, Resume.self, Pause.self, MaintenanceCommand.self, Scale.self, ProxyCommand.self,
-            Config.self, CertificateCommand.self, Why.self,
+            Config.self, SecretKeyCommand.self, CertificateCommand.self, Why.self,
             Check.self, Doctor.self, Deliveries.self, Token.self, Backup.self, Restore.self,
             Prune.self, Pin.self, Unpin.self,
         ])
@@ -53,6 +53,7 @@ struct Kinto: AsyncParsableCommand {
             let refused = [
                 "home-in-use", "proxy-start", "proxy-replace", "address-taken", "address-unusable",
                 "sandbox-unavailable", "unknown-user", "user-needs-root", "user-no-access",
+                "secret-key-missing", "secret-key-wrong", "secret-key-unusable",
             ]
             Glibc.exit(StorageExit.code(failure) ?? (refused.contains(failure.code) ? 3 : 2))
         } catch let code as ExitCode {

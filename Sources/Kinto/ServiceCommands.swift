@@ -113,65 +113,6 @@ struct Resume: AsyncParsableCommand {
     }
 }
 
-struct Config: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "Server-side variables and secrets: kinto config NAME list | set K=V… | unset K…",
-        discussion:
-            "EXAMPLES:\n  kinto config hello set DATABASE_URL=postgres://… LOG_LEVEL=debug\n  kinto config hello unset LOG_LEVEL"
-    )
-    @OptionGroup var options: GlobalOptions
-    @OptionGroup var waiting: WaitOptions
-    @Argument var name: String
-    @Argument var action = "list"
-    @Argument var variables: [String] = []
-    @Flag(help: "Show the values.") var reveal = false
-
-    func validate() throws {
-        guard ["list", "set", "unset"].contains(action) else {
-            throw ValidationError("'\(action)' is not list, set or unset")
-        }
-        if action != "list", variables.isEmpty { throw ValidationError("name at least one variable") }
-        if action == "set", let bad = variables.first(where: { !$0.contains("=") }) {
-            throw ValidationError("'\(bad)' is not K=V")
-        }
-    }
-
-    func run() async throws {
-        if action == "list" {
-            let answer =
-                try await options.client.call("GET", "/services/\(name)/config?env=\(options.env)")
-                as? [String: Any] ?? [:]
-            let list = answer["variables"] as? [[String: Any]] ?? []
-            if options.json {
-                return Output.json(list.map { reveal ? $0 : $0.merging(["value": "********"]) { $1 } })
-            }
-            for variable in list {
-                Output.line(
-                    "\(variable["name"] as? String ?? "")=\(reveal ? Output.safe(variable["value"] as? String ?? "") : "********")"
-                )
-            }
-            return
-        }
-        var body: [String: Any] = ["environment": options.env]
-        if action == "set" {
-            body["set"] = Dictionary(
-                variables.map { pair -> (String, String) in
-                    let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-                    return (String(parts[0]), parts.count > 1 ? String(parts[1]) : "")
-                }, uniquingKeysWith: { $1 })
-        } else {
-            body["unset"] = variables
-        }
-        let answer =
-            try await options.client.call("PATCH", "/services/\(name)/config", body) as? [String: Any] ?? [:]
-        if let release = answer["release"] as? [String: Any] {
-            try await Following(options: options, service: name).follow(release, for: waiting.limit)
-        } else if !options.quiet {
-            Output.line("set; nothing is live yet, so nothing was started")
-        }
-    }
-}
-
 struct Deliveries: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Webhook deliveries and what became of them.")
     @OptionGroup var options: GlobalOptions

@@ -23,9 +23,9 @@ public struct Failure: Error, Sendable, Equatable, Codable, CustomStringConverti
     public var stage: Stage?
     /// Stable, listed in docs/failures.md: `build-exit`, `fetch-timeout`.
     public var code: String
-    public var message: String
+    public var message: String { didSet { message = Credentials.redacted(message) } }
     /// The lines of output or facts that show it, oldest first.
-    public var evidence: [String]
+    public var evidence: [String] { didSet { evidence = evidence.map { Credentials.redacted($0) } } }
     public var hints: [Hint]
 
     public init(

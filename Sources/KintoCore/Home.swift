@@ -14,6 +14,8 @@ public struct Home: Sendable, Hashable {
     }
 
     public var database: String { "\(path)/kinto.db" }
+    /// What the database's secrets are sealed with, mode 0600.
+    public var secretKey: String { "\(path)/secret.key" }
     public var lock: String { "\(path)/lock" }
     /// The control socket: commands and hooks.
     public var socket: String { "\(path)/kinto.sock" }

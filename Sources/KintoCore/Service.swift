@@ -65,6 +65,20 @@ public struct RegisteredEnvironment: Sendable, Equatable {
     }
 }
 
+/// One variable of the server-side configuration.
+public struct ConfigVariable: Sendable, Equatable {
+    public var name: String
+    public var value: String
+    /// Never listed unless it is asked for by the machine's own user.
+    public var isSecret: Bool
+
+    public init(name: String, value: String, isSecret: Bool) {
+        self.name = name
+        self.value = value
+        self.isSecret = isSecret
+    }
+}
+
 /// What became of one webhook delivery.
 public struct Delivery: Sendable, Equatable {
     public var identifier: String

@@ -24,6 +24,7 @@ struct APIServer: Sendable {
         if !trusted { api.add(middleware: TokenMiddleware(store: actions.store)) }
         ServiceRoutes(actions: actions, version: version).add(to: api)
         ReleaseRoutes(actions: actions).add(to: api)
+        ConfigRoutes(actions: actions, isLocal: trusted).add(to: api)
         CertificateRoutes(actions: actions).add(to: api)
         StorageRoutes(actions: actions).add(to: api)
         return router

@@ -18,6 +18,7 @@ struct Problem: Error, HTTPResponseError {
             case "unknown-service", "unknown-release", "unknown-path": .notFound
             case "invalid-name", "malformed", "invalid-config", "invalid-repository": .badRequest
             case "unauthorized": .unauthorized
+            case "local-only": .forbidden
             case "disk-full", "too-many-files": .serviceUnavailable
             case let code where code.hasPrefix("store-"): .serviceUnavailable
             case "internal": .internalServerError

@@ -15,27 +15,11 @@ struct ReleaseRoutes: Sendable {
         var noCache: Bool?
         var number: Int?
         var currentConfig: Bool?
-        var set: [String: String]?
-        var unset: [String]?
     }
 
     private struct RollbackAnswer: Encodable {
         let release: ReleaseJSON
         let configDiff: [String]
-    }
-
-    private struct ConfigAnswer: Encodable {
-        let release: ReleaseJSON?
-    }
-
-    private struct Variable: Encodable {
-        let name: String
-        let value: String
-        let secret = true
-    }
-
-    private struct Variables: Encodable {
-        let variables: [Variable]
     }
 
     func add(to api: RouterGroup<APIServer.Context>) {
@@ -83,21 +67,6 @@ struct ReleaseRoutes: Sendable {
                 target, to: ask.number, currentConfig: ask.currentConfig ?? false)
             return try RollbackAnswer(release: ReleaseJSON(release: release), configDiff: diff).json(
                 .accepted)
-        }
-        service.get("/config") { request, context in
-            let target = try request.target(context)
-            try await actions.require(target)
-            let config = try await actions.store.config(target)
-            return try Variables(
-                variables: config.sorted { $0.key < $1.key }.map { Variable(name: $0.key, value: $0.value) }
-            )
-            .json()
-        }
-        service.patch("/config") { request, context in
-            let ask = try await request.decoded(Ask.self)
-            let target = try request.target(context, environment: ask.environment)
-            let release = try await actions.configure(target, set: ask.set ?? [:], unset: ask.unset ?? [])
-            return try ConfigAnswer(release: release.map(ReleaseJSON.init)).json()
         }
     }
 

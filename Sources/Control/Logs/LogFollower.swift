@@ -16,7 +16,7 @@ struct LogFollower: Sendable {
     /// Calls `show` with chunks of whole lines, each ending with a newline.
     func read(_ show: ([UInt8]) async throws -> Void) async throws {
         let changes = watch?.subscribe(to: path)
-        let reader = LogReader(path: path, tail: tail)
+        let reader = LogReader(path: path, tail: tail, follows: watch != nil)
         guard let watch else { return try await showAll(reader, show) }
         guard var changes else { return try await showAll(reader, show, lost: true) }
         while true {

@@ -11,15 +11,21 @@ final class LogReader: Sendable {
         /// Kept open, so that the numbers of files that were left behind are not given to new ones.
         var passed: [Descriptor] = []
         var tail: Int?
+        /// Not read beyond: what was there at the beginning. nil: it is followed.
+        var end: (file: Identity, size: Int)?
     }
     private let path: String
+    private let follows: Bool
     private let place: Mutex<Place>
 
     private static let chunk = 64 << 10
     private static let newline = UInt8(ascii: "\n")
 
-    init(path: String, tail: Int?) {
+    /// - Parameter follows: without, it ends with what is there at the first call, also if the log grows faster than it
+    ///   is read.
+    init(path: String, tail: Int?, follows: Bool) {
         self.path = path
+        self.follows = follows
         place = Mutex(Place(tail: tail))
     }
 
@@ -34,7 +40,8 @@ final class LogReader: Sendable {
             if place.file == nil { begin(&place) }
             while true {
                 if let chunk = take(&place) { return chunk }
-                guard let file = place.file, let now = LogReader.identity(path),
+                guard let file = place.file, place.end?.file != LogReader.identity(file),
+                    let now = LogReader.identity(path),
                     now != LogReader.identity(file)
                 else { return nil }
                 // It is not written to any more; but it was, until it was seen to be another one.
@@ -48,7 +55,11 @@ final class LogReader: Sendable {
     private func take(_ place: inout Place, isLast: Bool = false) -> [UInt8]? {
         guard let file = place.file else { return nil }
         var buffer = [UInt8](repeating: 0, count: LogReader.chunk)
-        let count = pread(file.raw, &buffer, buffer.count, place.offset)
+        var most = buffer.count
+        if let end = place.end, end.file == LogReader.identity(file) {
+            most = min(most, max(0, end.size - place.offset))
+        }
+        let count = pread(file.raw, &buffer, most, place.offset)
         guard count > 0 else { return nil }
         var bytes = buffer[..<count]
         if let end = bytes.lastIndex(of: LogReader.newline) {
@@ -76,6 +87,12 @@ final class LogReader: Sendable {
         // It was rotated between the two calls.
         if files.count == 2, LogReader.identity(files[0]) == LogReader.identity(files[1]) {
             files.removeLast()
+        }
+        var status = stat()
+        if !follows, let last = files.last, let identity = LogReader.identity(last),
+            fstat(last.raw, &status) == 0
+        {
+            place.end = (identity, Int(status.st_size))
         }
         if let tail = place.tail {
             place.tail = nil

@@ -47,6 +47,9 @@ final class LogWatch: Sendable {
 
     private struct Subscriber {
         let name: [UInt8]
+        /// The log's directory in the one above it: the log is over when it goes away. The directory itself does not
+        /// say so as long as someone has a file open that was in it.
+        var isDirectory = false
         let wake: AsyncStream<Void>.Continuation
     }
 
@@ -74,15 +77,34 @@ final class LogWatch: Sendable {
             let name = Array(path.utf8.dropFirst(directory.utf8.count + 1))
             let mask =
                 IN_MODIFY | IN_ATTRIB | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF
+            let above = Files.parent(of: directory)
+            let directoryName = Array(directory.utf8.dropFirst(above == "/" ? 1 : above.utf8.count + 1))
             return state.withLock { state in
-                let watch = inotify_add_watch(
-                    descriptor.raw, directory, UInt32(mask) | UInt32(IN_ONLYDIR))
-                guard watch >= 0 else { return nil }
+                guard let upper = Core.add(descriptor, above, IN_DELETE | IN_MOVED_FROM) else { return nil }
+                guard let lower = Core.add(descriptor, directory, mask) else {
+                    if state.directories[upper] == nil { inotify_rm_watch(descriptor.raw, upper) }
+                    return nil
+                }
                 state.next += 1
                 let identifier = state.next
-                state.directories[watch, default: [:]][identifier] = Subscriber(name: name, wake: wake)
-                return Changes(stream) { [self] in leave(watch, identifier) }
+                state.directories[upper, default: [:]][identifier] = Subscriber(
+                    name: directoryName, isDirectory: true, wake: wake)
+                // The root is above itself.
+                if lower != upper {
+                    state.directories[lower, default: [:]][identifier] = Subscriber(name: name, wake: wake)
+                }
+                return Changes(stream) { [self] in
+                    leave(lower, identifier)
+                    leave(upper, identifier)
+                }
             }
+        }
+
+        /// Added to what the directory is watched for already.
+        private static func add(_ descriptor: Descriptor, _ path: String, _ mask: Int32) -> Int32? {
+            let watch = inotify_add_watch(
+                descriptor.raw, path, UInt32(mask) | UInt32(IN_ONLYDIR) | UInt32(IN_MASK_ADD))
+            return watch >= 0 ? watch : nil
         }
 
         private func leave(_ watch: Int32, _ identifier: Int) {
@@ -124,7 +146,11 @@ final class LogWatch: Sendable {
                     } else {
                         for (identifier, subscriber) in state.directories[watch] ?? [:]
                         where name.elementsEqual(subscriber.name) {
-                            state.changed[watch, default: []].insert(identifier)
+                            if !subscriber.isDirectory {
+                                state.changed[watch, default: []].insert(identifier)
+                            } else if mask & UInt32(IN_DELETE | IN_MOVED_FROM) != 0 {
+                                subscriber.wake.finish()
+                            }
                         }
                     }
                 }

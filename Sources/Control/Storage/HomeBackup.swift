@@ -77,6 +77,10 @@ public struct HomeBackup: Sendable {
         // Triggers first: one that is taken up meanwhile is in the state as well, and is known there by its identifier.
         if Files.isDirectory(home.spool) { try Copy.tree(home.spool, to: "\(directory)/spool") }
         try Store.copy(home.database, to: "\(directory)/kinto.db")
+        // It is opened with its key; the rest follows below.
+        for name in ["secret.key", "secret.key.new"] where Files.exists("\(home.path)/\(name)") {
+            try Copy.tree("\(home.path)/\(name)", to: "\(directory)/\(name)")
+        }
         let copy = try Store(path: "\(directory)/kinto.db")
         let artifacts = try await copy.artifactsOnRecord().keys.sorted()
         let services = try await copy.services()

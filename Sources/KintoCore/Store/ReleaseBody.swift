@@ -28,7 +28,11 @@ struct ReleaseBody: Codable {
     var noCache: Bool?
     var abortRequested: Bool?
     var manifest: Manifest?
+    /// Only while it is encoded or decoded, and in what an older version wrote.
     var config: [String: String]?
+    var sealedConfig: String?
+
+    private static let place = "configuration of a release"
 
     init(_ release: Release) {
         commit = release.commit
@@ -57,15 +61,37 @@ struct ReleaseBody: Codable {
         config = release.config
     }
 
-    func encoded() throws -> String {
+    func encoded() throws -> String { try encoded(SecretBox.required()) }
+
+    private func encoded(_ box: SecretBox) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
-        return String(decoding: try encoder.encode(self), as: UTF8.self)
+        var body = self
+        body.config = nil
+        body.sealedConfig = try config.map {
+            try box.seal(String(decoding: try encoder.encode($0), as: UTF8.self), for: ReleaseBody.place)
+        }
+        return String(decoding: try encoder.encode(body), as: UTF8.self)
+    }
+
+    private mutating func open(_ box: SecretBox) throws {
+        guard let sealed = sealedConfig else { return }
+        let text = try box.open(sealed, for: ReleaseBody.place)
+        config = try JSONDecoder().decode([String: String].self, from: Data(text.utf8))
+    }
+
+    /// A stored body with its configuration sealed by another key.
+    /// - Parameter old: nil: it is plain.
+    static func resealed(_ text: String, with box: SecretBox, opening old: SecretBox?) throws -> String {
+        var body = try JSONDecoder().decode(ReleaseBody.self, from: Data(text.utf8))
+        if let old { try body.open(old) }
+        return try body.encoded(box)
     }
 
     static func release(_ row: Row) throws -> Release {
         let text: String = row["body"]
-        let body = try JSONDecoder().decode(ReleaseBody.self, from: Data(text.utf8))
+        var body = try JSONDecoder().decode(ReleaseBody.self, from: Data(text.utf8))
+        try body.open(SecretBox.required())
         let service = try ServiceName(row["service"] as String)
         let environment = try EnvironmentName(row["environment"] as String)
         var release = Release(

@@ -54,6 +54,15 @@ enum Schema {
                 sql: "CREATE TABLE pin (release INTEGER PRIMARY KEY REFERENCES release(id) ON DELETE CASCADE)"
             )
         }
+        migrator.registerMigration("3-secrets") { database in
+            // What was set before counts as secret. `Store.unlock` seals what is there when there is no probe yet.
+            try database.execute(
+                sql: """
+                    ALTER TABLE config ADD COLUMN secret INTEGER NOT NULL DEFAULT 1;
+                    CREATE TABLE sealing (
+                        id INTEGER PRIMARY KEY CHECK (id = 1), probe TEXT NOT NULL, isScrubbed INTEGER NOT NULL);
+                    """)
+        }
         return migrator
     }()
 }

@@ -20,7 +20,9 @@ extension Store {
                 sql: "INSERT INTO service VALUES (?, ?, ?, ?, ?)",
                 arguments: [
                     service.name.description, service.source.rawValue, service.repository,
-                    service.createdAt.milliseconds, service.webhookSecret,
+                    service.createdAt.milliseconds,
+                    SecretBox.required().seal(
+                        service.webhookSecret, for: Store.place(ofWebhook: service.name.description)),
                 ])
             try database.execute(
                 sql: "INSERT INTO environment (service, name, branch) VALUES (?, 'production', ?)",
@@ -98,18 +100,31 @@ extension Store {
         try await read { try Store.config($0, target) }
     }
 
+    /// The same with what is secret of it, sorted by name.
+    public func variables(_ target: Target) async throws -> [ConfigVariable] {
+        try await read { try Store.variables($0, target) }
+    }
+
     /// Sets and removes variables, and accepts the release that brings them into force, in one step.
+    /// - Parameter secret: whether those that are set are secrets; one that is stays one.
     public func changeConfig(
-        _ target: Target, set: [String: String], unset: [String], release: NewRelease?
+        _ target: Target, set: [String: String], secret: Bool, unset: [String], release: NewRelease?
     ) async throws -> Release? {
         try requireFile()
         return try await write(.door) { database in
             for (name, value) in set {
                 try database.execute(
-                    sql: "INSERT OR REPLACE INTO config VALUES (?, ?, ?, ?, ?)",
+                    sql: """
+                        INSERT INTO config (service, environment, name, value, updatedAt, secret)
+                        VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (service, environment, name) DO UPDATE SET
+                        value = excluded.value, updatedAt = excluded.updatedAt,
+                        secret = max(secret, excluded.secret)
+                        """,
                     arguments: [
-                        target.service.description, target.environment.description, name, value,
-                        Timestamp.now.milliseconds,
+                        target.service.description, target.environment.description, name,
+                        SecretBox.required().seal(
+                            value, for: Store.place(ofVariable: name, target.description)),
+                        Timestamp.now.milliseconds, secret,
                     ])
             }
             for name in unset {
@@ -122,18 +137,32 @@ extension Store {
     }
 
     static func config(_ database: Database, _ target: Target) throws -> [String: String] {
-        let rows = try Row.fetchAll(
-            database, sql: "SELECT name, value FROM config WHERE service = ? AND environment = ?",
-            arguments: [target.service.description, target.environment.description])
-        return Dictionary(rows.map { ($0["name"], $0["value"]) }, uniquingKeysWith: { $1 })
+        Dictionary(try variables(database, target).map { ($0.name, $0.value) }, uniquingKeysWith: { $1 })
+    }
+
+    private static func variables(_ database: Database, _ target: Target) throws -> [ConfigVariable] {
+        let box = try SecretBox.required()
+        return try Row.fetchAll(
+            database,
+            sql: "SELECT name, value, secret FROM config WHERE service = ? AND environment = ? ORDER BY name",
+            arguments: [target.service.description, target.environment.description]
+        ).map { row in
+            let name: String = row["name"]
+            return ConfigVariable(
+                name: name,
+                value: try box.open(row["value"], for: place(ofVariable: name, target.description)),
+                isSecret: row["secret"])
+        }
     }
 
     private static func service(_ row: Row) throws -> RegisteredService {
-        RegisteredService(
-            name: try ServiceName(row["name"] as String),
+        let name: String = row["name"]
+        return RegisteredService(
+            name: try ServiceName(name),
             source: RegisteredService.Source(rawValue: row["source"]) ?? .remote,
             repository: row["repository"],
-            createdAt: Timestamp(milliseconds: row["createdAt"]), webhookSecret: row["webhookSecret"])
+            createdAt: Timestamp(milliseconds: row["createdAt"]),
+            webhookSecret: try SecretBox.required().open(row["webhookSecret"], for: place(ofWebhook: name)))
     }
 
     private static func environment(_ row: Row) throws -> RegisteredEnvironment {

@@ -2,6 +2,7 @@
 internal import Foundation
 internal import GRDB
 internal import Glibc
+internal import Synchronization
 internal import Wire
 
 /// The durable record of everything: SQLite in WAL mode with full synchronisation, so that what a call returned
@@ -19,21 +20,33 @@ public final class Store: Sendable {
 
     let pool: DatabasePool
     let path: String
+    /// Of the key that secrets are sealed with: `secret.key` beside the database.
+    let keyPath: String
+    private let box: Mutex<SecretBox>
     /// The file that was opened: what stands under its name later may be another one.
     private let file: (device: dev_t, inode: ino_t)?
 
-    /// Opens or creates the database.
+    /// Opens or creates the database, and the key that its secrets are sealed with.
     /// - Parameter signs: what shows that there was one before; then none is made.
     /// - Throws: `Failure` of code `store-missing`, `store-damaged`, `store-newer`, `store-locked`, `store-unreadable`,
-    ///   `store-full` or `store-unwritable`; nothing is recreated or repaired silently.
+    ///   `store-full`, `store-unwritable` or `secret-key-…`; nothing is recreated or repaired silently.
     public init(path: String, signs: [String] = []) throws {
         self.path = path
         pool = try StoreOpening(path: path, signs: signs).open()
+        keyPath = "\(Files.parent(of: path))/secret.key"
+        do { box = Mutex(try Store.unlock(pool, keyPath: keyPath)) } catch let error as DatabaseError {
+            throw StoreFault(path: path).failure(error)
+        }
         file = Store.identity(path)
     }
 
     func read<T: Sendable>(_ body: @Sendable @escaping (Database) throws -> T) async throws -> T {
-        do { return try await pool.read(body) } catch let error as DatabaseError {
+        let box = box.withLock { $0 }
+        do {
+            return try await pool.read { database in
+                try SecretBox.$current.withValue(box) { try body(database) }
+            }
+        } catch let error as DatabaseError {
             throw StoreFault(path: path).failure(error)
         }
     }
@@ -42,10 +55,15 @@ public final class Store: Sendable {
         _ patience: Patience = .step, _ body: @Sendable @escaping (Database) throws -> T
     ) async throws -> T {
         // A record is made whole even if its task is cancelled meanwhile: an abort is recorded by the task that it cancels.
-        try await Task { [pool, path] in
+        try await Task { [self] in
             let deadline = ContinuousClock.now + patience.time
             while true {
-                do { return try await pool.write(body) } catch let error as DatabaseError {
+                do {
+                    return try await pool.write { database in
+                        // Taken here: the key may have been replaced while this waited for its turn.
+                        try SecretBox.$current.withValue(self.box.withLock { $0 }) { try body(database) }
+                    }
+                } catch let error as DatabaseError {
                     guard error.resultCode == .SQLITE_BUSY, ContinuousClock.now < deadline else {
                         throw StoreFault(path: path).failure(error)
                     }
@@ -54,6 +72,9 @@ public final class Store: Sendable {
             }
         }.value
     }
+
+    /// Between two transactions, or inside of one that seals everything again.
+    func replaceBox(_ new: SecretBox) { box.withLock { $0 = new } }
 
     /// Makes sure that what is written now is found by the next server: the file may have been removed, or replaced
     /// by a copy, under the open database.

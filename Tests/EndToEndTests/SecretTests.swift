@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import HTTPClient
+import TestSupport
+import Testing
+
+/// Secrets from the command that sets them to the process that reads them, and nowhere else. Scenario 50.
+@Suite(.serialized, .timeLimit(.minutes(5)))
+struct SecretTests {
+    private static let canary = #"c4n4ry/Secret+with"quotes"&a space"#
+    private static let key =
+        "-----BEGIN KEY-----\nc4n4ryPEMline1ABCDEFGH\nc4n4ryPEMline2IJKLMNOP\n-----END KEY-----\n"
+
+    @Test func aSecretReachesTheProcessesAndNothingElse() async throws {
+        try await Server.with { server in
+            try await server.setUp(
+                #"{"start":"python3 print.py; exec python3 server.py","probe":{"path":"/"},"build":{"command":"python3 print.py; env > /dev/null"},"release":{"command":"python3 print.py"}}"#
+            )
+            try server.write("print.py", SecretTests.printer)
+            try SecretTests.key.write(toFile: "\(server.root)/key.pem", atomically: true, encoding: .utf8)
+            try SecretTests.canary.write(toFile: "\(server.root)/value", atomically: true, encoding: .utf8)
+            try await server.shell(
+                "\(server.bin)/kinto config hello set --secret TOKEN --home \(server.home) < \(server.root)/value"
+            )
+            #expect(
+                try await server.kinto("config", "hello", "set", "--secret", "KEY=@\(server.root)/key.pem")
+                    .status == 0)
+            #expect(try await server.kinto("config", "hello", "set", "LEVEL=debugging").status == 0)
+            let push = try await server.push("first")
+            #expect(push.output.contains("is live"), "\(push.output)")
+            #expect(push.output.contains("[redacted]"))
+            #expect(push.output.contains("token has 34 bytes"), "\(push.output)")
+            try await server.until {
+                try await server.kinto("logs", "hello", "--console").output.contains("token has 34 bytes")
+            }
+            var shown = push.output
+            shown += try await server.kinto("logs", "hello", "--build").output
+            shown += try await server.kinto("logs", "hello", "--console", "-n", "1000").output
+            shown += try await server.kinto("logs", "hello", "--json").output
+            shown += try await server.kinto("status", "--json").output
+            shown += try await server.kinto("releases", "hello", "--json").output
+            shown += try await server.kinto("config", "hello", "list", "--json").output
+            for line in SecretTests.parts { #expect(!shown.contains(line), "\(line) in \(shown)") }
+            #expect(
+                try await server.kinto("config", "hello", "list").output
+                    == "KEY=********\nLEVEL=debugging\nTOKEN=********\n")
+            #expect(
+                try await server.kinto("config", "hello", "list", "--reveal").output.contains(
+                    "TOKEN=\(SecretTests.canary)\n"))
+            try SecretTests.expectNowhere(in: server.home)
+            try SecretTests.expectInNoArguments()
+            // A rollback keeps the configuration it had.
+            #expect(
+                try await server.kinto("config", "hello", "set", "--secret", "TOKEN=another-value").status
+                    == 0)
+            #expect(try await server.kinto("rollback", "hello").output.contains("configuration ~ TOKEN"))
+            try SecretTests.expectNowhere(in: server.home)
+        }
+    }
+
+    @Test func secretsAreShownOnlyOnTheServerItself() async throws {
+        try await Server.with { server in
+            try await server.setUp()
+            #expect(
+                try await server.kinto("config", "hello", "set", "--secret", "TOKEN=a-secret-value").status
+                    == 0)
+            #expect(try await server.kinto("config", "hello", "set", "--secret", "PIN=12345").status == 2)
+            let token = try String(contentsOfFile: "\(server.home)/token", encoding: .utf8).dropLast()
+            func get(_ query: String) async throws -> (Int, String) {
+                let answer = try await HTTPClient.send(
+                    .init(
+                        url: "http://127.0.0.1:\(server.listen)/api/v1/services/hello/config\(query)",
+                        headers: ["Authorization: Bearer \(token)"], timeout: 20_000))
+                return (answer.status, String(decoding: answer.body, as: UTF8.self))
+            }
+            #expect(try await get("") == (200, #"{"variables":[{"name":"TOKEN","secret":true}]}"#))
+            let refused = try await get("?reveal=1")
+            #expect(refused.0 == 403)
+            #expect(refused.1.contains("local-only"))
+            #expect(try await server.kinto("secret-key", "rotate").status == 0)
+            #expect(
+                try await server.kinto("config", "hello", "list", "--reveal").output
+                    == "TOKEN=a-secret-value\n")
+        }
+    }
+
+    @Test func aTokenInARepositoryAddressIsNotShown() async throws {
+        try await Server.with { server in
+            let port = try FreePort.take()
+            let address = "http://ghp-c4n4ry-token@127.0.0.1:\(port)/a.git"
+            var shown = try await server.kinto("service", "add", "hello", "--repo", address).output
+            shown += try await server.kinto("deploy", "hello").output
+            #expect(shown.contains("http://[redacted]@127.0.0.1:\(port)/a.git"), "\(shown)")
+            shown += try await server.kinto("status", "--json").output
+            shown += try await server.kinto("service", "list").output
+            shown += try await server.kinto("why", "hello").output
+            shown += try await server.kinto("releases", "hello", "--json").output
+            shown += try await server.kinto("logs", "hello", "--build").output
+            #expect(!shown.contains("c4n4ry"), "\(shown)")
+            let with = try await server.kinto(
+                "service", "add", "other", "--repo", "https://bob:c4n4ry@example.com/a.git")
+            #expect(with.status == 3)
+            #expect(!with.output.contains("c4n4ry"))
+        }
+    }
+
+    @Test func aServerWhoseKeyIsGoneRefusesToStart() async throws {
+        try await Server.with { server in
+            try await server.setUp()
+            try await server.kinto("config", "hello", "set", "--secret", "TOKEN=a-secret-value")
+            _ = server.stop()
+            let key = "\(server.home)/secret.key"
+            try FileManager.default.moveItem(atPath: key, toPath: key + ".away")
+            let refused = try await server.kinto(
+                "serve", "--listen", "127.0.0.1:\(server.listen)", "--proxy-listen",
+                "127.0.0.1:\(server.proxy)")
+            #expect(refused.status == 3)
+            #expect(refused.output.contains("secret.key is missing"), "\(refused.output)")
+            #expect(!FileManager.default.fileExists(atPath: key))
+            try FileManager.default.moveItem(atPath: key + ".away", toPath: key)
+            try await server.serve()
+        }
+    }
+
+    private static let parts = [
+        "Secret+with", "Secret%2Bwith", "Secret%2bwith", "PEMline1", "PEMline2", "TZWNyZXQrd2l0a",
+        "U2VjcmV0K3dpdG",
+        "NlY3JldCt3aXRo", "5365637265742b77697468",
+    ]
+
+    private static let printer = """
+        import os, base64, json, urllib.parse, sys, time, shlex
+        token = os.environ.get("TOKEN", "")
+        for text in (token, os.environ.get("KEY", "")):
+            data = text.encode()
+            print(text)
+            for before in range(3):
+                print(base64.b64encode(b"x" * before + data).decode())
+                print(base64.urlsafe_b64encode(b"x" * before + data).decode())
+            print(base64.encodebytes(b"some text before it, so that lines end inside: " + data).decode())
+            print(urllib.parse.quote(text, safe=""), urllib.parse.quote(text), urllib.parse.quote_plus(text))
+            print(json.dumps({"value": text}), data.hex(), data.hex().upper(), shlex.quote(text))
+            sys.stdout.flush()
+            for start in range(0, len(data), 7):
+                sys.stdout.buffer.write(data[start:start + 7])
+                sys.stdout.flush()
+                time.sleep(0.01)
+            print()
+        print("token has", len(token.encode()), "bytes", flush=True)
+        try:
+            raise RuntimeError("cannot connect with " + token)
+        except RuntimeError:
+            import traceback
+            traceback.print_exc()
+        """
+
+    /// Every file under the home but the repositories, which people fill.
+    private static func expectNowhere(in home: String) throws {
+        let canaries = ["c4n4ry", "PEMline", "Secret+with"].map { Data($0.utf8) }
+        for case let name as String in FileManager.default.enumerator(atPath: home) ?? .init() {
+            guard let data = FileManager.default.contents(atPath: "\(home)/\(name)") else { continue }
+            for canary in canaries { #expect(data.firstRange(of: canary) == nil, "\(name)") }
+        }
+    }
+
+    private static func expectInNoArguments() throws {
+        for entry in try FileManager.default.contentsOfDirectory(atPath: "/proc") where Int32(entry) != nil {
+            guard let line = FileManager.default.contents(atPath: "/proc/\(entry)/cmdline"),
+                line.firstRange(of: Data("kinto".utf8)) != nil
+            else { continue }
+            #expect(line.firstRange(of: Data("c4n4ry".utf8)) == nil)
+        }
+    }
+}
