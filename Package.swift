@@ -65,7 +65,9 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "HookReceiver",
-            dependencies: ["KintoCore", "Wire", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: [
+                "CLinux", "KintoCore", "Wire", .product(name: "Crypto", package: "swift-crypto"),
+            ],
             swiftSettings: settings),
         .target(name: "HTTPClient", dependencies: ["CCurl"], swiftSettings: settings),
         .target(
@@ -117,7 +119,9 @@ let package = Package(
         .testTarget(
             name: "HookClientTests", dependencies: ["Wire", "TestSupport", "kinto-runtime"],
             swiftSettings: settings),
-        .testTarget(name: "KintoCoreTests", dependencies: ["KintoCore", "Wire"], swiftSettings: settings),
+        .testTarget(
+            name: "KintoCoreTests", dependencies: ["KintoCore", "Wire", "TestSupport"],
+            swiftSettings: settings),
         .testTarget(
             name: "RunnerTests", dependencies: ["Runner", "KintoCore", "Wire", "TestSupport", "kinto"],
             swiftSettings: settings),

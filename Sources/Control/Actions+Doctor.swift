@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Foundation
 internal import Glibc
+internal import HookReceiver
 internal import KintoCore
 internal import Rollout
 internal import Runner
@@ -30,7 +31,7 @@ extension Actions {
     private static let freeFloor: UInt64 = 1 << 30
 
     func examine() async throws -> [Finding] {
-        var findings = [examineHome(), examineRoom(), await examineProxy()]
+        var findings = [examineHome(), examineRoom(), await examineProxy(), SpoolJSON(Spool(home)).finding]
         for certificate in await certificates() { findings.append(Actions.examine(certificate)) }
         for service in try await store.services() { findings += try await examine(service) }
         return findings

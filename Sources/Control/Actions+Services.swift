@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Glibc
+internal import HookReceiver
 internal import KintoCore
 internal import Rollout
 internal import Runner
@@ -19,7 +20,9 @@ extension Actions {
         let remote: String?
     }
 
-    func addService(_ name: String, repository: String?, branch: String?) async throws -> Added {
+    func addService(_ name: String, repository: String?, branch: String?, queue: QueuePolicy) async throws
+        -> Added
+    {
         let service = try ServiceName(name)
         let branch = branch ?? "main"
         guard !branch.isEmpty, branch.utf8.count <= 255, !branch.hasPrefix("-"), !branch.contains(".."),
@@ -54,7 +57,8 @@ extension Actions {
         let secret = Actions.random()
         try await store.add(
             RegisteredService(
-                name: service, source: source, repository: path, createdAt: .now, webhookSecret: secret),
+                name: service, source: source, repository: path, createdAt: .now, webhookSecret: secret,
+                queue: queue),
             branch: branch)
         try await routes.set(
             RoutingTable.Route(
@@ -112,6 +116,8 @@ extension Actions {
             let live: ReleaseJSON?
             let releases: [ReleaseJSON]
             let queued: Int
+            /// What a newer trigger does to those before it.
+            let queue: QueuePolicy
             let suspended, paused, maintenance: Bool
             /// Why pushes are not deployed.
             let deploysStopped: String?
@@ -122,6 +128,7 @@ extension Actions {
         }
         let version, home, listen: String
         let proxy: Proxy
+        let spool: SpoolJSON
         let services: [Service]
     }
 
@@ -133,6 +140,7 @@ extension Actions {
 
     func status(version: String, only: String?) async throws -> StatusJSON {
         let hello = try? await routes.status()
+        let slots = await deployment.waits
         var services: [StatusJSON.Service] = []
         for service in try await store.services() where only == nil || only == service.name.description {
             for environment in try await store.environments(of: service.name) {
@@ -147,15 +155,19 @@ extension Actions {
                         url: deployment.url(target, live?.manifest ?? Manifest(start: "-")),
                         live: live.map { ReleaseJSON(release: $0) },
                         releases: open.map { ReleaseJSON(release: $0) },
-                        queued: open.count { $0.status == .queued }, suspended: environment.suspended,
+                        queued: open.count { $0.status == .queued }, queue: service.queue,
+                        suspended: environment.suspended,
                         paused: environment.paused, maintenance: environment.maintenance != nil,
                         deploysStopped: environment.deploysStopped,
                         warm: await keeper.warm(target).map(\.number),
                         lastDelivery: try await store.deliveries(service.name, limit: 1).first.map(
                             DeliveryJSON.init),
-                        waiting: running.map {
-                            "release \($0.number) is at \($0.stage?.rawValue ?? "its start")"
-                        }))
+                        waiting: slots.first { $0.target == target }.map {
+                            "release \($0.number) waits for \($0.on) since \($0.since.rfc3339)"
+                        }
+                            ?? running.map {
+                                "release \($0.number) is at \($0.stage?.rawValue ?? "its start")"
+                            }))
             }
         }
         return StatusJSON(
@@ -164,7 +176,7 @@ extension Actions {
                 pid: hello?.process?.pid, supervisor: proxySupervisor(),
                 listen: routes.isExternal ? nil : hello?.addresses?.plain ?? options.proxyListen,
                 tlsListen: hello?.addresses?.secure, certificates: await certificates(), name: hello?.name),
-            services: services)
+            spool: SpoolJSON(Spool(home)), services: services)
     }
 }
 

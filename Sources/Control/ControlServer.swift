@@ -55,7 +55,7 @@ public enum ControlServer {
             home: home, store: store, git: git, artifacts: try ArtifactStore(root: home.artifacts),
             jobs: Jobs(client: supervisors),
             fetcher: ChildFetcher(home: home, fetcher: Fetcher(program: options.executablePath)),
-            environment: environment,
+            environment: environment, builds: Slots("build slot", count: options.builds),
             checkPort: {
                 do throws(Failure) {
                     try routes.driver.check(.init(identifier: $1.description, hosts: [], port: $0))
@@ -65,7 +65,8 @@ public enum ControlServer {
         let keeper = ReleaseKeeper(home: home, store: store, rollout: rollout, routes: routes, logger: logger)
         let deployment = Deployment(
             home: home, store: store, pipeline: pipeline, rollout: rollout, environment: environment,
-            keeper: keeper, routes: routes, logger: logger, proxyPort: options.urlPort(proxyListen))
+            keeper: keeper, routes: routes, logger: logger,
+            rollouts: Slots("rollout slot", count: options.rollouts), proxyPort: options.urlPort(proxyListen))
         let lanes = Lanes(store: store, home: home, logger: logger) { try await deployment.perform($0, $1) }
         let actions = Actions(
             options: options, home: home, store: store, lanes: lanes, git: git, rollout: rollout,
@@ -84,6 +85,7 @@ public enum ControlServer {
         }
         let recovery = Recovery(home: home, store: store, actions: actions, ports: ports, logger: logger)
         let gone = try await recovery.takeOver()
+        let intake = SpoolIntake(actions, logger: logger)
 
         let server = APIServer(actions: actions, version: options.version)
         unlink(home.socket)
@@ -110,10 +112,10 @@ public enum ControlServer {
                         await deployment.startAgain(release, logger)
                     }
                 }
-                await recovery.takeSpool()
-                for environment in (try? await store.environments()) ?? [] {
-                    await lanes.wake(environment.target)
-                }
+                await intake.take()
+                // In the order of acceptance.
+                for release in (try? await store.openReleases()) ?? [] { await lanes.wake(release.target) }
+                group.addTask { await intake.run() }
                 await group.waitForAll()
             }
         } stop: {

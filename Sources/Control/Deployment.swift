@@ -15,8 +15,13 @@ struct Deployment: Sendable {
     let keeper: ReleaseKeeper
     let routes: Routes
     let logger: Logger
+    /// Rollouts side by side, each from its start to its swap; see `Slots`.
+    let rollouts: Slots
     /// Port of the proxy's listener, for the URL that people are told.
     let proxyPort: Int
+
+    /// What waits for a slot.
+    var waits: [Slots.Wait] { get async { await pipeline.builds.waits + rollouts.waits } }
 
     func perform(_ release: Release, _ recorder: ReleaseRecorder) async throws {
         await recorder.log(
@@ -27,16 +32,17 @@ struct Deployment: Sendable {
         }
         let plan = try await plan(current, prepared)
         await keeper.makeRoom(release.target)
-        let stopped = try await standDown(plan, recorder)
-        let journal = RolloutRecord(
-            recorder: recorder, store: store, keeper: keeper, plan: plan, stopped: stopped?.number)
+        // Somebody waits for a rollback: it is let in at once.
+        if release.trigger != .rollback {
+            let log = ReleaseLog(path: home.releaseLog(release.target, release.number))
+            try await rollouts.take(release) { log.append(.detail($0)) }
+        }
         let previous: RolloutPlan.Previous?
-        do { previous = try await rollout.roll(plan, journal: journal) } catch {
-            if let stopped {
-                await recorder.log(.step("Starting release \(stopped.number) again"))
-                // Also after an abort.
-                await Task { await startAgain(stopped, logger) }.value
-            }
+        do {
+            previous = try await roll(plan, recorder)
+            await rollouts.give(release)
+        } catch {
+            await rollouts.give(release)
             throw error
         }
         if let previous {
@@ -58,6 +64,23 @@ struct Deployment: Sendable {
                 ))
         } else {
             await keeper.allowDeploys(after: done)
+        }
+    }
+
+    private func roll(_ plan: RolloutPlan, _ recorder: ReleaseRecorder) async throws
+        -> RolloutPlan.Previous?
+    {
+        let stopped = try await standDown(plan, recorder)
+        let journal = RolloutRecord(
+            recorder: recorder, store: store, keeper: keeper, rollouts: rollouts, plan: plan,
+            stopped: stopped?.number)
+        do { return try await rollout.roll(plan, journal: journal) } catch {
+            if let stopped {
+                await recorder.log(.step("Starting release \(stopped.number) again"))
+                // Also after an abort.
+                await Task { await startAgain(stopped, logger) }.value
+            }
+            throw error
         }
     }
 
@@ -146,6 +169,7 @@ private struct RolloutRecord: RolloutJournal {
     let recorder: ReleaseRecorder
     let store: Store
     let keeper: ReleaseKeeper
+    let rollouts: Slots
     let plan: RolloutPlan
     /// A release that was stopped before this one started.
     let stopped: Int?
@@ -167,6 +191,8 @@ private struct RolloutRecord: RolloutJournal {
         }
         try await recorder.swapped(watch: watch)
         guard let release = try await store.release(plan.target, plan.number) else { return }
+        // The drain may take its time.
+        await rollouts.give(release)
         await keeper.watch(release, plan)
     }
     func drained(_ receipt: Release.SwapReceipt) async throws { try await recorder.drained(receipt) }

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import HookReceiver
 internal import KintoCore
 internal import Logging
 internal import Rollout
@@ -75,7 +74,7 @@ struct Recovery: Sendable {
             } else if release.abortRequested {
                 await actions.rollout.stop(release.instances, grace: .seconds(5))
                 try await store.update(release.id, step: "aborted after a restart") { release in
-                    release.status = .aborted
+                    release.status = release.endedStatus
                     release.finishedAt = .now
                     release.stage = nil
                     release.instances = []
@@ -127,35 +126,6 @@ struct Recovery: Sendable {
         try await Blocking.run {
             Strays.end { entries in
                 entries.contains(mark) && !entries.contains { known.contains($0) }
-            }
-        }
-    }
-
-    /// Takes up what the hooks left while nobody listened.
-    func takeSpool() async {
-        let spool = Spool(home)
-        for entry in spool.entries() {
-            let target = Target(service: entry.service)
-            do {
-                guard let environment = try await store.environment(target) else {
-                    logger.error(
-                        "spooled push for an unknown service", metadata: ["service": "\(entry.service)"])
-                    continue
-                }
-                let plan = entry.push.plan(
-                    branch: environment.branch, environment: target.environment.description)
-                if let stopped = environment.deploysStopped {
-                    logger.error(
-                        "spooled push is not deployed",
-                        metadata: ["target": "\(target)", "reason": "\(stopped)"])
-                } else if let update = plan.deploy {
-                    _ = try await actions.accept(entry.push, update, target, environment)
-                }
-                spool.done(entry)
-            } catch {
-                logger.error(
-                    "spooled push cannot be accepted",
-                    metadata: ["service": "\(entry.service)", "error": "\(error)"])
             }
         }
     }

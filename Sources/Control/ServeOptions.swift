@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Foundation
 public import KintoCore
 
 /// What `kinto serve` was started with.
@@ -31,6 +32,10 @@ public struct ServeOptions: Sendable {
     public var redirectsToTLS: Bool
     /// `NAME=VALUE` of what bounds the proxy, see `ProxyLimits`.
     public var proxyLimits: [String]
+    /// How many releases are built at once.
+    public var builds: Int
+    /// How many are brought from their start to their swap at once.
+    public var rollouts: Int
     /// Path of `kinto-runtime`.
     public var runtimePath: String
     /// Path of `kinto` itself.
@@ -40,7 +45,8 @@ public struct ServeOptions: Sendable {
     public init(
         home: Home, listen: String, proxy: Proxy = .embedded, proxyListen: String,
         proxyTLSListen: String? = nil, redirectsToTLS: Bool = true,
-        proxyLimits: [String] = [], runtimePath: String, executablePath: String, version: String
+        proxyLimits: [String] = [], builds: Int? = nil, rollouts: Int? = nil, runtimePath: String,
+        executablePath: String, version: String
     ) {
         self.home = home
         self.listen = listen
@@ -49,6 +55,9 @@ public struct ServeOptions: Sendable {
         self.proxyTLSListen = proxyTLSListen
         self.redirectsToTLS = redirectsToTLS
         self.proxyLimits = proxyLimits
+        let cores = ProcessInfo.processInfo.activeProcessorCount
+        self.builds = builds ?? max(2, cores / 2)
+        self.rollouts = rollouts ?? max(4, 2 * cores)
         self.runtimePath = runtimePath
         self.executablePath = executablePath
         self.version = version

@@ -13,12 +13,14 @@ public struct Pipeline: Sendable {
     let builder: Builder
     let fetcher: any RemoteFetcher
     let environment: ProcessEnvironment
+    /// Builds side by side; see `Slots`.
+    public let builds: Slots
     /// Refuses a stable port that someone else holds.
     let checkPort: @Sendable (UInt16, Target) async throws -> Void
 
     public init(
         home: Home, store: Store, git: GitExecutor, artifacts: ArtifactStore, jobs: any JobRunner,
-        fetcher: any RemoteFetcher, environment: ProcessEnvironment,
+        fetcher: any RemoteFetcher, environment: ProcessEnvironment, builds: Slots,
         checkPort: @escaping @Sendable (UInt16, Target) async throws -> Void
     ) {
         self.home = home
@@ -28,6 +30,7 @@ public struct Pipeline: Sendable {
         builder = Builder(home: home, jobs: jobs)
         self.fetcher = fetcher
         self.environment = environment
+        self.builds = builds
         self.checkPort = checkPort
     }
 
@@ -77,6 +80,7 @@ public struct Pipeline: Sendable {
             release.author = commit.authorName
             release.config = config
         }
+        try await refuseRepeated(release, commit.id, config: config)
         await recorder.log(.step("Fetched \(commit.id.short) \(commit.subject)"))
         let manifest = try await settings(commit.id, in: path, target: release.target)
         try await preflight(manifest, release.target, config: config)
@@ -84,12 +88,32 @@ public struct Pipeline: Sendable {
         var release = release
         release.commit = commit.id
 
+        let artifact: Artifact
+        if let kept = try await reused(
+            release, commit.id, manifest, config: config, in: path, recorder)
+        {
+            artifact = kept
+        } else {
+            let log = ReleaseLog(path: home.releaseLog(release.target, release.number))
+            artifact = try await builds.with(release, tell: { log.append(.detail($0)) }) { [release] in
+                try await make(release, commit.id, manifest, config: config, in: path, recorder)
+            }
+        }
+        try await releaseCommand(release, manifest, directory: artifact.path, config: config, recorder)
+        return Prepared(manifest: manifest, directory: artifact.path, config: config)
+    }
+
+    /// Checkout, build, store.
+    private func make(
+        _ release: Release, _ commit: CommitID, _ manifest: Manifest, config: [String: String],
+        in path: String, _ recorder: ReleaseRecorder
+    ) async throws -> Artifact {
         try await recorder.enter(.build)
         let workspace = home.workspace(release.target, release.number)
         try Files.removeTree(workspace)
         try Files.makeDirectories(Files.parent(of: workspace))
         let extracted = try await git.run { cancellation in
-            try TreeExtractor(repository: path).extract(commit.id, to: workspace, cancellation: cancellation)
+            try TreeExtractor(repository: path).extract(commit, to: workspace, cancellation: cancellation)
         }
         for warning in extracted.warnings { await recorder.log(.trouble(warning)) }
         let directory = manifest.root == "." ? workspace : "\(workspace)/\(manifest.root)"
@@ -119,7 +143,9 @@ public struct Pipeline: Sendable {
         }
         let artifact = stored.artifact
         for warning in stored.warnings { await recorder.log(.trouble(warning)) }
+        let key = try await buildKey(release, commit, manifest, config: config, in: path)
         try await recorder.facts { release in
+            release.buildKey = key
             release.artifact = Release.Artifact(
                 identifier: identifier, sha256: artifact.sha256, bytes: Int64(artifact.bytes))
         }
@@ -128,8 +154,7 @@ public struct Pipeline: Sendable {
                 "Stored \(artifact.files) files, \(artifact.bytes) bytes, sha256 \(artifact.sha256.prefix(12))"
             ))
         try? await Blocking.run { try Files.removeTree(workspace) }
-        try await releaseCommand(release, manifest, directory: artifact.path, config: config, recorder)
-        return Prepared(manifest: manifest, directory: artifact.path, config: config)
+        return artifact
     }
 
     /// An artifact that is there: rollback and configuration change.

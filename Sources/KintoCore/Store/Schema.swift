@@ -49,6 +49,13 @@ enum Schema {
                     ALTER TABLE environment ADD COLUMN scale INTEGER;
                     """)
         }
+        migrator.registerMigration("3-queue") { database in
+            try database.execute(
+                sql: """
+                    ALTER TABLE service ADD COLUMN queue TEXT NOT NULL DEFAULT 'wait';
+                    ALTER TABLE accepted ADD COLUMN release INTEGER;
+                    """)
+        }
         return migrator
     }()
 }

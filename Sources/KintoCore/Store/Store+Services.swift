@@ -16,10 +16,13 @@ extension Store {
                     hints: [.init("look at it", command: "kinto service show \(service.name)")])
             }
             try database.execute(
-                sql: "INSERT INTO service VALUES (?, ?, ?, ?, ?)",
+                sql: """
+                    INSERT INTO service (name, source, repository, createdAt, webhookSecret, queue)
+                    VALUES (?, ?, ?, ?, ?, ?)
+                    """,
                 arguments: [
                     service.name.description, service.source.rawValue, service.repository,
-                    service.createdAt.milliseconds, service.webhookSecret,
+                    service.createdAt.milliseconds, service.webhookSecret, service.queue.rawValue,
                 ])
             try database.execute(
                 sql: "INSERT INTO environment (service, name, branch) VALUES (?, 'production', ?)",
@@ -30,6 +33,24 @@ extension Store {
     public func remove(_ service: ServiceName) async throws {
         try await write {
             try $0.execute(sql: "DELETE FROM service WHERE name = ?", arguments: [service.description])
+            // A service that is registered again under the name knows nothing of them.
+            try $0.execute(sql: "DELETE FROM delivery WHERE service = ?", arguments: [service.description])
+            try $0.execute(
+                sql: "DELETE FROM accepted WHERE identifier LIKE ?",
+                arguments: ["webhook \(service.description) %"])
+        }
+    }
+
+    /// Changes what a newer trigger does to those before it.
+    /// - Throws: `Failure` of code `unknown-service`.
+    public func setQueue(_ service: ServiceName, _ policy: QueuePolicy) async throws {
+        try await write { database in
+            try database.execute(
+                sql: "UPDATE service SET queue = ? WHERE name = ?",
+                arguments: [policy.rawValue, service.description])
+            guard database.changesCount == 1 else {
+                throw Failure(code: "unknown-service", "there is no service '\(service)'")
+            }
         }
     }
 
@@ -131,7 +152,8 @@ extension Store {
             name: try ServiceName(row["name"] as String),
             source: RegisteredService.Source(rawValue: row["source"]) ?? .remote,
             repository: row["repository"],
-            createdAt: Timestamp(milliseconds: row["createdAt"]), webhookSecret: row["webhookSecret"])
+            createdAt: Timestamp(milliseconds: row["createdAt"]), webhookSecret: row["webhookSecret"],
+            queue: QueuePolicy(rawValue: row["queue"]) ?? .wait)
     }
 
     private static func environment(_ row: Row) throws -> RegisteredEnvironment {
