@@ -65,7 +65,9 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "HookReceiver",
-            dependencies: ["KintoCore", "Wire", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: [
+                "CLinux", "KintoCore", "Wire", .product(name: "Crypto", package: "swift-crypto"),
+            ],
             swiftSettings: settings),
         .target(name: "HTTPClient", dependencies: ["CCurl"], swiftSettings: settings),
         .target(

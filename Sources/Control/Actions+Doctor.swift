@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Foundation
 internal import Glibc
+internal import HookReceiver
 internal import KintoCore
 internal import Rollout
 internal import Runner
@@ -29,7 +30,7 @@ extension Actions {
     func examine() async throws -> [Finding] {
         var findings = [
             examineHome(), examineDatabase(), examineRoom(), examineContainment(), await examineProxy(),
-            try await examineWaits(),
+            try await examineWaits(), SpoolJSON(Spool(home)).finding,
         ]
         for certificate in await certificates() { findings.append(Actions.examine(certificate)) }
         for service in try await store.services() { findings += try await examine(service) }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Glibc
+internal import HookReceiver
 internal import KintoCore
 internal import Rollout
 internal import Runner
@@ -19,7 +20,9 @@ extension Actions {
         let remote: String?
     }
 
-    func addService(_ name: String, repository: String?, branch: String?) async throws -> Added {
+    func addService(_ name: String, repository: String?, branch: String?, queue: QueuePolicy) async throws
+        -> Added
+    {
         let service = try ServiceName(name)
         let branch = branch ?? "main"
         guard !branch.isEmpty, branch.utf8.count <= 255, !branch.hasPrefix("-"), !branch.contains(".."),
@@ -54,7 +57,8 @@ extension Actions {
         let secret = Actions.random()
         try await store.add(
             RegisteredService(
-                name: service, source: source, repository: path, createdAt: .now, webhookSecret: secret),
+                name: service, source: source, repository: path, createdAt: .now, webhookSecret: secret,
+                queue: queue),
             branch: branch)
         try await routes.set(
             RoutingTable.Route(
@@ -112,6 +116,8 @@ extension Actions {
             let live: ReleaseJSON?
             let releases: [ReleaseJSON]
             let queued: Int
+            /// What a newer trigger does to those before it.
+            let queue: QueuePolicy
             let suspended, paused, maintenance: Bool
             /// Why pushes are not deployed.
             let deploysStopped: String?
@@ -128,6 +134,7 @@ extension Actions {
         let proxy: Proxy
         /// What of docs/containment.md is in force, and why not more.
         let isolation: [String: String]
+        let spool: SpoolJSON
         let services: [Service]
     }
 
@@ -153,7 +160,8 @@ extension Actions {
                         url: deployment.url(target, live?.manifest ?? Manifest(start: "-")),
                         live: live.map { ReleaseJSON(release: $0) },
                         releases: open.map { ReleaseJSON(release: $0) },
-                        queued: open.count { $0.status == .queued }, suspended: environment.suspended,
+                        queued: open.count { $0.status == .queued }, queue: service.queue,
+                        suspended: environment.suspended,
                         paused: environment.paused, maintenance: environment.maintenance != nil,
                         deploysStopped: environment.deploysStopped,
                         warm: await keeper.warm(target).map(\.number),
@@ -171,7 +179,7 @@ extension Actions {
             isolation: Dictionary(
                 containment.facts.map { ($0.name, $0.value) }
                     + [("reasons", containment.reasons.joined(separator: "; "))], uniquingKeysWith: { $1 }),
-            services: services)
+            spool: SpoolJSON(Spool(home)), services: services)
     }
 }
 

@@ -23,8 +23,11 @@ extension Actions {
     func waits(_ target: Target, _ open: [Release]) async -> [Wait] {
         var waits: [Wait] = []
         let steps = await deadlines.all.filter { $0.target == target }
+        let slots = await deployment.waits
         for release in open {
-            if release.status == .deploying {
+            if let slot = slots.first(where: { $0.target == target && $0.number == release.number }) {
+                waits.append(Wait("release \(release.number) waits for \(slot.on)", since: slot.since))
+            } else if release.status == .deploying {
                 let step = steps.first { $0.number == release.number }
                 waits.append(
                     Wait(

@@ -35,64 +35,6 @@ struct Actions: Sendable {
         }
     }
 
-    /// Accepts, shows the beginning of the log at once, and starts it if nothing else runs.
-    func accept(_ new: NewRelease) async throws -> Release {
-        let release = try await store.accept(new)
-        Fault.queued.pass()
-        // It is accepted: that its log cannot be written now is no refusal.
-        try? Files.makeDirectories(home.release(release.target, release.number))
-        let log = ReleaseLog(path: home.releaseLog(release.target, release.number))
-        let open = (try? await store.openReleases(release.target)) ?? []
-        if let running = open.first(where: { $0.status == .deploying }) {
-            log.append(.detail("Release \(release.number) waits for release \(running.number)"))
-        } else {
-            log.append(.detail("Release \(release.number) is queued"))
-        }
-        for old in (try? await store.releases(release.target, limit: 20)) ?? []
-        where old.supersededBy == release.number {
-            let log = ReleaseLog(path: home.releaseLog(old.target, old.number))
-            log.append(.trouble("Superseded by release \(release.number), a newer push"))
-            log.close()
-        }
-        await lanes.wake(release.target)
-        return release
-    }
-
-    func deploy(_ target: Target, ref: String?, noCache: Bool) async throws -> Release {
-        guard let environment = try await store.environment(target),
-            let service = try await store.service(target.service)
-        else {
-            try await require(target)
-            throw Failure(code: "unknown-service", "there is no service '\(target.service)'")
-        }
-        var new = NewRelease(target: target, commit: nil, branch: environment.branch, trigger: .manual)
-        new.noCache = noCache
-        if service.source != .remote {
-            let (path, branch) = (service.repository, environment.branch)
-            new.commit = try await git.run { () throws -> CommitID in
-                let repository = try GitRepository(opening: path)
-                if let ref {
-                    guard let commit = try repository.resolve(ref) else {
-                        throw Failure(code: "unknown-ref", "the repository has no '\(ref)'")
-                    }
-                    return commit
-                }
-                guard let commit = try repository.resolve("refs/heads/\(branch)") else {
-                    throw Failure(
-                        code: "branch-missing", "the repository has no branch '\(branch)' yet",
-                        hints: [.init("push it", command: "git push kinto \(branch)")])
-                }
-                return commit
-            }
-        } else if let ref {
-            guard let commit = CommitID(ref) else {
-                throw Failure(code: "unknown-ref", "--ref of a remote repository must be a full commit id")
-            }
-            new.commit = commit
-        }
-        return try await accept(new)
-    }
-
     /// Makes an earlier successful release live again, as a new one.
     func rollback(_ target: Target, to number: Int?, currentConfig: Bool) async throws -> (Release, [String])
     {

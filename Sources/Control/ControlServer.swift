@@ -55,6 +55,7 @@ public enum ControlServer {
             supervisors: supervisors, routes: routes, ports: ports, containment: containment)
         let environment = ProcessEnvironment(inherited: inherited(), home: home)
         let halt = Halt()
+        let deadlines = Deadlines(grace: StageLimit.short?.time.duration ?? .seconds(10))
         let artifacts = try ArtifactStore(root: home.artifacts)
         let retention = Retention(
             home: home, store: store, artifacts: artifacts, git: git, settings: try options.retention(),
@@ -65,6 +66,7 @@ public enum ControlServer {
             fetcher: ChildFetcher(home: home, fetcher: Fetcher(program: options.executablePath)),
             environment: environment, containment: containment,
             floor: FreeSpaceFloor(path: home.path, settings: retention.settings) { await retention.now() },
+            builds: Slots("build slot", count: options.builds), deadlines: deadlines,
             checkPort: {
                 do throws(Failure) {
                     try routes.driver.check(.init(identifier: $1.description, hosts: [], port: $0))
@@ -75,9 +77,10 @@ public enum ControlServer {
         let restorer = Restorer(logger: logger)
         let deployment = Deployment(
             home: home, store: store, pipeline: pipeline, rollout: rollout, environment: environment,
-            keeper: keeper, routes: routes, restorer: restorer, proxyPort: options.urlPort(proxyListen))
+            keeper: keeper, routes: routes, restorer: restorer,
+            rollouts: Slots("rollout slot", count: options.rollouts), deadlines: deadlines,
+            proxyPort: options.urlPort(proxyListen))
         await restorer.use { try await deployment.restore($0) }
-        let deadlines = Deadlines(grace: StageLimit.short?.time.duration ?? .seconds(10))
         let lanes = Lanes(store: store, home: home, halt: halt, deadlines: deadlines, logger: logger) {
             release, recorder in
             do { try await deployment.perform(release, recorder) } catch {
@@ -106,6 +109,7 @@ public enum ControlServer {
         let recovery = Recovery(home: home, store: store, actions: actions, ports: ports, logger: logger)
         let rest = try await recovery.takeOver()
         await retention.soon()
+        let intake = SpoolIntake(actions, logger: logger)
 
         let server = APIServer(actions: actions, version: options.version)
         unlink(home.socket)
@@ -133,10 +137,10 @@ public enum ControlServer {
                     await external?.ready()
                     await restorer.restore(rest.gone)
                 }
-                await recovery.takeSpool()
-                for environment in (try? await store.environments()) ?? [] {
-                    await lanes.wake(environment.target)
-                }
+                await intake.take()
+                // In the order of acceptance.
+                for release in (try? await store.openReleases()) ?? [] { await lanes.wake(release.target) }
+                group.addTask { await intake.run() }
                 await group.waitForAll()
             }
         } stop: {

@@ -15,8 +15,14 @@ struct Deployment: Sendable {
     let keeper: ReleaseKeeper
     let routes: Routes
     let restorer: Restorer
+    /// Rollouts side by side, each from its start to its swap; see `Slots`.
+    let rollouts: Slots
+    let deadlines: Deadlines
     /// Port of the proxy's listener, for the URL that people are told.
     let proxyPort: Int
+
+    /// What waits for a slot.
+    var waits: [Slots.Wait] { get async { await pipeline.builds.waits + rollouts.waits } }
 
     func perform(_ release: Release, _ recorder: ReleaseRecorder) async throws {
         await recorder.log(
@@ -27,16 +33,19 @@ struct Deployment: Sendable {
         }
         let plan = try await plan(current, prepared)
         await keeper.makeRoom(release.target)
-        let stopped = try await standDown(plan, recorder)
-        let journal = RolloutRecord(
-            recorder: recorder, store: store, keeper: keeper, plan: plan, stopped: stopped?.number)
+        // Somebody waits for a rollback: it is let in at once.
+        if release.trigger != .rollback {
+            let log = ReleaseLog(path: home.releaseLog(release.target, release.number))
+            // That it waits for others is no fault of the step before.
+            await deadlines.leave(release.id)
+            try await rollouts.take(release) { log.append(.detail($0)) }
+        }
         let previous: RolloutPlan.Previous?
-        do { previous = try await rollout.roll(plan, journal: journal) } catch {
-            if let stopped {
-                await recorder.log(.step("Starting release \(stopped.number) again"))
-                // Also after an abort.
-                await Task { await restorer.restore([stopped]) }.value
-            }
+        do {
+            previous = try await roll(plan, recorder)
+            await rollouts.give(release)
+        } catch {
+            await rollouts.give(release)
             throw error
         }
         if let previous {
@@ -60,6 +69,23 @@ struct Deployment: Sendable {
                 ))
         } else {
             await keeper.allowDeploys(after: done)
+        }
+    }
+
+    private func roll(_ plan: RolloutPlan, _ recorder: ReleaseRecorder) async throws
+        -> RolloutPlan.Previous?
+    {
+        let stopped = try await standDown(plan, recorder)
+        let journal = RolloutRecord(
+            recorder: recorder, store: store, keeper: keeper, rollouts: rollouts, plan: plan,
+            stopped: stopped?.number)
+        do { return try await rollout.roll(plan, journal: journal) } catch {
+            if let stopped {
+                await recorder.log(.step("Starting release \(stopped.number) again"))
+                // Also after an abort.
+                await Task { await restorer.restore([stopped]) }.value
+            }
+            throw error
         }
     }
 
@@ -170,6 +196,7 @@ private struct RolloutRecord: RolloutJournal {
     let recorder: ReleaseRecorder
     let store: Store
     let keeper: ReleaseKeeper
+    let rollouts: Slots
     let plan: RolloutPlan
     /// A release that was stopped before this one started.
     let stopped: Int?
@@ -193,6 +220,8 @@ private struct RolloutRecord: RolloutJournal {
         let live = try await persistently { [store, plan] in try await store.release(plan.target, plan.number)
         }
         guard let release = live else { return }
+        // The drain may take its time.
+        await rollouts.give(release)
         await keeper.watch(release, plan)
     }
     func drained(_ receipt: Release.SwapReceipt) async throws {

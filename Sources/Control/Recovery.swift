@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Glibc
-internal import HookReceiver
 internal import KintoCore
 internal import Logging
 internal import Rollout
@@ -88,7 +87,10 @@ struct Recovery: Sendable {
                 }
                 log.close()
             } else if release.abortRequested {
-                try await end(release, as: .aborted, log, "Release \(release.number) was aborted", nil)
+                let words =
+                    release.supersededBy.map { "Superseded by release \($0), a newer push" }
+                    ?? "Release \(release.number) was aborted"
+                try await end(release, as: release.endedStatus, log, words, nil)
             } else if release.attempts >= Recovery.attempts {
                 let failure = Failure(
                     stage: release.stage, code: "interrupted",
@@ -213,35 +215,6 @@ struct Recovery: Sendable {
             }
         } catch {
             logger.error("processes without a record cannot be looked for", metadata: ["error": "\(error)"])
-        }
-    }
-
-    /// Takes up what the hooks left while nobody listened.
-    func takeSpool() async {
-        let spool = Spool(home)
-        for entry in spool.entries() {
-            let target = Target(service: entry.service)
-            do {
-                guard let environment = try await store.environment(target) else {
-                    logger.error(
-                        "spooled push for an unknown service", metadata: ["service": "\(entry.service)"])
-                    continue
-                }
-                let plan = entry.push.plan(
-                    branch: environment.branch, environment: target.environment.description)
-                if let stopped = environment.deploysStopped {
-                    logger.error(
-                        "spooled push is not deployed",
-                        metadata: ["target": "\(target)", "reason": "\(stopped)"])
-                } else if let update = plan.deploy {
-                    _ = try await actions.accept(entry.push, update, target, environment)
-                }
-                spool.done(entry)
-            } catch {
-                logger.error(
-                    "spooled push cannot be accepted",
-                    metadata: ["service": "\(entry.service)", "error": "\(error)"])
-            }
         }
     }
 }

@@ -53,8 +53,9 @@ actor ReleaseKeeper {
         await allowDeploys(after: release)
     }
 
-    func allowDeploys(after release: Release) async {
-        guard release.trigger == .manual else { return }
+    /// - Parameter trigger: what asked for it; nil: what asked for the release.
+    func allowDeploys(after release: Release, by trigger: Release.Trigger? = nil) async {
+        guard trigger ?? release.trigger == .manual else { return }
         do {
             try await store.update(release.target) { $0.deploysStopped = nil }
         } catch { logger.error("deploys cannot be allowed again", metadata: ["error": "\(error)"]) }

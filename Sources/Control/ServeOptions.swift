@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Foundation
 public import KintoCore
 
 /// What `kinto serve` was started with.
@@ -34,6 +35,10 @@ public struct ServeOptions: Sendable {
     public var containment: ContainmentOptions
     /// `NAME=VALUE` of what is kept, see `RetentionSettings`.
     public var keep: [String]
+    /// How many releases are built at once.
+    public var builds: Int
+    /// How many are brought from their start to their swap at once.
+    public var rollouts: Int
     /// Path of `kinto-runtime`.
     public var runtimePath: String
     /// Path of `kinto` itself.
@@ -43,7 +48,7 @@ public struct ServeOptions: Sendable {
     public init(
         home: Home, listen: String, proxy: Proxy = .embedded, proxyListen: String,
         proxyTLSListen: String? = nil, redirectsToTLS: Bool = true,
-        proxyLimits: [String] = [], keep: [String] = [],
+        proxyLimits: [String] = [], keep: [String] = [], builds: Int? = nil, rollouts: Int? = nil,
         containment: ContainmentOptions = ContainmentOptions(),
         runtimePath: String, executablePath: String, version: String
     ) {
@@ -56,6 +61,9 @@ public struct ServeOptions: Sendable {
         self.proxyLimits = proxyLimits
         self.containment = containment
         self.keep = keep
+        let cores = ProcessInfo.processInfo.activeProcessorCount
+        self.builds = builds ?? max(2, cores / 2)
+        self.rollouts = rollouts ?? max(4, 2 * cores)
         self.runtimePath = runtimePath
         self.executablePath = executablePath
         self.version = version

@@ -12,20 +12,19 @@ struct HookExchange {
     private let chunked: Bool
     private let rest: [UInt8]
 
-    init(socket: String, path: String, body: [UInt8]) throws {
-        connection = try UnixSocket.connect(socket)
-        // The answer's head comes when the trigger is durable: soon, or not at all.
-        var patience = timeval(tv_sec: 10, tv_usec: 0)
-        let size = socklen_t(MemoryLayout<timeval>.size)
-        setsockopt(connection.raw, SOL_SOCKET, SO_RCVTIMEO, &patience, size)
-        setsockopt(connection.raw, SOL_SOCKET, SO_SNDTIMEO, &patience, size)
+    /// - Parameter patience: seconds until the head of the answer is there. It comes when the trigger is durable: soon, or
+    ///   not at all.
+    init(socket: String, path: String, body: [UInt8], patience: Double) throws {
+        let deadline = ContinuousClock.now + .seconds(patience)
+        connection = try UnixSocket.connect(socket, patience: try HookExchange.left(until: deadline))
         let head =
             "POST \(path) HTTP/1.1\r\nHost: kinto\r\nConnection: close\r\nContent-Type: application/octet-stream\r\nContent-Length: \(body.count)\r\n\r\n"
-        try connection.writeAll(Array(head.utf8) + body)
+        try HookExchange.write(Array(head.utf8) + body, to: connection, until: deadline)
 
         var bytes: [UInt8] = []
         var end: Int?
         while end == nil {
+            try HookExchange.wait(SO_RCVTIMEO, connection, HookExchange.left(until: deadline))
             let more = try HookExchange.some(connection)
             guard !more.isEmpty, bytes.count < 64 << 10 else { throw Broken() }
             bytes += more
@@ -41,8 +40,34 @@ struct HookExchange {
         }
         rest = Array(bytes[end...])
         // From here on the stream may be quiet for as long as a build takes.
-        patience = timeval(tv_sec: 0, tv_usec: 0)
-        setsockopt(connection.raw, SOL_SOCKET, SO_RCVTIMEO, &patience, size)
+        HookExchange.wait(SO_RCVTIMEO, connection, timeval(tv_sec: 0, tv_usec: 0))
+    }
+
+    /// The time that is left, for a socket's own limit.
+    private static func left(until deadline: ContinuousClock.Instant) throws -> timeval {
+        let (seconds, attoseconds) = (deadline - .now).components
+        guard seconds > 0 || seconds == 0 && attoseconds > 0 else { throw Broken() }
+        // Not 0, which is no limit.
+        return timeval(tv_sec: Int(seconds), tv_usec: max(1, Int(attoseconds / 1_000_000_000_000)))
+    }
+
+    private static func wait(_ option: Int32, _ connection: Descriptor, _ time: timeval) {
+        var time = time
+        setsockopt(
+            connection.raw, SOL_SOCKET, option, &time, socklen_t(MemoryLayout<timeval>.size))
+    }
+
+    private static func write(
+        _ bytes: [UInt8], to connection: Descriptor, until deadline: ContinuousClock.Instant
+    ) throws {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            wait(SO_SNDTIMEO, connection, try left(until: deadline))
+            let count = try check("write") {
+                rest.withUnsafeBytes { Glibc.write(connection.raw, $0.baseAddress, $0.count) }
+            }
+            rest = rest.dropFirst(count)
+        }
     }
 
     /// Hands on the body as it arrives.

@@ -30,7 +30,8 @@ public enum HookMain {
         var trouble = notRunning
         do {
             let exchange = try HookExchange(
-                socket: "\(home)/kinto.sock", path: "/hook/\(service)/\(kind)", body: request.encoded())
+                socket: "\(home)/kinto.sock", path: "/hook/\(service)/\(kind)", body: request.encoded(),
+                patience: kind == "pre-receive" ? 2 : 5)
             if exchange.status == 200 { block(false) }
             var whole = true
             do { try exchange.copyBody { say($0, to: exchange.status == 422 ? 2 : 1) } } catch {
@@ -47,7 +48,7 @@ public enum HookMain {
             default: trouble = "could not take the push (status \(exchange.status))"
             }
         } catch let error
-            where error is HookExchange.Broken || (error as? SystemError)?.operation != "connect"
+            where error is HookExchange.Broken || HookMain.isListening(error)
         {
             trouble = "does not answer"
         } catch {}
@@ -57,6 +58,12 @@ public enum HookMain {
         }
         spool(request, trouble, home: home, service: service)
         return 0
+    }
+
+    /// Whether somebody has the socket: a connection was made, or would have been made in time.
+    private static func isListening(_ error: any Error) -> Bool {
+        guard let error = error as? SystemError else { return true }
+        return error.operation != "connect" || error.code == EAGAIN
     }
 
     private static let notRunning = "is not running"
@@ -78,10 +85,9 @@ public enum HookMain {
             let name = "\(Timestamp.now.milliseconds)-\(getpid())-\(request["id"] ?? "0").trigger"
             try Files.replace("\(home)/spool/\(name)", with: kept.encoded())
             say(
-                " !     the kinto server \(trouble): the push is kept and is deployed when it starts\n", to: 1
-            )
+                " !     the kinto server \(trouble): the push is kept and is deployed when it \(trouble == notRunning ? "starts" : "answers again")\n",
+                to: 1)
             say("       start it with: kinto serve --home \(home)\n", to: 1)
-            if trouble != notRunning { say("       or, if it runs: kinto deploy \(service)\n", to: 1) }
         } catch {
             say(" !     the kinto server \(trouble), and the push could NOT be kept: \(error)\n", to: 1)
             say(" !     when it runs again: kinto deploy \(service)\n", to: 1)

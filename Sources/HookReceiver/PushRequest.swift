@@ -37,6 +37,9 @@ public struct PushRequest: Sendable {
         self.updates = updates
     }
 
+    /// A push may have thousands of references.
+    private static let shownNotes = 20
+
     public var skips: Bool { options.contains("skip") }
     public var noCache: Bool { options.contains("no-cache") }
 
@@ -66,6 +69,11 @@ public struct PushRequest: Sendable {
             } else {
                 notes.append("ignored '\(name)': \(environment) deploys branch '\(branch)'")
             }
+        }
+        if notes.count > PushRequest.shownNotes {
+            let more = notes.count - PushRequest.shownNotes
+            notes.removeLast(more)
+            notes.append("and \(more) other refs that \(environment) does not deploy")
         }
         for option in options where !["skip", "no-cache"].contains(option) && !option.hasPrefix("env=") {
             notes.append(

@@ -3,7 +3,9 @@ internal import Glibc
 public import KintoCore
 internal import Wire
 
-/// Triggers that hooks left while the server was down.
+/// Triggers that hooks left while the server was down, or did not answer in time. Each is one file, which is there whole or
+/// not at all; it is removed when its trigger is accepted, and the trigger's identifier makes it one release however often
+/// it is told.
 public struct Spool: Sendable {
     public struct Entry: Sendable {
         public let path: String
@@ -16,8 +18,8 @@ public struct Spool: Sendable {
     public init(_ home: Home) { directory = home.spool }
 
     /// In the order they were left. What cannot be read is set aside, never deleted.
-    public func entries() -> [Entry] {
-        let names = ((try? Files.list(directory)) ?? []).filter { $0.hasSuffix(".trigger") }.sorted()
+    public func entries() throws -> [Entry] {
+        let names = try Files.list(directory).filter { $0.hasSuffix(".trigger") }.sorted()
         return names.compactMap { name in
             let path = "\(directory)/\(name)"
             do {
@@ -25,18 +27,36 @@ public struct Spool: Sendable {
                 return Entry(
                     path: path, service: try ServiceName(fields["service"] ?? ""),
                     push: try PushRequest(fields))
+            } catch let error as SystemError where error.code != EISDIR && error.code != EFBIG {
+                // A file that is gone, or that cannot be read now, says nothing about what is in it.
+                return nil
             } catch {
-                setAside(path, name)
+                setAside(path, because: "\(error)")
                 return nil
             }
         }
     }
 
+    /// How many wait to be taken up.
+    public var count: Int {
+        ((try? Files.list(directory)) ?? []).count { $0.hasSuffix(".trigger") }
+    }
+
     /// Removes an entry that is accepted.
     public func done(_ entry: Entry) { unlink(entry.path) }
 
-    private func setAside(_ path: String, _ name: String) {
-        try? Files.makeDirectories("\(directory)/bad")
-        rename(path, "\(directory)/bad/\(name)")
+    /// What was set aside, and where it is.
+    public var asideDirectory: String { "\(directory)/bad" }
+    public var aside: [String] {
+        ((try? Files.list(asideDirectory)) ?? []).filter { !$0.hasSuffix(".why") }.sorted()
+    }
+
+    /// Keeps an entry that cannot be taken up, with the reason, where it is not tried again.
+    public func setAside(_ path: String, because reason: String) {
+        try? Files.makeDirectories(asideDirectory)
+        let name =
+            path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[path.index(after: $0)...]) } ?? path
+        guard rename(path, "\(asideDirectory)/\(name)") == 0 else { return }
+        try? Files.replace("\(asideDirectory)/\(name).why", with: Array("\(reason)\n".utf8))
     }
 }

@@ -61,7 +61,16 @@ struct Following {
         case "deployed": return
         case "failed": throw ExitCode(1)
         case "aborted": throw ExitCode(4)
-        case "superseded": throw ExitCode(5)
+        case "superseded":
+            // It was found to be live already: what was asked for is so.
+            if let by = final["supersededBy"] as? Int, by < number,
+                let other = try await options.client.call(
+                    "GET", "/services/\(service)/releases/\(by)?env=\(options.env)") as? [String: Any],
+                other["commit"] as? String == final["commit"] as? String
+            {
+                return
+            }
+            throw ExitCode(5)
         default: throw ExitCode(6)
         }
     }

@@ -114,15 +114,26 @@ struct Serve: AsyncParsableCommand {
             valueName: "name=value"))
     var proxyLimit: [String] = []
     @OptionGroup(title: "Builds and services (docs/containment.md)") var containment: ContainmentArguments
+    @Option(help: "How many releases are built at once; see docs/queue.md.") var builds: Int?
+    @Option(help: "How many are started and swapped at once.") var rollouts: Int?
     @OptionGroup(title: "Another proxy (docs/proxies.md)") var proxyOptions: ProxyOptions
     @OptionGroup(title: "Storage (docs/storage.md)") var storageOptions: StorageOptions
+
+    func validate() throws {
+        for (name, count) in [("builds", builds), ("rollouts", rollouts)] {
+            guard (1...1000).contains(count ?? 1) else {
+                throw ValidationError("--\(name) wants a number from 1 to 1000")
+            }
+        }
+    }
 
     func run() async throws {
         try await ControlServer.run(
             ServeOptions(
                 home: options.directory, listen: listen, proxy: proxyOptions.choice, proxyListen: proxyListen,
                 proxyTLSListen: proxyTlsListen, redirectsToTLS: !noHttpsRedirect,
-                proxyLimits: proxyLimit, keep: storageOptions.keep, containment: containment.choice,
+                proxyLimits: proxyLimit, keep: storageOptions.keep, builds: builds, rollouts: rollouts,
+                containment: containment.choice,
                 runtimePath: Kinto.runtimePath,
                 executablePath: Kinto.executablePath, version: Kinto.version))
     }

@@ -11,14 +11,20 @@ struct Deploy: AsyncParsableCommand {
     @Option(help: "A commit of the branch.") var ref: String?
     @Flag(help: "Do not wait.") var detach = false
     @OptionGroup var waiting: WaitOptions
-    @Flag(help: "Build without caches.") var noCache = false
+    @Flag(help: "Build anew and without caches, also what was built before.") var noCache = false
+    @Flag(help: "Deploy also what is live already.") var force = false
 
     func run() async throws {
-        var body: [String: Any] = ["environment": options.env, "noCache": noCache]
+        var body: [String: Any] = ["environment": options.env, "noCache": noCache, "force": force]
         body["ref"] = ref
         let release =
             try await options.client.call("POST", "/services/\(name)/deploy", body) as? [String: Any] ?? [:]
-        if detach {
+        if release["alreadyLive"] as? Bool == true {
+            if options.json { return Output.json(release) }
+            Output.line(
+                "release \(release["number"] as? Int ?? 0) of \(name) is live with this commit and configuration already; deploy it again with --force"
+            )
+        } else if detach {
             options.json
                 ? Output.json(release) : Output.line("release \(release["number"] as? Int ?? 0) is queued")
         } else {
@@ -69,6 +75,12 @@ struct Status: AsyncParsableCommand {
         }
         if name == nil, let storage = (status as? [String: Any])?["storage"] as? [String: Any] {
             Output.line(Bytes.line(storage))
+        }
+        let spool = (status as? [String: Any])?["spool"] as? [String: Any]
+        if let aside = spool?["setAside"] as? [String], !aside.isEmpty {
+            Output.line(
+                " !     \(aside.count) pushes that hooks left could not be taken up: see \(Output.safe(spool?["directory"] as? String ?? ""))"
+            )
         }
         let proxy = (status as? [String: Any])?["proxy"] as? [String: Any]
         for certificate in proxy?["certificates"] as? [[String: Any]] ?? [] {

@@ -6,7 +6,7 @@ internal import KintoCore
 struct ServiceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "service", abstract: "Register, list, show and remove services.",
-        subcommands: [Add.self, List.self, Show.self, Remove.self])
+        subcommands: [Add.self, List.self, Show.self, Set.self, Remove.self])
 
     struct Add: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -18,9 +18,13 @@ struct ServiceCommand: AsyncParsableCommand {
         @Argument var name: String
         @Option(help: "A bare repository on this host, or a URL. Without: kinto makes one.") var repo: String?
         @Option(help: "The branch that deploys.") var branch = "main"
+        @Option(help: "What a newer push does to a running one: wait, cancel or every.")
+        var queue = QueuePolicy.wait.rawValue
+
+        func validate() throws { try check(queue: queue) }
 
         func run() async throws {
-            var body: [String: Any] = ["name": name, "branch": branch]
+            var body: [String: Any] = ["name": name, "branch": branch, "queue": queue]
             body["repository"] = repo.map {
                 $0.contains(":") || $0.hasPrefix("/") ? $0 : URL(fileURLWithPath: $0).path
             }
@@ -62,6 +66,32 @@ struct ServiceCommand: AsyncParsableCommand {
         func run() async throws { Output.json(try await options.client.call("GET", "/services/\(name)")) }
     }
 
+    struct Set: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Change the settings of a service.",
+            discussion: """
+                --queue says what a newer push does while one is being deployed:
+                  wait    the running one finishes; of those that wait only the newest is deployed
+                  cancel  the running one is aborted, unless its swap has begun
+                  every   each is deployed, in order
+
+                EXAMPLES:
+                  kinto service set hello --queue cancel
+                """)
+        @OptionGroup var options: GlobalOptions
+        @Argument var name: String
+        @Option(help: "wait, cancel or every.") var queue: String
+
+        func validate() throws { try check(queue: queue) }
+
+        func run() async throws {
+            let shown = try await options.client.call(
+                "PATCH", "/services/\(name)", ["queue": queue])
+            if options.json { return Output.json(shown) }
+            if !options.quiet { Output.line("\(name): a newer push finds the queue at '\(queue)'") }
+        }
+    }
+
     struct Remove: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Stop a service and remove all that kinto keeps of it.")
@@ -80,6 +110,14 @@ struct ServiceCommand: AsyncParsableCommand {
             _ = try await options.client.call("DELETE", "/services/\(name)")
             if !options.quiet { Output.line("service \(name) is removed") }
         }
+    }
+}
+
+/// - Throws: what the parser makes an exit with code 2.
+private func check(queue: String) throws {
+    if QueuePolicy(rawValue: queue) == nil {
+        let names = QueuePolicy.allCases.map(\.rawValue).joined(separator: ", ")
+        throw ValidationError("--queue is one of \(names), not '\(queue)'")
     }
 }
 

@@ -113,6 +113,10 @@ public struct Release: Sendable, Equatable {
     public var failure: Failure?
     /// Build without caches.
     public var noCache: Bool
+    /// Deploy also when its commit is live already.
+    public var force: Bool
+    /// Identifies what the artifact was built from; nil when it was not built by this release.
+    public var buildKey: String?
     /// Someone asked to abort it; obeyed before the swap.
     public var abortRequested: Bool
     /// The settings as they were when it started: kinto.json of the commit, merged for the environment.
@@ -140,8 +144,12 @@ public struct Release: Sendable, Equatable {
         jobs = [:]
         attempts = 0
         noCache = false
+        force = false
         abortRequested = false
     }
+
+    /// What it is when it was ended on request: by a person, or by a newer trigger.
+    public var endedStatus: Status { supersededBy == nil ? .aborted : .superseded }
 
     /// Whether it may come back: it was live, even if its own swap is still being drained, and was not found to be bad.
     public var isProven: Bool { status == .deployed || status == .deploying && liveAt != nil }

@@ -20,15 +20,19 @@ public struct RegisteredService: Sendable, Equatable {
     public var createdAt: Timestamp
     /// Signs webhooks; never shown but when it is made.
     public var webhookSecret: String
+    /// What a newer trigger does to those before it.
+    public var queue: QueuePolicy
 
     public init(
-        name: ServiceName, source: Source, repository: String, createdAt: Timestamp, webhookSecret: String
+        name: ServiceName, source: Source, repository: String, createdAt: Timestamp, webhookSecret: String,
+        queue: QueuePolicy = .wait
     ) {
         self.name = name
         self.source = source
         self.repository = repository
         self.createdAt = createdAt
         self.webhookSecret = webhookSecret
+        self.queue = queue
     }
 }
 

@@ -52,8 +52,8 @@ public actor Deadlines {
         )
     }
 
-    /// A release is over.
-    func leave(_ id: Int64) { steps.removeValue(forKey: id)?.timer.cancel() }
+    /// A release is over, or waits for others.
+    public func leave(_ id: Int64) { steps.removeValue(forKey: id)?.timer.cancel() }
 
     private func late(_ id: Int64, _ step: Step) async {
         guard steps[id]?.step == step else { return }

@@ -37,6 +37,11 @@ public actor Lanes {
         let next: Release?
         do { next = try await store.openReleases(target).first { $0.status == .queued } } catch {
             logger.error("queue cannot be read", metadata: ["target": "\(target)", "error": "\(error)"])
+            // What is queued must not wait for the next trigger.
+            Task { [weak self] in
+                try? await Task.sleep(for: .seconds(1))
+                await self?.wake(target)
+            }
             return
         }
         // Another call may have started one while the store was read. What an earlier server left of the release is
@@ -83,6 +88,12 @@ public actor Lanes {
             await active.task.value
         }
         return try await store.release(target, chosen.number) ?? marked
+    }
+
+    /// Ends a running release that the store has marked as superseded; does not wait for its end.
+    public func supersede(_ release: Release) {
+        guard let active = running[release.target], active.release == release.id else { return }
+        active.task.cancel()
     }
 
     /// Takes no more releases, and cancels those before the swap: they stay recorded as deploying and are taken up
@@ -192,6 +203,9 @@ public actor Lanes {
             if let failure = overdue[release.id] {
                 Lanes.tell(failure, release, log)
                 outcome = Outcome(status: .failed, failure: failure)
+            } else if let newer = await newer(than: release) {
+                log.append(.trouble("Superseded by release \(newer), a newer push"))
+                outcome = Outcome(status: .superseded, supersededBy: newer)
             } else {
                 log.append(.trouble("Release \(release.number) was aborted"))
                 outcome = Outcome(status: .aborted)
@@ -209,6 +223,13 @@ public actor Lanes {
         await record(outcome, recorder, logger)
         Fault.finished.pass()
         log.close()
+    }
+
+    /// The release for which this one was ended; nil when a person did it.
+    private func newer(than release: Release) async -> Int? {
+        let store = store
+        // A read of a task that is cancelled is cancelled, too.
+        return await Task { try? await store.release(release.target, release.number) }.value?.supersededBy
     }
 
     /// What a release came to.

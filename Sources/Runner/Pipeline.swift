@@ -14,13 +14,16 @@ public struct Pipeline: Sendable {
     let fetcher: any RemoteFetcher
     let environment: ProcessEnvironment
     let floor: FreeSpaceFloor
+    /// Builds side by side; see `Slots`.
+    public let builds: Slots
+    let deadlines: Deadlines
     /// Refuses a stable port that someone else holds.
     let checkPort: @Sendable (UInt16, Target) async throws -> Void
 
     public init(
         home: Home, store: Store, git: GitExecutor, artifacts: ArtifactStore, jobs: any JobRunner,
         fetcher: any RemoteFetcher, environment: ProcessEnvironment, containment: Containment = Containment(),
-        floor: FreeSpaceFloor,
+        floor: FreeSpaceFloor, builds: Slots, deadlines: Deadlines,
         checkPort: @escaping @Sendable (UInt16, Target) async throws -> Void
     ) {
         self.home = home
@@ -31,6 +34,8 @@ public struct Pipeline: Sendable {
         self.fetcher = fetcher
         self.environment = environment
         self.floor = floor
+        self.builds = builds
+        self.deadlines = deadlines
         self.checkPort = checkPort
     }
 
@@ -116,6 +121,7 @@ public struct Pipeline: Sendable {
             release.author = commit.authorName
             release.config = config
         }
+        try await refuseRepeated(release, commit.id, config: config)
         await recorder.log(.step("Fetched \(commit.id.short) \(commit.subject)"))
         let manifest = try await settings(commit.id, in: path, target: release.target)
         try await preflight(manifest, release.target, config: config)
@@ -128,11 +134,26 @@ public struct Pipeline: Sendable {
 
     /// What the release is started from: stored by an earlier server, or built now.
     private func artifact(of fetched: Fetched, _ recorder: ReleaseRecorder) async throws -> Artifact {
-        let artifacts = artifacts
-        if let recorded = fetched.release.artifact {
+        let (release, artifacts) = (fetched.release, artifacts)
+        if let recorded = release.artifact {
             let artifact = Artifact(recorded, in: artifacts)
             if (try? await Blocking.run({ try artifacts.verify(artifact) })) != nil { return artifact }
+        } else if let kept = try await reused(
+            release, fetched.commit, fetched.manifest, config: fetched.config, in: fetched.path, recorder)
+        {
+            return kept
         }
+        let log = ReleaseLog(path: home.releaseLog(release.target, release.number))
+        // That it waits for others is no fault of the step before.
+        await deadlines.leave(release.id)
+        return try await builds.with(release, tell: { log.append(.detail($0)) }) {
+            try await make(fetched, recorder)
+        }
+    }
+
+    /// Checkout, build, store.
+    private func make(_ fetched: Fetched, _ recorder: ReleaseRecorder) async throws -> Artifact {
+        let artifacts = artifacts
         let place = BuildPlace(home, fetched.release, user: builder.containment.buildUser)
         let access = ArtifactAccess(containment: builder.containment)
         try await recorder.enter(.build)
@@ -149,7 +170,10 @@ public struct Pipeline: Sendable {
         }
         let artifact = stored.artifact
         for warning in stored.warnings { await recorder.log(.trouble(warning)) }
+        let key = try await buildKey(
+            fetched.release, fetched.commit, fetched.manifest, config: fetched.config, in: fetched.path)
         try await recorder.facts { release in
+            release.buildKey = key
             release.artifact = Release.Artifact(
                 identifier: artifact.id, sha256: artifact.sha256, bytes: Int64(artifact.bytes))
         }

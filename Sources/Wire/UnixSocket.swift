@@ -4,9 +4,15 @@ public import Glibc
 /// Stream sockets in the file system (unix(7)). Paths longer than the 107 bytes that an address holds are reached
 /// through a descriptor of their directory.
 public enum UnixSocket {
-    /// Connects, blocking.
-    public static func connect(_ path: String) throws(SystemError) -> Descriptor {
+    /// Connects.
+    /// - Parameter patience: how long it may take while the listener's queue is full, and each write later;
+    ///   nil: as long as it takes. EAGAIN when it is over.
+    public static func connect(_ path: String, patience: timeval? = nil) throws(SystemError) -> Descriptor {
         let socket = try make()
+        if var patience {
+            setsockopt(
+                socket.raw, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+        }
         try withAddress(path) { (pointer, length) throws(SystemError) in
             try check("connect", path) { Glibc.connect(socket.raw, pointer, length) }
         }

@@ -13,6 +13,7 @@ struct FeatureTests {
                 #"{"start":"python3 server.py","probe":{"path":"/"},"build":{"command":"mkdir -p kept; test ! -e litter; touch litter; echo x >> kept/n; echo built $(wc -l < kept/n) times","cache":["kept"]}}"#
             )
             #expect(try await server.push("1").output.contains("built 1 times"))
+            try server.write("note", "2")
             #expect(try await server.push("2").output.contains("built 2 times"))
             #expect(try await server.kinto("deploy", "hello", "--no-cache").output.contains("built 1 times"))
         }
@@ -95,6 +96,7 @@ struct FeatureTests {
                 #"{"start":"echo hello from $KINTO_RELEASE; exec python3 server.py","build":{"command":"for i in 1 2 3; do echo step $i; sleep 0.2; done"}}"#
             )
             try await server.push("first")
+            try server.write("note", "2")
             try await server.push("second")
             #expect(try await server.kinto("logs", "hello", "--build").output.contains("step 3"))
             for number in 1...2 {
@@ -102,7 +104,7 @@ struct FeatureTests {
                 #expect(log.output.contains("hello from \(number)"), "\(log.output)")
             }
             // A follower sees a deploy as it happens: the first step before the last is there.
-            let deploy = Task { try await server.kinto("deploy", "hello") }
+            let deploy = Task { try await server.kinto("deploy", "hello", "--no-cache") }
             try await server.until { try await server.releases("hello").count == 3 }
             let log = try await server.kinto("logs", "hello", "--release", "3", "--build", "-f")
             #expect(log.output.contains("step 1"))
@@ -139,7 +141,8 @@ struct FeatureTests {
         try await Server.with { server in
             try await server.setUp(#"{"start":"python3 server.py","build":{"command":"sleep 2"}}"#)
             try await server.push("first")
-            let waited = try await server.kinto("deploy", "hello", "--wait-timeout", "300ms")
+            let waited = try await server.kinto(
+                "deploy", "hello", "--no-cache", "--wait-timeout", "300ms")
             #expect(waited.status == 6, "\(waited.output)")
             #expect(waited.output.contains("release 2 still runs after 300ms"))
             #expect(try await server.kinto("deploy", "hello", "--wait-timeout", "soon").status == 2)

@@ -153,7 +153,7 @@ struct RetentionTests {
                     webhookSecret: "s"),
                 branch: "main")
             for number in 1...20 {
-                let release = try await store.accept(
+                let release = try await store.acceptRelease(
                     NewRelease(target: target, commit: nil, branch: "main", trigger: .rollback))
                 try await store.update(release.id, step: "claimed") {
                     $0.status = .deployed
@@ -166,7 +166,7 @@ struct RetentionTests {
             #expect(try await store.forget(beyond).count == 8)
             #expect(try await store.releases(target).map(\.number) == Array((11...20).reversed()) + [3, 2])
             #expect(
-                try await store.accept(
+                try await store.acceptRelease(
                     NewRelease(target: target, commit: nil, branch: "main", trigger: .manual)
                 ).number == 21)
             #expect(try await store.forgetRecords(before: .now) == 0)
@@ -183,19 +183,19 @@ struct RetentionTests {
                     webhookSecret: "s"),
                 branch: "main")
             var new = NewRelease(target: target, commit: nil, branch: "main", trigger: .manual)
-            let first = try await store.accept(new)
+            let first = try await store.acceptRelease(new)
             try await store.update(first.id) {
                 $0.status = .deployed
                 $0.artifact = .init(identifier: "a", sha256: "", bytes: 1)
             }
             new.trigger = .rollback
             new.artifact = .init(identifier: "a", sha256: "", bytes: 1)
-            let rollback = try await store.accept(new)
+            let rollback = try await store.acceptRelease(new)
             #expect(try await !store.giveUp(artifact: "a"))
             try await store.update(rollback.id) { $0.status = .failed }
             #expect(try await store.giveUp(artifact: "a"))
             // From then on nothing is accepted with it.
-            await #expect(throws: Failure.self) { try await store.accept(new) }
+            await #expect(throws: Failure.self) { try await store.acceptRelease(new) }
             #expect(try await store.release(target, 1)?.artifact?.available == false)
             await #expect(throws: Failure.self) { try await store.pin(target, 1, true) }
         }

@@ -167,7 +167,7 @@ struct SecretsTests {
             target, set: ["LEVEL": "plain"], secret: false, unset: [], release: nil)
         var new = NewRelease(target: target, commit: nil, branch: "main", trigger: .manual)
         new.config = ["OLD": "c4nary-release"]
-        let release = try await store.accept(new)
+        let release = try await store.acceptRelease(new)
         try await store.update(release.id, step: "touched") { $0.subject = "x" }
     }
 

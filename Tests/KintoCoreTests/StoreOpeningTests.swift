@@ -25,7 +25,7 @@ struct StoreOpeningTests {
             }
             let store = try Store(path: path, signs: ["repos/hello.git"])
             #expect(try await store.services().map(\.name.description) == ["hello"])
-            let accepted = try await store.accept(
+            let accepted = try await store.acceptRelease(
                 NewRelease(
                     target: Target(service: try ServiceName("hello")), commit: nil, branch: "main",
                     trigger: .manual))
@@ -117,16 +117,16 @@ struct StoreOpeningTests {
             let target = Target(service: try ServiceName("hello"))
             try await register(store, target.service)
             let new = NewRelease(target: target, commit: nil, branch: "main", trigger: .manual)
-            let first = try await store.accept(new)
+            let first = try await store.acceptRelease(new)
 
             let other = try StoreOpeningTests.other(path)
             try other.inDatabase { try $0.execute(sql: "BEGIN IMMEDIATE") }
             let step = Task { try await store.update(first.id, step: "claimed") { $0.status = .deploying } }
-            await refusedLater("store-locked") { try await store.accept(new) }
+            await refusedLater("store-locked") { try await store.acceptRelease(new) }
             #expect(try await store.releases(target).map(\.status) == [.queued])
             try other.inDatabase { try $0.execute(sql: "ROLLBACK") }
             #expect(try await step.value.status == .deploying)
-            #expect(try await store.accept(new).number == 2)
+            #expect(try await store.acceptRelease(new).number == 2)
         }
     }
 
@@ -138,9 +138,9 @@ struct StoreOpeningTests {
             try await register(store, target.service)
             rename(path, "\(path).away")
             let new = NewRelease(target: target, commit: nil, branch: "main", trigger: .manual)
-            await refusedLater("store-missing") { try await store.accept(new) }
+            await refusedLater("store-missing") { try await store.acceptRelease(new) }
             rename("\(path).away", path)
-            #expect(try await store.accept(new).number == 1)
+            #expect(try await store.acceptRelease(new).number == 1)
         }
     }
 
@@ -164,7 +164,7 @@ struct StoreOpeningTests {
         let target = Target(service: try ServiceName("hello"))
         try await register(store, target.service)
         for _ in 0..<40 {
-            let release = try await store.accept(
+            let release = try await store.acceptRelease(
                 NewRelease(target: target, commit: nil, branch: "main", trigger: .manual))
             for step in 0..<20 { try await store.update(release.id, step: "step \(step)") { _ in } }
         }

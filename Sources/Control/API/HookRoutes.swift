@@ -51,8 +51,18 @@ struct HookRoutes: Sendable {
             return text(head + lines.map { $0.text + "\n" }.joined())
         }
         do {
-            guard let release = try await actions.accept(push, update, target, environment) else {
-                return text(head + LogLine.detail("this push was accepted before").text + "\n")
+            let release: Release
+            switch try await actions.accept(push, update, target, environment) {
+            case .release(let accepted, _): release = accepted
+            case .duplicate(let earlier):
+                let name = earlier.map { " as release \($0.number)" } ?? ""
+                return text(head + LogLine.detail("this push was accepted before\(name)").text + "\n")
+            case .live(let live):
+                let lines: [LogLine] = [
+                    .step("kinto: \(Store.alreadyLive(live)); nothing is deployed"),
+                    .detail("deploy it again with: kinto deploy \(target.service) --force"),
+                ]
+                return text(head + lines.map { $0.text + "\n" }.joined())
             }
             head = LogLine.step("kinto: release \(release.number) of \(target)").text + "\n" + head
             let store = actions.store
@@ -104,16 +114,14 @@ struct HookRoutes: Sendable {
 }
 
 extension Actions {
-    /// Makes a push of the tracked branch a release. nil: it was one already.
+    /// Makes a push of the tracked branch a release.
     func accept(
         _ push: PushRequest, _ update: PushRequest.Update, _ target: Target,
         _ environment: RegisteredEnvironment
-    ) async throws -> Release? {
+    ) async throws -> Taken {
         var new = NewRelease(target: target, commit: update.new, branch: environment.branch, trigger: .push)
         new.noCache = push.noCache
         new.deduplication = push.identifier
-        do { return try await accept(new) } catch let failure as Failure
-            where failure.code == "duplicate-trigger"
-        { return nil }
+        return try await take(new)
     }
 }

@@ -13,6 +13,7 @@ struct ReleaseRoutes: Sendable {
         var environment: String?
         var ref: String?
         var noCache: Bool?
+        var force: Bool?
         var number: Int?
         var currentConfig: Bool?
     }
@@ -49,10 +50,9 @@ struct ReleaseRoutes: Sendable {
         service.post("/deploy") { request, context in
             let ask = try await request.decoded(Ask.self)
             let target = try request.target(context, environment: ask.environment)
-            return try ReleaseJSON(
-                release: await actions.deploy(target, ref: ask.ref, noCache: ask.noCache ?? false)
-            )
-            .json(.accepted)
+            return try DeployAnswer.of(
+                await actions.deploy(
+                    target, ref: ask.ref, noCache: ask.noCache ?? false, force: ask.force ?? false))
         }
         service.post("/abort") { request, context in
             let ask = try await request.decoded(Ask.self)

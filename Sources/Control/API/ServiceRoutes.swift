@@ -13,6 +13,18 @@ struct ServiceRoutes: Sendable {
         let name: String
         let repository: String?
         let branch: String?
+        let queue: String?
+    }
+
+    private struct Settings: Decodable {
+        let queue: String?
+    }
+
+    private static func policy(_ text: String) throws -> QueuePolicy {
+        guard let policy = QueuePolicy(rawValue: text) else {
+            throw Failure(code: "invalid-request", "queue is one of wait, cancel and every")
+        }
+        return policy
     }
 
     private struct Ask: Decodable {
@@ -59,8 +71,20 @@ struct ServiceRoutes: Sendable {
         api.get("/services") { _, _ in try await actions.status(version: version, only: nil).services.json() }
         api.post("/services") { request, _ in
             let ask = try await request.decoded(NewService.self)
-            return try await actions.addService(ask.name, repository: ask.repository, branch: ask.branch)
-                .json(.created)
+            return try await actions.addService(
+                ask.name, repository: ask.repository, branch: ask.branch,
+                queue: ask.queue.map(Self.policy) ?? .wait
+            ).json(.created)
+        }
+        api.patch("/services/:name") { request, context in
+            let target = try request.target(context)
+            let ask = try await request.decoded(Settings.self)
+            try await actions.require(target)
+            if let queue = ask.queue {
+                try await actions.store.setQueue(target.service, Self.policy(queue))
+            }
+            return try await actions.status(version: version, only: target.service.description).services
+                .json()
         }
         api.get("/services/:name") { request, context in
             let target = try request.target(context)

@@ -16,6 +16,25 @@ struct WebhookRoutes: Sendable {
         let release, position: Int
     }
 
+    private struct Ignored: Encodable {
+        let ignored, delivery, service, environment: String
+        let url: String?
+        let release: Int?
+
+        init(_ reason: String, _ delivery: String, _ target: Target, release: Int?) {
+            ignored = reason
+            self.delivery = delivery
+            service = target.service.description
+            environment = target.environment.description
+            self.release = release
+            url = release.map { WebhookRoutes.url(target, $0) }
+        }
+    }
+
+    private static func url(_ target: Target, _ number: Int) -> String {
+        "/api/v1/services/\(target.service)/releases/\(number)"
+    }
+
     func add(to router: Router<APIServer.Context>) {
         router.post("/hooks/:name") { request, context in try await deliver(request, context) }
     }
@@ -48,7 +67,10 @@ struct WebhookRoutes: Sendable {
         if !identifier.isEmpty, let earlier = try await actions.store.delivery(service.name, identifier),
             earlier.status < 300
         {
-            return try ["ignored": "delivery \(identifier) was received before: \(earlier.verdict)"].json()
+            return try Ignored(
+                "delivery \(identifier) was received before: \(earlier.verdict)", identifier, target,
+                release: earlier.release
+            ).json()
         }
         let read: GitHubEvent
         do throws(Failure) {
@@ -79,27 +101,31 @@ struct WebhookRoutes: Sendable {
                 trigger: .webhook)
             new.deduplication = identifier.isEmpty ? nil : "webhook \(service.name) \(identifier)"
             delivery.reference = reference
-            do {
-                let release = try await actions.accept(new)
-                delivery.verdict = "queued as release \(release.number)"
-                delivery.release = release.number
-                delivery.status = 202
-                // The trigger is stored; what follows is for people, and a refusal would make the forge send it again.
-                try? await actions.store.record(delivery)
-                let open = (try? await actions.store.openReleases(target)) ?? []
+            new.delivery = delivery
+            new.tip = commit
+            switch try await actions.take(new) {
+            case .release(let release, let position):
                 return try Queued(
                     delivery: delivery.identifier, service: service.name.description,
                     environment: target.environment.description,
-                    url: "/api/v1/services/\(service.name)/releases/\(release.number)",
-                    release: release.number,
-                    position: open.firstIndex { $0.id == release.id } ?? 0
+                    url: WebhookRoutes.url(target, release.number), release: release.number,
+                    position: position
                 ).json(.accepted).then(.answered)
-            } catch let failure as Failure where failure.code == "duplicate-trigger" {
-                delivery.verdict = "ignored: received before"
+            case .duplicate(let earlier):
+                return try Ignored(
+                    "delivery \(identifier) was received before", delivery.identifier, target,
+                    release: earlier?.number
+                ).json()
+            case .live(let live):
+                return try Ignored(
+                    Store.alreadyLive(live), delivery.identifier, target, release: live.number
+                ).json()
             }
         }
         try await actions.store.record(delivery)
-        return try ["ignored": String(delivery.verdict.dropFirst("ignored: ".count))].json()
+        return try Ignored(
+            String(delivery.verdict.dropFirst("ignored: ".count)), delivery.identifier, target, release: nil
+        ).json()
     }
 
     private var tooLarge: HTTPError { HTTPError(.contentTooLarge, message: "deliveries are at most 25 MiB") }

@@ -26,6 +26,8 @@ struct ReleaseBody: Codable {
     var artifact: Release.Artifact?
     var failure: Failure?
     var noCache: Bool?
+    var force: Bool?
+    var buildKey: String?
     var abortRequested: Bool?
     var manifest: Manifest?
     /// Only while it is encoded or decoded, and in what an older version wrote.
@@ -56,6 +58,8 @@ struct ReleaseBody: Codable {
         artifact = release.artifact
         failure = release.failure
         noCache = release.noCache
+        force = release.force ? true : nil
+        buildKey = release.buildKey
         abortRequested = release.abortRequested
         manifest = release.manifest
         config = release.config
@@ -121,6 +125,8 @@ struct ReleaseBody: Codable {
         release.artifact = body.artifact
         release.failure = body.failure
         release.noCache = body.noCache ?? false
+        release.force = body.force ?? false
+        release.buildKey = body.buildKey
         release.abortRequested = body.abortRequested ?? false
         release.manifest = body.manifest
         release.config = body.config

@@ -63,6 +63,13 @@ enum Schema {
                         id INTEGER PRIMARY KEY CHECK (id = 1), probe TEXT NOT NULL, isScrubbed INTEGER NOT NULL);
                     """)
         }
+        migrator.registerMigration("3-queue") { database in
+            try database.execute(
+                sql: """
+                    ALTER TABLE service ADD COLUMN queue TEXT NOT NULL DEFAULT 'wait';
+                    ALTER TABLE accepted ADD COLUMN release INTEGER;
+                    """)
+        }
         return migrator
     }()
 }

@@ -5,15 +5,21 @@ internal import Wire
 extension Store {
     /// Records a delivery's verdict; the first verdict of an identifier stays, unless it could not be stored then.
     public func record(_ delivery: Delivery) async throws {
-        try await write(.door) { database in
-            try database.execute(
-                sql: "INSERT OR IGNORE INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                arguments: [
-                    delivery.service, delivery.identifier, delivery.event, delivery.reference,
-                    delivery.verdict,
-                    delivery.release, delivery.status, delivery.at.milliseconds,
-                ])
-        }
+        try await write(.door) { try Store.record($0, delivery) }
+    }
+
+    static func record(_ database: Database, _ delivery: Delivery) throws {
+        try database.execute(
+            sql: """
+                INSERT OR IGNORE INTO delivery
+                (service, identifier, event, reference, verdict, release, status, at)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                """,
+            arguments: [
+                delivery.service, delivery.identifier, delivery.event, delivery.reference,
+                delivery.verdict,
+                delivery.release, delivery.status, delivery.at.milliseconds,
+            ])
     }
 
     public func delivery(_ service: ServiceName, _ identifier: String) async throws -> Delivery? {

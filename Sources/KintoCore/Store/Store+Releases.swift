@@ -2,96 +2,7 @@
 internal import GRDB
 public import Wire
 
-/// A release to be accepted: it gets its number and its place in the queue with the record.
-public struct NewRelease: Sendable {
-    public var target: Target
-    public var commit: CommitID?
-    public var branch: String
-    public var subject = ""
-    public var author = ""
-    public var trigger: Release.Trigger
-    public var noCache = false
-    /// A rollback: the release whose artifact, settings and (unless `currentConfig`) configuration come back.
-    public var rollbackOf: Int?
-    /// Rollback, config, promote: what is taken over from an earlier release.
-    public var artifact: Release.Artifact?
-    public var manifest: Manifest?
-    /// nil: the configuration is taken when the release starts.
-    public var config: [String: String]?
-    /// An identifier that makes the same trigger, told twice, one release.
-    public var deduplication: String?
-
-    public init(target: Target, commit: CommitID?, branch: String, trigger: Release.Trigger) {
-        self.target = target
-        self.commit = commit
-        self.branch = branch
-        self.trigger = trigger
-    }
-}
-
 extension Store {
-    /// Accepts a trigger: from the return on it is never lost. A waiting deploy of the same target is superseded by a
-    /// newer one.
-    /// - Throws: `Failure` of code `unknown-service`, or `duplicate-trigger` when `deduplication` was seen before.
-    public func accept(_ new: NewRelease) async throws -> Release {
-        try requireFile()
-        return try await write(.door) { try Store.accept($0, new) }
-    }
-
-    static func accept(_ database: Database, _ new: NewRelease) throws -> Release {
-        let now = Timestamp.now
-        let service = new.target.service.description
-        let environment = new.target.environment.description
-        if let identifier = new.deduplication {
-            try database.execute(
-                sql: "INSERT OR IGNORE INTO accepted VALUES (?, ?)",
-                arguments: [identifier, now.milliseconds])
-            guard database.changesCount == 1 else {
-                throw Failure(code: "duplicate-trigger", "this trigger was accepted before")
-            }
-        }
-        guard
-            let number = try Int.fetchOne(
-                database, sql: "SELECT nextNumber FROM environment WHERE service = ? AND name = ?",
-                arguments: [service, environment])
-        else {
-            throw Failure(
-                code: "unknown-service",
-                "there is no service '\(service)' with an environment '\(environment)'")
-        }
-        try requireArtifact(database, new.artifact)
-        try database.execute(
-            sql: "UPDATE environment SET nextNumber = ? WHERE service = ? AND name = ?",
-            arguments: [number + 1, service, environment])
-
-        var release = Release(
-            id: 0, target: new.target, number: number, commit: new.commit, branch: new.branch,
-            trigger: new.trigger,
-            createdAt: now)
-        release.subject = new.subject
-        release.author = new.author
-        release.noCache = new.noCache
-        release.rollbackOf = new.rollbackOf
-        release.artifact = new.artifact
-        release.manifest = new.manifest
-        release.config = new.config
-        try database.execute(
-            sql:
-                "INSERT INTO release (service, environment, number, status, body) VALUES (?, ?, ?, 'queued', ?)",
-            arguments: [service, environment, number, try ReleaseBody(release).encoded()])
-        release.id = database.lastInsertedRowID
-        if new.trigger.isDeploy {
-            for var waiting in try open(database, new.target)
-            where waiting.status == .queued && waiting.trigger.isDeploy && waiting.number < number {
-                waiting.status = .superseded
-                waiting.supersededBy = number
-                waiting.finishedAt = now
-                try save(database, waiting)
-            }
-        }
-        return release
-    }
-
     /// Releases that are queued or deploying, in the order of acceptance.
     public func openReleases(_ target: Target? = nil) async throws -> [Release] {
         try await read { try Store.open($0, target) }
@@ -124,6 +35,22 @@ extension Store {
                 database, sql: "SELECT * FROM release WHERE service = ? AND environment = ? AND number = ?",
                 arguments: [target.service.description, target.environment.description, number]
             ).map(ReleaseBody.release)
+        }
+    }
+
+    /// The newest release that was live and whose artifact was built from, or taken for, this key.
+    public func built(_ target: Target, key: String) async throws -> Release? {
+        try await read { database in
+            try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT * FROM (
+                        SELECT * FROM release WHERE service = ? AND environment = ? AND status = 'deployed'
+                        ORDER BY number DESC LIMIT 200)
+                    WHERE json_extract(body, '$.buildKey') = ?
+                    """,
+                arguments: [target.service.description, target.environment.description, key]
+            ).lazy.map(ReleaseBody.release).first { $0.artifact?.available == true }
         }
     }
 

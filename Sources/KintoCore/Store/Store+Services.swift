@@ -17,12 +17,16 @@ extension Store {
                     hints: [.init("look at it", command: "kinto service show \(service.name)")])
             }
             try database.execute(
-                sql: "INSERT INTO service VALUES (?, ?, ?, ?, ?)",
+                sql: """
+                    INSERT INTO service (name, source, repository, createdAt, webhookSecret, queue)
+                    VALUES (?, ?, ?, ?, ?, ?)
+                    """,
                 arguments: [
                     service.name.description, service.source.rawValue, service.repository,
                     service.createdAt.milliseconds,
                     SecretBox.required().seal(
                         service.webhookSecret, for: Store.place(ofWebhook: service.name.description)),
+                    service.queue.rawValue,
                 ])
             try database.execute(
                 sql: "INSERT INTO environment (service, name, branch) VALUES (?, 'production', ?)",
@@ -33,6 +37,24 @@ extension Store {
     public func remove(_ service: ServiceName) async throws {
         try await write {
             try $0.execute(sql: "DELETE FROM service WHERE name = ?", arguments: [service.description])
+            // A service that is registered again under the name knows nothing of them.
+            try $0.execute(sql: "DELETE FROM delivery WHERE service = ?", arguments: [service.description])
+            try $0.execute(
+                sql: "DELETE FROM accepted WHERE identifier LIKE ?",
+                arguments: ["webhook \(service.description) %"])
+        }
+    }
+
+    /// Changes what a newer trigger does to those before it.
+    /// - Throws: `Failure` of code `unknown-service`.
+    public func setQueue(_ service: ServiceName, _ policy: QueuePolicy) async throws {
+        try await write { database in
+            try database.execute(
+                sql: "UPDATE service SET queue = ? WHERE name = ?",
+                arguments: [policy.rawValue, service.description])
+            guard database.changesCount == 1 else {
+                throw Failure(code: "unknown-service", "there is no service '\(service)'")
+            }
         }
     }
 
@@ -162,7 +184,8 @@ extension Store {
             source: RegisteredService.Source(rawValue: row["source"]) ?? .remote,
             repository: row["repository"],
             createdAt: Timestamp(milliseconds: row["createdAt"]),
-            webhookSecret: try SecretBox.required().open(row["webhookSecret"], for: place(ofWebhook: name)))
+            webhookSecret: try SecretBox.required().open(row["webhookSecret"], for: place(ofWebhook: name)),
+            queue: QueuePolicy(rawValue: row["queue"]) ?? .wait)
     }
 
     private static func environment(_ row: Row) throws -> RegisteredEnvironment {

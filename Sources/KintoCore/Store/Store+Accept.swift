@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import GRDB
+internal import Wire
+
+extension Store {
+    /// Takes a trigger, in one transaction: what it is answered with is durable, and nothing came between.
+    /// - Throws: `Failure` of code `unknown-service` or `store-full`, with nothing written.
+    public func take(_ new: NewRelease) async throws -> Acceptance {
+        try requireFile()
+        return try await write(.door) { try Store.take($0, new) }
+    }
+
+    /// Accepts what takes over an artifact that is there: nothing can keep it from becoming a release.
+    static func accept(_ database: Database, _ new: NewRelease) throws -> Release {
+        guard case .accepted(let accepted) = try take(database, new) else {
+            throw Failure(code: "duplicate-trigger", "this trigger was accepted before")
+        }
+        return accepted.release
+    }
+
+    static func take(_ database: Database, _ new: NewRelease) throws -> Acceptance {
+        if let identifier = new.deduplication,
+            let earlier = try Row.fetchOne(
+                database, sql: "SELECT release FROM accepted WHERE identifier = ?", arguments: [identifier])
+        {
+            return .duplicate(earlier["release"])
+        }
+        guard
+            let place = try Row.fetchOne(
+                database,
+                sql: """
+                    SELECT nextNumber, suspended, queue FROM environment JOIN service ON environment.service = service.name
+                    WHERE environment.service = ? AND environment.name = ?
+                    """,
+                arguments: [new.target.service.description, new.target.environment.description])
+        else {
+            throw Failure(
+                code: "unknown-service",
+                "there is no service '\(new.target.service)' with an environment '\(new.target.environment)'")
+        }
+        let open = try open(database, new.target)
+        guard new.trigger.isDeploy else {
+            return .accepted(try insert(database, new, number: place["nextNumber"], open, Ruling()))
+        }
+        if open.isEmpty, !place["suspended"], let live = try served(database, new) {
+            try note(database, new, "ignored: \(alreadyLive(live))", release: live.number, status: 200)
+            return .live(live)
+        }
+        let ruling = Ruling(
+            new, among: open, QueuePolicy(rawValue: place["queue"]) ?? .wait)
+        guard ruling.unknown.isEmpty else { return .undecided(ruling.unknown) }
+        let accepted = try insert(database, new, number: place["nextNumber"], open, ruling)
+        try note(
+            database, new, "queued as release \(accepted.release.number)", release: accepted.release.number,
+            status: 202)
+        return .accepted(accepted)
+    }
+
+    /// Says it of a release that serves already.
+    public static func alreadyLive(_ live: Release) -> String {
+        "release \(live.number) is live with this commit and configuration already"
+    }
+
+    /// Whether a deploy of the commit would change nothing: it serves, with what the configuration is now.
+    public static func serves(_ live: Release, _ commit: CommitID, config: [String: String]) -> Bool {
+        live.commit == commit && live.status == .deployed && live.config == config
+    }
+
+    private static func served(_ database: Database, _ new: NewRelease) throws -> Release? {
+        guard !new.noCache, !new.force, let commit = new.commit ?? new.tip,
+            let live = try live(database, new.target),
+            serves(live, commit, config: try config(database, new.target))
+        else { return nil }
+        return live
+    }
+
+    private static func insert(
+        _ database: Database, _ new: NewRelease, number: Int, _ open: [Release], _ ruling: Ruling
+    ) throws -> Acceptance.Accepted {
+        try requireArtifact(database, new.artifact)
+        let now = Timestamp.now
+        let service = new.target.service.description
+        let environment = new.target.environment.description
+        try database.execute(
+            sql: "UPDATE environment SET nextNumber = ? WHERE service = ? AND name = ?",
+            arguments: [number + 1, service, environment])
+        var release = Release(
+            id: 0, target: new.target, number: number, commit: new.commit, branch: new.branch,
+            trigger: new.trigger,
+            createdAt: now)
+        release.subject = new.subject
+        release.author = new.author
+        release.noCache = new.noCache
+        release.force = new.force
+        release.rollbackOf = new.rollbackOf
+        release.artifact = new.artifact
+        release.manifest = new.manifest
+        release.config = new.config
+        if let descendant = ruling.descendant {
+            release.status = .superseded
+            release.supersededBy = descendant.number
+            release.finishedAt = now
+        }
+        try database.execute(
+            sql: "INSERT INTO release (service, environment, number, status, body) VALUES (?, ?, ?, ?, ?)",
+            arguments: [
+                service, environment, number, release.status.rawValue, try ReleaseBody(release).encoded(),
+            ])
+        release.id = database.lastInsertedRowID
+        var accepted = Acceptance.Accepted(release: release)
+        for var waiting in ruling.superseded {
+            waiting.status = .superseded
+            waiting.supersededBy = number
+            waiting.finishedAt = now
+            try save(database, waiting)
+            accepted.superseded.append(waiting)
+        }
+        if var cancelled = ruling.cancelled {
+            cancelled.abortRequested = true
+            cancelled.supersededBy = number
+            try save(database, cancelled)
+            try note(database, cancelled.id, "to be superseded by \(number)")
+            accepted.cancelled = cancelled
+        }
+        accepted.running = open.first { $0.status == .deploying }
+        accepted.position = open.count - ruling.superseded.count
+        return accepted
+    }
+
+    /// So that the same trigger, told again, is known.
+    private static func note(
+        _ database: Database, _ new: NewRelease, _ verdict: String, release: Int, status: Int
+    ) throws {
+        if let identifier = new.deduplication {
+            try database.execute(
+                sql: "INSERT INTO accepted (identifier, at, release) VALUES (?, ?, ?)",
+                arguments: [identifier, Timestamp.now.milliseconds, release])
+        }
+        if var delivery = new.delivery {
+            delivery.verdict = verdict
+            delivery.release = release
+            delivery.status = status
+            try record(database, delivery)
+        }
+    }
+}
+
+/// What a new deploy does to those before it, by the service's policy and the rule that no ancestor replaces a descendant.
+private struct Ruling {
+    var superseded: [Release] = []
+    var cancelled: Release?
+    /// One that waits and contains the new commit.
+    var descendant: Release?
+    /// Commits of which it has to be known.
+    var unknown: Set<CommitID> = []
+
+    init() {}
+
+    init(_ new: NewRelease, among open: [Release], _ policy: QueuePolicy) {
+        guard policy != .every else { return }
+        for waiting in open where waiting.status == .queued && waiting.trigger.isDeploy {
+            switch Ruling.isNewer(new, than: waiting) {
+            case true?: superseded.append(waiting)
+            case false?: descendant = waiting
+            case nil: if let commit = waiting.commit, new.commit != nil { unknown.insert(commit) }
+            }
+        }
+        if descendant != nil { superseded = [] }
+        guard policy == .cancel, descendant == nil,
+            let running = open.first(where: {
+                $0.status == .deploying && $0.trigger.isDeploy && $0.stage != .swap && $0.stage != .drain
+                    && !$0.abortRequested && $0.liveAt == nil
+            }), new.commit == nil || running.commit != new.commit
+        else { return }
+        switch Ruling.isNewer(new, than: running) {
+        case true?: cancelled = running
+        case false?: break
+        case nil: if let commit = running.commit, new.commit != nil { unknown.insert(commit) }
+        }
+    }
+
+    /// nil: not known. The tip of a branch, which has no commit yet, is newer than all.
+    private static func isNewer(_ new: NewRelease, than other: Release) -> Bool? {
+        guard let commit = new.commit else { return true }
+        guard let earlier = other.commit else { return nil }
+        return commit == earlier ? true : new.contained[earlier].map { !$0 }
+    }
+}
