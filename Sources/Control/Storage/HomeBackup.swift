@@ -76,10 +76,10 @@ public struct HomeBackup: Sendable {
         defer { withExtendedLifetime(lock) {} }
         // Triggers first: one that is taken up meanwhile is in the state as well, and is known there by its identifier.
         if Files.isDirectory(home.spool) { try Copy.tree(home.spool, to: "\(directory)/spool") }
-        let (artifacts, services) = try Store.copy(home.database, to: "\(directory)/kinto.db")
+        let content = try Store.copy(home.database, to: "\(directory)/kinto.db")
 
         try Files.makeDirectories("\(directory)/artifacts", mode: 0o711)
-        for identifier in artifacts {
+        for identifier in content.artifacts {
             guard Files.isDirectory("\(home.artifacts)/\(identifier)") else {
                 summary.notices.append("artifact \(identifier) is not there")
                 continue
@@ -88,18 +88,18 @@ public struct HomeBackup: Sendable {
             summary.artifacts += 1
         }
         try Files.makeDirectories("\(directory)/repos")
-        for service in services {
+        for service in content.services {
             let repository = home.repository(service.name)
             if Files.isDirectory(repository) {
                 try Copy.repository(repository, to: "\(directory)/repos/\(service.name).git")
             }
-            if service.source == .local {
+            if service.isLocal {
                 summary.notices.append(
                     "\(service.repository), of \(service.name), is not kinto's and not in it")
             }
             try copyRecords(of: service.name, to: directory)
         }
-        summary.services = services.count
+        summary.services = content.services.count
         for name in try Files.list(home.path).sorted() where !Self.leftOut.contains(name) {
             try Copy.tree("\(home.path)/\(name)", to: "\(directory)/\(name)")
         }

@@ -128,7 +128,7 @@ extension Store {
         return Dictionary(rows.map { ($0["name"], $0["value"]) }, uniquingKeysWith: { $1 })
     }
 
-    static func service(_ row: Row) throws -> RegisteredService {
+    private static func service(_ row: Row) throws -> RegisteredService {
         RegisteredService(
             name: try ServiceName(row["name"] as String),
             source: RegisteredService.Source(rawValue: row["source"]) ?? .remote,
