@@ -38,7 +38,7 @@ struct StorageFaultTests {
                     #"{"start":"python3 server.py","probe":{"path":"/"},"build":{"command":"seq 100 > made","cache":["kept"]},"rollout":{"warm":"0s","watch":"0s"}}"#
                 )
                 try await server.push("first")
-                var run = FaultRun(server: server, shim: shim, secret: try await server.webhookSecret())
+                var run = FaultRun(server: server, shim: shim, secret: server.webhookSecret)
                 try await run.measure(fault)
                 let visitors = Visitors(server, count: 2)
                 // "all", or so many places of each.
