@@ -19,7 +19,7 @@ struct Backup: AsyncParsableCommand {
 
     func run() async throws {
         let path = URL(fileURLWithPath: directory).standardizedFileURL.path
-        let summary = try await HomeBackup(options.directory, version: Kinto.version).write(to: path)
+        let summary = try HomeBackup(options.directory, version: Kinto.version).write(to: path)
         if options.json {
             return Output.json([
                 "directory": path, "services": summary.services, "artifacts": summary.artifacts,

@@ -49,6 +49,10 @@ final class Server: Sendable {
         try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
     }
 
+    private static let secrets = Mutexed<[String: String]>([:])
+    /// What webhooks of the service are signed with.
+    var webhookSecret: String { Server.secrets.read { $0[root] ?? "" } }
+
     private static let pids = Mutexed<[String: Int32]>([:])
     private(set) var pid: Int32 {
         get { Server.pids.read { $0[root] ?? 0 } }
@@ -195,7 +199,10 @@ final class Server: Sendable {
         _ settings: String =
             #"{"start":"python3 server.py","probe":{"path":"/"},"rollout":{"stop":{"grace":"5s"}}}"#
     ) async throws {
-        #expect(try await kinto("service", "add", "hello").status == 0)
+        let added = try await json("service", "add", "hello", "--json") as? [String: Any]
+        let secret = (added?["webhook"] as? [String: Any])?["secret"] as? String ?? ""
+        #expect(!secret.isEmpty)
+        Server.secrets.write { [root] in $0[root] = secret }
         try await git("init", "-q", "-b", "main")
         try write("server.py", Server.application)
         try write("kinto.json", settings)

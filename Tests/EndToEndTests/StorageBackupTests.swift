@@ -22,7 +22,7 @@ struct StorageBackupTests {
             )
             try await server.push("first")
             try await server.kinto("config", "hello", "set", "GREETING=kept")
-            try Files.replace("\(server.home)/secret.key", with: Array("key".utf8))
+            try Files.replace("\(server.home)/other.key", with: Array("key".utf8))
             let visitors = Visitors(server, count: 2)
             let deploys = Task {
                 for number in 0..<6 { try await server.push("meanwhile \(number)") }
@@ -59,7 +59,7 @@ struct StorageBackupTests {
                 try await server.until { try await server.get().status == 200 }
                 let body = String(decoding: try await server.get().body, as: UTF8.self)
                 #expect(body.contains("kept"), "\(body)")
-                #expect(try String(contentsOfFile: "\(server.home)/secret.key", encoding: .utf8) == "key")
+                #expect(try String(contentsOfFile: "\(server.home)/other.key", encoding: .utf8) == "key")
                 if name == "backup-last" {
                     #expect(body.hasPrefix("release=\(live) "), "\(body)")
                     #expect(try Files.read(builds).count == built)

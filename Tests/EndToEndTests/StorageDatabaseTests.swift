@@ -76,7 +76,7 @@ struct StorageDatabaseTests {
         try await Server.with { server in
             try await server.setUp()
             try await server.push("first")
-            let secret = try await server.webhookSecret()
+            let secret = server.webhookSecret
             try server.write(
                 "kinto.json",
                 #"{"start":"python3 server.py","probe":{"path":"/"},"build":{"command":"touch \#(server.root)/building; until [ -e \#(server.root)/go ]; do sleep 0.05; done"}}"#
@@ -123,13 +123,6 @@ extension Server {
         let result = try await run("/usr/bin/env", ["python3", "-c", text])
         guard result.status == 0 else { throw Trouble(result.output) }
         return result.output.trimmingCharacters(in: .whitespacesAndNewlines)
-    }
-
-    /// What webhooks of the service are signed with.
-    func webhookSecret() async throws -> String {
-        try await python(
-            "import sqlite3; print(sqlite3.connect('\(home)/kinto.db').execute('SELECT webhookSecret FROM service').fetchone()[0])"
-        )
     }
 
     /// A push of `main` as GitHub tells it: the answer's status, and all of it as text, in lower case.

@@ -29,7 +29,7 @@ struct StoragePowerTests {
                 ready.write { $0 = entry }
                 try await server.push("first")
                 try note(.release(1))
-                let secret = try await server.webhookSecret()
+                let secret = server.webhookSecret
                 for number in 2...9 {
                     if number % 4 == 0 {
                         try await server.kinto("config", "hello", "set", "GREETING=\(number)")

@@ -42,7 +42,7 @@ public struct HomeBackup: Sendable {
 
     /// - Parameter directory: absolute; not there yet, or empty.
     /// - Throws: `Failure` of code `backup-exists`, `backup-failed`, or that of a database that cannot be used.
-    public func write(to directory: String) async throws -> Summary {
+    public func write(to directory: String) throws -> Summary {
         umask(0o077)
         guard Files.exists(home.database) else {
             throw Failure(code: "store-missing", "\(home.database) is not there: nothing to back up")
@@ -55,7 +55,7 @@ public struct HomeBackup: Sendable {
             throw Failure(code: "backup-exists", "\(directory) lies in the home itself")
         }
         do {
-            return try await fill(directory)
+            return try fill(directory)
         } catch {
             // Half a backup is none.
             for name in (try? Files.list(directory)) ?? [] { try? Files.removeTree("\(directory)/\(name)") }
@@ -68,7 +68,7 @@ public struct HomeBackup: Sendable {
         }
     }
 
-    private func fill(_ directory: String) async throws -> Summary {
+    private func fill(_ directory: String) throws -> Summary {
         var summary = Summary()
         try Files.makeDirectories(directory)
         // Nothing that the state refers to goes before it is copied.
@@ -76,18 +76,10 @@ public struct HomeBackup: Sendable {
         defer { withExtendedLifetime(lock) {} }
         // Triggers first: one that is taken up meanwhile is in the state as well, and is known there by its identifier.
         if Files.isDirectory(home.spool) { try Copy.tree(home.spool, to: "\(directory)/spool") }
-        try Store.copy(home.database, to: "\(directory)/kinto.db")
-        // It is opened with its key; the rest follows below.
-        for name in ["secret.key", "secret.key.new"] where Files.exists("\(home.path)/\(name)") {
-            try Copy.tree("\(home.path)/\(name)", to: "\(directory)/\(name)")
-        }
-        let copy = try Store(path: "\(directory)/kinto.db")
-        let artifacts = try await copy.artifactsOnRecord().keys.sorted()
-        let services = try await copy.services()
-        try copy.close()
+        let content = try Store.copy(home.database, to: "\(directory)/kinto.db")
 
         try Files.makeDirectories("\(directory)/artifacts", mode: 0o711)
-        for identifier in artifacts {
+        for identifier in content.artifacts {
             guard Files.isDirectory("\(home.artifacts)/\(identifier)") else {
                 summary.notices.append("artifact \(identifier) is not there")
                 continue
@@ -96,18 +88,18 @@ public struct HomeBackup: Sendable {
             summary.artifacts += 1
         }
         try Files.makeDirectories("\(directory)/repos")
-        for service in services {
+        for service in content.services {
             let repository = home.repository(service.name)
             if Files.isDirectory(repository) {
                 try Copy.repository(repository, to: "\(directory)/repos/\(service.name).git")
             }
-            if service.source == .local {
+            if service.isLocal {
                 summary.notices.append(
                     "\(service.repository), of \(service.name), is not kinto's and not in it")
             }
             try copyRecords(of: service.name, to: directory)
         }
-        summary.services = services.count
+        summary.services = content.services.count
         for name in try Files.list(home.path).sorted() where !Self.leftOut.contains(name) {
             try Copy.tree("\(home.path)/\(name)", to: "\(directory)/\(name)")
         }
@@ -134,7 +126,13 @@ public struct HomeBackup: Sendable {
 /// Copies by cp(1), which keeps owners, links and times and shares blocks where the file system can.
 enum Copy {
     static func tree(_ source: String, to target: String) throws {
-        guard try run([source, target], recursive: true) else {
+        // A file may be replaced while it is copied, a state or a log: then it is copied again.
+        for attempt in 1... {
+            if try run([source, target]) { return }
+            guard attempt == 3 else {
+                try Files.removeTree(target)
+                continue
+            }
             throw Failure(
                 code: "backup-failed", "\(source) could not be copied to \(target)",
                 hints: [.init("look for room", command: "df -h \(Files.parent(of: target))")])
@@ -154,7 +152,7 @@ enum Copy {
             // Loose references before packed ones: a reference moves from there to here.
             for name in ["refs", "packed-refs"] + names.sorted() + ["objects"]
             where Files.exists("\(source)/\(name)") && !name.hasSuffix(".lock") {
-                isWhole = try run(["\(source)/\(name)", "\(target)/\(name)"], recursive: true) && isWhole
+                isWhole = try run(["\(source)/\(name)", "\(target)/\(name)"]) && isWhole
             }
             if isWhole { return }
             guard attempt < 3 else {
@@ -170,7 +168,7 @@ enum Copy {
         }
     }
 
-    private static func run(_ paths: [String], recursive: Bool) throws -> Bool {
+    private static func run(_ paths: [String]) throws -> Bool {
         try run("/bin/cp", ["cp", "-aT", "--reflink=auto", "--"] + paths)
     }
 

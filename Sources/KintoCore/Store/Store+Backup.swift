@@ -4,10 +4,26 @@ internal import GRDB
 internal import Wire
 
 extension Store {
+    /// What a copy of the database refers to.
+    public struct Content: Sendable {
+        public struct Service: Sendable {
+            public let name: ServiceName
+            /// Its repository is the operator's.
+            public let isLocal: Bool
+            public let repository: String
+        }
+        /// Identifiers.
+        public let artifacts: [String]
+        public let services: [Service]
+    }
+
     /// Copies a database that may be in use, with SQLite's online backup, and takes from the copy what holds for this
-    /// host and this moment alone: which processes run. Whoever takes the copy over starts them again.
+    /// host and this moment alone: which processes run. Whoever takes the copy over starts them again. Its schema stays
+    /// as it is, so that the version that wrote it can use it.
     /// - Throws: `Failure` of the codes of opening, `store-full`, `store-unwritable`.
-    public static func copy(_ source: String, to copy: String) throws {
+    public static func copy(
+        _ source: String, to copy: String
+    ) throws -> Content {
         do {
             var reading = StoreOpening.configuration
             reading.readonly = true
@@ -21,9 +37,28 @@ extension Store {
                 let found = try String.fetchAll(database, sql: "PRAGMA integrity_check(5)")
                 guard found == ["ok"] else { throw StoreFault(path: source).damaged(found) }
             }
+            let content = try to.read { database in
+                Content(
+                    artifacts: try String.fetchAll(
+                        database,
+                        sql: """
+                            SELECT DISTINCT json_extract(body, '$.artifact.identifier') FROM release
+                            WHERE json_extract(body, '$.artifact.available') = 1 ORDER BY 1
+                            """),
+                    services: try Row.fetchAll(
+                        database, sql: "SELECT name, source, repository FROM service ORDER BY name"
+                    ).map {
+                        .init(
+                            name: try ServiceName($0["name"] as String),
+                            isLocal: $0["source"] == RegisteredService.Source.local.rawValue,
+                            repository: $0["repository"])
+                    }
+                )
+            }
             try to.writeWithoutTransaction { try $0.execute(sql: "PRAGMA wal_checkpoint(TRUNCATE)") }
             try to.close()
             try from.close()
+            return content
         } catch let error as DatabaseError { throw StoreFault(path: source).failure(error) }
     }
 

@@ -77,6 +77,12 @@ struct GitError: Error {
                 code: "disk-full", "\(text) The disk is full.", evidence: ["\(operation): \(reason)"],
                 hints: [.init("Free some space, then deploy again.", command: "df -h")])
         }
+        if message.contains("Too many open files") {
+            return Failure(
+                code: "too-many-files", "\(text) No more files can be opened.",
+                evidence: ["\(operation): \(reason)"],
+                hints: [.init("raise the limit of the server", command: "ulimit -n 65536")])
+        }
         return Failure(code: failureCode, text, evidence: ["\(operation): \(reason)"])
     }
 }
@@ -98,6 +104,12 @@ extension SystemError {
                 code: "disk-full", "The disk is full: \(doing) stopped at \(subject).",
                 evidence: [description],
                 hints: [.init("Free some space, then deploy again.", command: "df -h")])
+        }
+        if code == 24 || code == 23 {  // EMFILE, ENFILE
+            return Failure(
+                code: "too-many-files", "No more files can be opened: \(doing) stopped at \(subject).",
+                evidence: [description],
+                hints: [.init("raise the limit of the server", command: "ulimit -n 65536")])
         }
         return Failure(code: "file-system", "\(doing) failed: \(description).")
     }
