@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Foundation
 internal import GRDB
-internal import Synchronization
 internal import Wire
 
 /// The durable record of everything: SQLite in WAL mode with full synchronisation, so that what a call returned
@@ -10,7 +9,7 @@ public final class Store: Sendable {
     let pool: DatabasePool
     /// Of the key that secrets are sealed with: `secret.key` beside the database.
     let keyPath: String
-    private let box: Mutex<SecretBox>
+    let box: SecretBox.Place
 
     /// Opens or creates the database, and the key that its secrets are sealed with.
     /// - Throws: `Failure` of code `store-unreadable`, `store-newer` or `secret-key-…`; nothing is recreated or
@@ -32,7 +31,7 @@ public final class Store: Sendable {
             }
             try Schema.migrations.migrate(pool)
             keyPath = "\(Files.parent(of: path))/secret.key"
-            box = Mutex(try Store.unlock(pool, keyPath: keyPath))
+            box = SecretBox.Place(try Store.unlock(pool, keyPath: keyPath))
         } catch let error as DatabaseError {
             throw Failure(
                 code: "store-unreadable",
@@ -42,22 +41,19 @@ public final class Store: Sendable {
     }
 
     func read<T: Sendable>(_ body: @Sendable @escaping (Database) throws -> T) async throws -> T {
-        let box = box.withLock { $0 }
+        let box = box
         return try await pool.read { database in
             try SecretBox.$current.withValue(box) { try body(database) }
         }
     }
 
-    /// Between two transactions, or inside of one that seals everything again.
-    func replaceBox(_ new: SecretBox) { box.withLock { $0 = new } }
-
     func write<T: Sendable>(_ body: @Sendable @escaping (Database) throws -> T) async throws -> T {
         do {
             // A record is made whole even if its task is cancelled meanwhile: an abort is recorded by the task that it cancels.
-            return try await Task { [self] in
+            let (pool, box) = (pool, box)
+            return try await Task {
                 try await pool.write { database in
-                    // Taken here: the key may have been replaced while this waited for its turn.
-                    try SecretBox.$current.withValue(self.box.withLock { $0 }) { try body(database) }
+                    try SecretBox.$current.withValue(box) { try body(database) }
                 }
             }.value
         } catch let error as DatabaseError
