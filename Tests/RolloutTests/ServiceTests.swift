@@ -92,7 +92,10 @@ struct ServiceTests {
             }
             let parts = try ["console.log.1", "console.log"].map { try Files.read("\(directory)/\($0)") }
             #expect(parts.allSatisfy { $0.count <= 128 << 10 && $0.last == 0x0A })
-            let numbers = parts.flatMap { $0.split(separator: 0x0A) }.compactMap {
+            // The second part begins with a line that says after which one it goes on.
+            let lines = parts.flatMap { $0.split(separator: 0x0A) }
+            #expect(lines.count { LogContinuation.lines(in: $0) != nil } >= 1)
+            let numbers = lines.filter { LogContinuation.lines(in: $0) == nil }.compactMap {
                 Int(String(decoding: $0, as: UTF8.self).split(separator: " ").last ?? "")
             }
             #expect(numbers.last == 4000)
