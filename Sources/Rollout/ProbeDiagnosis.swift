@@ -54,7 +54,8 @@ struct ProbeDiagnosis: Sendable {
             var result = failure(
                 "probe-status",
                 "GET \(plan.manifest.probe.path ?? "/") of \(instance.name) answered \(status) until the deadline of \(limit)",
-                evidence: [text] + console())
+                // The page of an error may show what the service knows.
+                evidence: [Redactor.redacted(text, plan.secrets)] + console())
             if (300..<400).contains(status) {
                 result.hints.append(
                     .init(
@@ -123,8 +124,9 @@ struct ProbeDiagnosis: Sendable {
         guard let bytes = try? Files.read("\(plan.releaseDirectory)/console.\(instance.name).log") else {
             return []
         }
-        return bytes.suffix(32 << 10).split(separator: 0x0A).suffix(20).map {
-            String(decoding: $0.dropFirst(25), as: UTF8.self)
+        // Without the states of unfinished lines.
+        return bytes.suffix(32 << 10).split(separator: 0x0A).filter { $0.last != 0x0D }.suffix(20).map {
+            TerminalFilter.plain(String(decoding: $0.dropFirst(25), as: UTF8.self))
         }
     }
 }

@@ -243,8 +243,8 @@ public struct Pipeline: Sendable {
         let path = repository(of: service)
         var head: CommitID?
         if service.source == .remote {
-            await recorder.log(
-                .step("Fetching \(release.branch) from \(Credentials.redacted(service.repository))"))
+            // Without a password of the address: the log takes it out.
+            await recorder.log(.step("Fetching \(release.branch) from \(service.repository)"))
             let log = ReleaseLog(path: home.releaseLog(release.target, release.number))
             head = try await fetcher.fetch(service, branch: release.branch) { log.append($0) }
         }

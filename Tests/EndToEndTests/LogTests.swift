@@ -58,7 +58,7 @@ struct LogTests {
         }
     }
 
-    /// Scenario 48: others' logs stay live. Smaller than there: the whole amount is `scripts/flood`'s.
+    /// Scenario 48: others' logs stay live. Smaller than there: the whole amount is `scripts/bench-logs`'s.
     @Test func aFloodIsBoundedAndAnotherServicesLogStaysLive() async throws {
         try await Server.with { server in
             try await server.setUp(

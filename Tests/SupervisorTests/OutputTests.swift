@@ -2,6 +2,7 @@
 import Testing
 
 @testable import Supervisor
+@testable import Wire
 
 struct OutputTests {
     @Test func secretsAreRedactedHoweverTheyAreSplit() {

@@ -3,6 +3,7 @@ import Foundation
 import Testing
 
 @testable import Supervisor
+@testable import Wire
 
 /// Secrets in output. Scenario 50.
 struct RedactorTests {

@@ -54,18 +54,21 @@ final class LogReader: Sendable {
 
     private func take(_ place: inout Place, isLast: Bool = false) -> [UInt8]? {
         guard let file = place.file else { return nil }
-        var buffer = [UInt8](repeating: 0, count: LogReader.chunk)
-        var most = buffer.count
+        var status = stat()
+        guard fstat(file.raw, &status) == 0 else { return nil }
+        var most = min(LogReader.chunk, Int(status.st_size) - place.offset)
         if let end = place.end, end.file == LogReader.identity(file) {
-            most = min(most, max(0, end.size - place.offset))
+            most = min(most, end.size - place.offset)
         }
+        guard most > 0 else { return nil }
+        var buffer = [UInt8](repeating: 0, count: most)
         let count = pread(file.raw, &buffer, most, place.offset)
         guard count > 0 else { return nil }
         var bytes = buffer[..<count]
         if let end = bytes.lastIndex(of: LogReader.newline) {
             bytes = bytes[...end]
             place.offset += bytes.count
-        } else if count == buffer.count || isLast {
+        } else if count == LogReader.chunk || isLast {
             // No line of ours: what a power cut left, or a torn end.
             place.offset += count
             return Array(bytes) + [LogReader.newline]

@@ -65,8 +65,9 @@ final class LogWatch: Sendable {
         private let state = Mutex(State())
         private let queue = DispatchQueue(label: "kinto.logs")
 
-        /// After telling of changes: a flood wakes its readers fifty times a second, not for each of its lines.
-        private static let rest = DispatchTimeInterval.milliseconds(20)
+        /// After telling so many readers of changes, in microseconds: a flood wakes them a few times a second, not for
+        /// each of its lines.
+        private static func rest(after count: Int) -> Int { 20_000 + min(count, 400) * 250 }
 
         init(_ descriptor: Descriptor?) { self.descriptor = descriptor }
 
@@ -161,11 +162,14 @@ final class LogWatch: Sendable {
         private func tell(_ now: inout State) {
             now.isResting = !now.changed.isEmpty
             guard now.isResting else { return }
+            var count = 0
             for (watch, identifiers) in now.changed {
                 for identifier in identifiers { now.directories[watch]?[identifier]?.wake.yield() }
+                count += identifiers.count
             }
             now.changed = [:]
-            queue.asyncAfter(deadline: .now() + Core.rest) { [self] in state.withLock { tell(&$0) } }
+            let rest = DispatchTimeInterval.microseconds(Core.rest(after: count))
+            queue.asyncAfter(deadline: .now() + rest) { [self] in state.withLock { tell(&$0) } }
         }
 
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Crypto
 internal import Foundation
+internal import Synchronization
 
 /// Seals values for the store with AES-GCM, each for its place, so that one that was moved does not open.
 struct SecretBox: Sendable {
@@ -9,15 +10,31 @@ struct SecretBox: Sendable {
 
     private static let mark = "sealed1:"
 
-    init(_ key: SecretKey, opening old: SecretKey? = nil) {
-        keys = [key, old].compactMap { $0.map { SymmetricKey(data: $0.bytes) } }
+    /// - Parameter old: opens what is not sealed again yet, and what a transaction that began before still reads.
+    init(_ key: SecretKey, after old: SecretBox? = nil) {
+        keys = [SymmetricKey(data: key.bytes)] + (old?.keys ?? [])
     }
 
-    /// The one of the store whose transaction runs: rows are encoded and decoded far below of what knows it.
-    @TaskLocal static var current: SecretBox?
+    /// Where the box of a store is; another one is put there when the key is replaced.
+    final class Place: Sendable {
+        private let box: Mutex<SecretBox>
 
+        init(_ box: SecretBox) { self.box = Mutex(box) }
+
+        var now: SecretBox {
+            get { box.withLock { $0 } }
+            set { box.withLock { $0 = newValue } }
+        }
+    }
+
+    /// That of the store whose transaction runs: rows are encoded and decoded far below of what knows it.
+    @TaskLocal static var current: Place?
+
+    /// To be asked for after the rows were read: the key may be replaced meanwhile.
     static func required() throws -> SecretBox {
-        guard let current else { throw Failure(code: "store-damaged", "the store is used without its key") }
+        guard let current = current?.now else {
+            throw Failure(code: "store-damaged", "the store is used without its key")
+        }
         return current
     }
 

@@ -121,19 +121,15 @@ extension Store {
                 throw Failure(code: "secret-key-missing", "the key file \(path) is missing")
             }
             try new.write(to: path + ".new")
-            // Readers that see the new rows before this returns have both.
-            replaceBox(SecretBox(new, opening: old))
+            // Readers see rows of both keys from the commit on, and those that began before it still do.
+            let before = box.now
+            box.now = SecretBox(new, after: before)
             do { try Store.reseal(database, with: SecretBox(new), opening: SecretBox(old)) } catch {
-                replaceBox(SecretBox(old))
+                box.now = before
                 throw error
             }
         }
         try Store.finishRotation(path)
-        try await scrubAgain()
-        replaceBox(SecretBox(new))
-    }
-
-    private func scrubAgain() async throws {
         let pool = pool
         try await Blocking.run { try Store.scrub(pool) }
     }

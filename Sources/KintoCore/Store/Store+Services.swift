@@ -163,12 +163,13 @@ extension Store {
     }
 
     private static func variables(_ database: Database, _ target: Target) throws -> [ConfigVariable] {
-        let box = try SecretBox.required()
-        return try Row.fetchAll(
+        let rows = try Row.fetchAll(
             database,
             sql: "SELECT name, value, secret FROM config WHERE service = ? AND environment = ? ORDER BY name",
             arguments: [target.service.description, target.environment.description]
-        ).map { row in
+        )
+        let box = try SecretBox.required()
+        return try rows.map { row in
             let name: String = row["name"]
             return ConfigVariable(
                 name: name,

@@ -2,7 +2,6 @@
 internal import Foundation
 internal import GRDB
 internal import Glibc
-internal import Synchronization
 internal import Wire
 
 /// The durable record of everything: SQLite in WAL mode with full synchronisation, so that what a call returned
@@ -22,7 +21,7 @@ public final class Store: Sendable {
     let path: String
     /// Of the key that secrets are sealed with: `secret.key` beside the database.
     let keyPath: String
-    private let box: Mutex<SecretBox>
+    let box: SecretBox.Place
     /// The file that was opened: what stands under its name later may be another one.
     private let file: (device: dev_t, inode: ino_t)?
 
@@ -34,14 +33,16 @@ public final class Store: Sendable {
         self.path = path
         pool = try StoreOpening(path: path, signs: signs).open()
         keyPath = "\(Files.parent(of: path))/secret.key"
-        do { box = Mutex(try Store.unlock(pool, keyPath: keyPath)) } catch let error as DatabaseError {
+        do { box = SecretBox.Place(try Store.unlock(pool, keyPath: keyPath)) } catch let error
+            as DatabaseError
+        {
             throw StoreFault(path: path).failure(error)
         }
         file = Store.identity(path)
     }
 
     func read<T: Sendable>(_ body: @Sendable @escaping (Database) throws -> T) async throws -> T {
-        let box = box.withLock { $0 }
+        let box = box
         do {
             return try await pool.read { database in
                 try SecretBox.$current.withValue(box) { try body(database) }
@@ -59,9 +60,8 @@ public final class Store: Sendable {
             let deadline = ContinuousClock.now + patience.time
             while true {
                 do {
-                    return try await pool.write { database in
-                        // Taken here: the key may have been replaced while this waited for its turn.
-                        try SecretBox.$current.withValue(self.box.withLock { $0 }) { try body(database) }
+                    return try await pool.write { [box] database in
+                        try SecretBox.$current.withValue(box) { try body(database) }
                     }
                 } catch let error as DatabaseError {
                     guard error.resultCode == .SQLITE_BUSY, ContinuousClock.now < deadline else {
@@ -72,9 +72,6 @@ public final class Store: Sendable {
             }
         }.value
     }
-
-    /// Between two transactions, or inside of one that seals everything again.
-    func replaceBox(_ new: SecretBox) { box.withLock { $0 = new } }
 
     /// Makes sure that what is written now is found by the next server: the file may have been removed, or replaced
     /// by a copy, under the open database.

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Wire
 
 /// Replaces secrets in a stream of output, in all their forms and however the stream is split: what could be the
 /// beginning of one is held back until the next bytes decide, also over a pause. Colours inside of a secret, and line
@@ -7,7 +6,7 @@ internal import Wire
 /// replaced; what is replaced without a gap becomes one mark.
 ///
 /// The bytes come from a `TerminalFilter`: the only escape sequences are whole ones of colours.
-struct Redactor {
+public struct Redactor: Sendable {
     private let secrets: [String]
     /// Made at the first output: most of what is started says little.
     private var tree: NeedleTree?
@@ -25,13 +24,17 @@ struct Redactor {
     /// As many bytes of a wrapped encoding must have been seen before a line end in it is taken for one.
     private static let wrapDepth = 8
 
-    init(_ secrets: [String]) { self.secrets = secrets }
+    public init(_ secrets: [String]) { self.secrets = secrets }
 
-    /// Whether something is held back.
-    var isHolding: Bool { !held.isEmpty }
+    /// A whole text without the secrets.
+    public static func redacted(_ text: String, _ secrets: [String]) -> String {
+        var redactor = Redactor(secrets)
+        let bytes = redactor.feed(TerminalFilter.stripped(Array(text.utf8)))
+        return String(decoding: bytes + redactor.flush(), as: UTF8.self)
+    }
 
     /// What may be shown of the stream so far.
-    mutating func feed(_ bytes: [UInt8]) -> [UInt8] {
+    public mutating func feed(_ bytes: [UInt8]) -> [UInt8] {
         guard !secrets.isEmpty, !bytes.isEmpty else { return bytes }
         let tree = self.tree ?? NeedleTree(SecretForms(secrets).all)
         self.tree = tree
@@ -45,7 +48,7 @@ struct Redactor {
     }
 
     /// What was held back: no more bytes belong to it.
-    mutating func flush() -> [UInt8] {
+    public mutating func flush() -> [UInt8] {
         node = 0
         isInEscape = false
         defer { isOpen = false }
