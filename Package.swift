@@ -51,7 +51,7 @@ let package = Package(
         .target(
             name: "KintoCore",
             dependencies: [
-                "Wire", .product(name: "Crypto", package: "swift-crypto"),
+                "CLinux", "Wire", .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
             ],

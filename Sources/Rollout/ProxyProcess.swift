@@ -203,22 +203,24 @@ public actor ProxyProcess {
     /// not polled. False when it does not come.
     private func answers(_ place: ProxyPlace, while parent: ProcessIdentity) async throws -> Bool {
         try await Blocking.run { () -> Bool in
-            let watch = Descriptor(owning: try check("inotify_init") { kinto_inotify() })
-            inotify_add_watch(watch.raw, place.parent, UInt32(IN_MOVED_TO))
-            inotify_add_watch(watch.raw, place.directory, UInt32(IN_CREATE))
+            // Without one, which the kernel has only a few of, it is looked again after a while.
+            let raw = kinto_inotify()
+            let watch = raw >= 0 ? Descriptor(owning: raw) : nil
+            inotify_add_watch(raw, place.parent, UInt32(IN_MOVED_TO))
+            inotify_add_watch(raw, place.directory, UInt32(IN_CREATE))
             guard let life = parent.open() else { return false }
             let latest = ContinuousClock.now + .seconds(12)
             while ContinuousClock.now < latest {
                 if place.isCurrent, (try? UnixSocket.connect(place.socket)) != nil { return true }
                 var polls = [
-                    pollfd(fd: watch.raw, events: Int16(POLLIN), revents: 0),
+                    pollfd(fd: raw, events: Int16(POLLIN), revents: 0),
                     pollfd(fd: life.raw, events: Int16(POLLIN), revents: 0),
                 ]
                 // The socket is there a moment before it is listened to.
                 poll(&polls, 2, 50)
                 if polls[1].revents != 0 { return false }
                 var buffer = [UInt8](repeating: 0, count: 4096)
-                while read(watch.raw, &buffer, buffer.count) > 0 {}
+                while let watch, read(watch.raw, &buffer, buffer.count) > 0 {}
             }
             return false
         }
@@ -235,22 +237,14 @@ public actor ProxyProcess {
             var poller = pollfd(fd: life.raw, events: Int16(POLLIN), revents: 0)
             if poll(&poller, 1, 0) > 0 { continuation.finish() }
         }
-        let raw = kinto_inotify()
-        let changes: ReadSource?
-        if raw >= 0 {
-            let watch = Descriptor(owning: raw)
-            inotify_add_watch(raw, parent, UInt32(IN_MOVED_TO))
-            changes = ReadSource(watch) {
-                var buffer = [UInt8](repeating: 0, count: 4096)
-                while read(watch.raw, &buffer, buffer.count) > 0 {}
-                if ProxyPlace.current(in: parent) != place { continuation.finish() }
-            }
-        } else {
-            changes = nil
+        let changes = DirectoryWatch.shared?.subscribe(parent) { _ in
+            if ProxyPlace.current(in: parent) != place { continuation.finish() }
         }
+        // Before the watch began.
+        if ProxyPlace.current(in: parent) != place { continuation.finish() }
         for await _ in stream {}
         ends.cancel()
-        changes?.cancel()
+        withExtendedLifetime(changes) {}
         return ProxyPlace.current(in: parent) != place
     }
 }

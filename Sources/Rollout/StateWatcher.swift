@@ -17,14 +17,6 @@ public struct StateWatcher: Sendable {
     /// Each change, beginning with what is there now; finishes with `ended` or `lost`.
     public static func follow(_ path: String, supervisor: ProcessIdentity) -> AsyncStream<Observation> {
         AsyncStream { continuation in
-            let raw = kinto_inotify()
-            guard raw >= 0 else {
-                continuation.yield(.lost)
-                continuation.finish()
-                return
-            }
-            let watch = Descriptor(owning: raw)
-            inotify_add_watch(raw, Files.parent(of: path), UInt32(IN_MOVED_TO))
             let last = Last()
             let life = supervisor.open()
 
@@ -43,9 +35,8 @@ public struct StateWatcher: Sendable {
                     }
                 }
             }
-            let changes = ReadSource(watch) {
-                var buffer = [UInt8](repeating: 0, count: 4096)
-                while read(raw, &buffer, buffer.count) > 0 {}
+            // Without it, a machine short of watches, the end is still seen.
+            let changes = DirectoryWatch.shared?.subscribe(Files.parent(of: path)) { _ in
                 look(gone: life == nil)
             }
             let ends = life.map { descriptor in
@@ -54,8 +45,10 @@ public struct StateWatcher: Sendable {
                     if poll(&poller, 1, 0) > 0 { look(gone: true) }
                 }
             }
+            // What happened before the watch began.
+            look(gone: life == nil)
             continuation.onTermination = { _ in
-                changes.cancel()
+                withExtendedLifetime(changes) {}
                 ends?.cancel()
             }
         }

@@ -15,7 +15,7 @@ struct Supervisor {
     private var main: Int32?
     private let tree: ProcessTree
     /// Becomes readable when the tree's group gets empty.
-    private let groupEvents: Descriptor?
+    private var groupEvents: Descriptor?
     private var limits: LimitWatch
     private var startedAt = Monotonic.now
     private var lastOutput = Monotonic.now
@@ -113,9 +113,8 @@ struct Supervisor {
 
     private mutating func wait() {
         var polls = [pollfd(fd: signals.raw, events: Int16(POLLIN), revents: 0)]
-        for other in [output, groupEvents].compactMap(\.self) {
-            polls.append(pollfd(fd: other.raw, events: Int16(POLLIN), revents: 0))
-        }
+        polls.append(pollfd(fd: output?.raw ?? -1, events: Int16(POLLIN), revents: 0))
+        polls.append(pollfd(fd: groupEvents?.raw ?? -1, events: Int16(POLLPRI), revents: 0))
         let now = Monotonic.now
         var deadline: Int64?
         func consider(_ time: Int64?) { if let time { deadline = min(deadline ?? time, time) } }
@@ -129,10 +128,8 @@ struct Supervisor {
         }
         let timeout = deadline.map { Int32(clamping: max(0, $0 - now)) } ?? -1
         poll(&polls, nfds_t(polls.count), timeout)
-        if let groupEvents {
-            var buffer = [UInt8](repeating: 0, count: 4096)
-            while read(groupEvents.raw, &buffer, buffer.count) > 0 {}
-        }
+        // One that is gone would be told again and again.
+        if polls[2].revents != 0, let events = groupEvents, !ProcessTree.rearm(events) { groupEvents = nil }
     }
 
     private mutating func readSignals() {

@@ -123,6 +123,8 @@ struct ContainmentTests {
                 #"{"start":"python3 server.py","build":{"command":"cat kept/deep/count; mkdir -p kept/deep; echo again >> kept/deep/count","cache":["kept/deep"]}}"#
             )
             try await server.push("one")
+            // Another tree, or the artifact would be taken as it is.
+            try server.write("note", "two")
             let second = try await server.push("two")
             #expect(second.output.contains("       again "), "\(second.output)")
         }

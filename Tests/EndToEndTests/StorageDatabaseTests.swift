@@ -98,6 +98,9 @@ struct StorageDatabaseTests {
             await server.end(locker)
 
             #expect(try await push.output.contains("Release 2 is live"))
+            // Of what is live nothing would come.
+            try await server.git("commit", "-q", "--allow-empty", "-m", "third")
+            try await server.git("push", "-q", "-o", "skip", "\(server.home)/repos/hello.git", "HEAD:main")
             #expect(try await server.deliver("one", secret: secret).status == 202)
             try await server.until {
                 try await server.releases("hello").first?["status"] as? String == "deployed"

@@ -85,7 +85,7 @@ struct StoragePowerTests {
             var dice = Dice(seed: UInt64(index))
             try Files.removeTree(state)
             try disk.lose(
-                &dice, into: state, only: ["kinto.db", "kinto.db-wal", "artifacts"])
+                &dice, into: state, only: ["kinto.db", "kinto.db-wal", "secret.key", "artifacts"])
             let place: Comment = "cut after entry \(index) of \(log.entries.count)"
             let store: Store
             do { store = try Store(path: "\(state)/kinto.db", signs: ["token"]) } catch {

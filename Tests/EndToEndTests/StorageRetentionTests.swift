@@ -14,9 +14,9 @@ struct StorageRetentionTests {
     @Test func afterEachReleaseTheOldestGoAndTheRestCanComeBack() async throws {
         try await Server.with(["--keep", "artifacts=2", "--keep", "recent=0m"]) { server in
             try await server.setUp(Self.settings)
-            try await server.push("1")
+            try await server.pushChange("1")
             #expect(try await server.kinto("pin", "hello", "1").status == 0)
-            for number in 2...6 { try await server.push("\(number)") }
+            for number in 2...6 { try await server.pushChange("\(number)") }
             // Live, two before it, and the pinned one.
             try await server.until { try server.artifacts() == ["1", "4", "5", "6"] }
             let available = try await server.releases("hello").map {
@@ -60,7 +60,7 @@ struct StorageRetentionTests {
             try await server.setUp(
                 #"{"start":"sleep 2; exec python3 server.py","probe":{"path":"/"},"rollout":{"warm":"0s","watch":"0s"}}"#
             )
-            for number in 1...4 { try await server.push("\(number)") }
+            for number in 1...4 { try await server.pushChange("\(number)") }
             async let rollback = server.kinto("rollback", "hello", "1")
             try await server.until {
                 try await server.releases("hello").first?["status"] as? String == "deploying"
@@ -77,11 +77,11 @@ struct StorageRetentionTests {
     @Test func aBuildIsNotStartedBelowTheFloorAndARollbackIs() async throws {
         try await Server.with { server in
             try await server.setUp(Self.settings)
-            try await server.push("1")
-            try await server.push("2")
+            try await server.pushChange("1")
+            try await server.pushChange("2")
             _ = server.stop()
             try await server.serve("--keep", "free-bytes=900000GiB")
-            let push = try await server.push("3")
+            let push = try await server.pushChange("3")
             let failure = try await server.releases("hello").first?["failure"] as? [String: Any]
             #expect(failure?["code"] as? String == "space-low", "\(push.output)")
             #expect(push.output.contains(server.home), "\(push.output)")
@@ -97,7 +97,7 @@ struct StorageRetentionTests {
     @Test func remainsOfAnEarlierServerAreSweptAtTheStart() async throws {
         try await Server.with { server in
             try await server.setUp(Self.settings)
-            try await server.push("1")
+            try await server.pushChange("1")
             _ = server.stop()
             for path in ["artifacts/.new-x/tree", "artifacts/orphan/tree", "work/hello/production/9/deep"] {
                 try Files.makeDirectories("\(server.home)/\(path)")
@@ -110,7 +110,7 @@ struct StorageRetentionTests {
                     && Files.list("\(server.home)/work/hello/production").isEmpty
             }
             #expect(try await server.kinto("prune", "--json").status == 0)
-            #expect(try await server.push("2").output.contains("is live"))
+            #expect(try await server.pushChange("2").output.contains("is live"))
         }
     }
 }
@@ -120,5 +120,14 @@ extension Server {
     fileprivate func artifacts() throws -> [String] {
         try Files.list("\(home)/artifacts").filter { !$0.hasPrefix(".") }
             .compactMap { $0.split(separator: ".").last.map(String.init) }.sorted()
+    }
+}
+
+extension Server {
+    /// Another tree, or an artifact that is there would be taken for it.
+    @discardableResult
+    fileprivate func pushChange(_ number: String) async throws -> Result {
+        try write("number", number)
+        return try await push(number)
     }
 }

@@ -7,7 +7,7 @@ import Wire
 @testable import KintoCore
 
 /// What becomes of a trigger, by the store alone.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct AcceptTests {
     private static func commit(_ number: Int) throws -> CommitID {
         try #require(CommitID(String(repeating: "0", count: 39) + String(number, radix: 16)))

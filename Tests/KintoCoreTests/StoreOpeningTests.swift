@@ -7,7 +7,7 @@ import Testing
 import Wire
 
 /// What the database must be like to be used.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct StoreOpeningTests {
     /// Scenario 13, the way up.
     @Test func aDatabaseOfTheFirstSchemaIsMigratedWithAllThatItHolds() async throws {

@@ -33,13 +33,19 @@ struct ProcessTree {
         return ProcessTree(group: nil)
     }
 
-    /// Becomes readable when the group becomes empty; nil: without one.
+    /// The file that tells of the group's last process: POLLPRI when it changes, until it is read again (kernel's
+    /// admin-guide/cgroup-v2). nil: without a group.
     func events() -> Descriptor? {
-        guard let directory = group?.unifiedDirectory else { return nil }
-        let raw = kinto_inotify()
-        guard raw >= 0 else { return nil }
-        inotify_add_watch(raw, "\(directory)/cgroup.events", UInt32(IN_MODIFY))
-        return Descriptor(owning: raw)
+        guard let directory = group?.unifiedDirectory,
+            let file = try? Descriptor.open("\(directory)/cgroup.events", O_RDONLY), ProcessTree.rearm(file)
+        else { return nil }
+        return file
+    }
+
+    /// - Returns: false when the group is gone.
+    static func rearm(_ events: Descriptor) -> Bool {
+        var buffer = [UInt8](repeating: 0, count: 256)
+        return pread(events.raw, &buffer, buffer.count, 0) > 0
     }
 
     /// Zombies count, as long as they are this process's to wait for.

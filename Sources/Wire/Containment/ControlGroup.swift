@@ -195,16 +195,15 @@ public struct ControlGroup: Sendable {
     /// Ends what is in a group, waits until that is gone, at most two seconds, and removes it.
     public static func end(_ directories: [String]) {
         for directory in directories {
-            var poller = pollfd(fd: kinto_inotify(), events: Int16(POLLIN), revents: 0)
-            defer { if poller.fd >= 0 { close(poller.fd) } }
             let events = "\(directory)/cgroup.events"
-            if poller.fd >= 0 { inotify_add_watch(poller.fd, events, UInt32(IN_MODIFY)) }
+            let file = try? Descriptor.open(events, O_RDONLY)
+            var poller = pollfd(fd: file?.raw ?? -1, events: Int16(POLLPRI), revents: 0)
             let latest = ContinuousClock.now + .seconds(2)
             while ControlGroups.lines(events).contains("populated 1"), ContinuousClock.now < latest {
                 try? write("1", to: "\(directory)/cgroup.kill")
                 poll(&poller, 1, 50)
-                var buffer = [UInt8](repeating: 0, count: 4096)
-                if poller.fd >= 0 { while read(poller.fd, &buffer, buffer.count) > 0 {} }
+                var buffer = [UInt8](repeating: 0, count: 256)
+                if let file { _ = pread(file.raw, &buffer, buffer.count, 0) }
             }
             remove(directory, depth: 0)
             rmdir(Files.parent(of: directory))
