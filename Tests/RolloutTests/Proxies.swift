@@ -55,7 +55,9 @@ final class Proxies: Sendable {
         close(listener)
     }
 
-    func process(_ version: String, listen: String? = nil, limits: [String] = []) throws -> ProxyProcess {
+    func process(_ version: String, listen: String? = nil, limits: [String] = ["idle-time=10m"]) throws
+        -> ProxyProcess
+    {
         ProxyProcess(
             home: home, supervisors: supervisors,
             settings: ProxySettings(
