@@ -66,7 +66,7 @@ extension Actions {
         let journal = ScaleRecord(store: store, id: live.id)
         do {
             try await rollout.raise(plan, Array(live.instances.count + 1...plan.instances), journal) {
-                started.append($0)
+                started.put($0)
             }
             try await routes.set(Deployment.route(live, to: live.instances + started))
             await watch(live, live.instances + started, plan)
@@ -105,7 +105,7 @@ private struct ScaleRecord: RolloutJournal {
 
     func enter(_ stage: Stage) async throws {}
     func starting(_ instance: Instance) async throws {
-        try await store.update(id, step: "starting \(instance.name)") { $0.instances.append(instance) }
+        try await store.update(id, step: "starting \(instance.name)") { $0.instances.put(instance) }
     }
     func swapping() async throws -> RolloutPlan.Previous? { nil }
     func swapped(from previous: RolloutPlan.Previous?, baseline: Double) async throws {}

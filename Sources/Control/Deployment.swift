@@ -164,7 +164,7 @@ struct Deployment: Sendable {
             var started: [Instance] = []
             do {
                 let missing = (1...max(1, plan.instances)).filter { !names.contains("web.\($0)") }
-                try await rollout.raise(plan, missing, journal) { started.append($0) }
+                try await rollout.raise(plan, missing, journal) { started.put($0) }
                 try await rollout.gate.with(release.target) { [started] in
                     _ = try await journal.swapping()
                     try await routes.set(Deployment.route(release, to: running + started))
@@ -238,8 +238,7 @@ private struct RestartJournal: RolloutJournal {
     func enter(_ stage: Stage) async throws {}
     func starting(_ instance: Instance) async throws {
         try await store.update(release.id, step: "starting \(instance.name) again") {
-            $0.instances.removeAll { $0.name == instance.name }
-            $0.instances.append(instance)
+            $0.instances.put(instance)
         }
     }
     func swapping() async throws -> RolloutPlan.Previous? {

@@ -213,3 +213,14 @@ public struct Instance: Sendable, Hashable, Codable {
         self.restarts = restarts
     }
 }
+
+extension [Instance] {
+    /// Adds an instance, in the place of the one of its name if there is one.
+    public mutating func put(_ instance: Instance) {
+        if let index = firstIndex(where: { $0.name == instance.name }) {
+            self[index] = instance
+        } else {
+            append(instance)
+        }
+    }
+}

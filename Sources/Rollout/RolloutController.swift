@@ -32,7 +32,7 @@ public struct RolloutController: Sendable {
         var started: [Instance] = []
         do {
             try await journal.enter(.start)
-            try await raise(plan, Array(1...max(1, plan.instances)), journal) { started.append($0) }
+            try await raise(plan, Array(1...max(1, plan.instances)), journal) { started.put($0) }
             try Task.checkCancellation()
             try Fault.healthy.reach()
             swap = try await self.swap(plan, to: started, journal)
@@ -58,7 +58,8 @@ public struct RolloutController: Sendable {
     }
 
     /// Starts instances side by side and waits until all of them are live.
-    /// - Parameter began: told of each as soon as it runs: whatever happens then, the caller stops them.
+    /// - Parameter began: told of each as soon as it runs, one of the same name in its stead: whatever happens then, the
+    ///   caller stops them.
     public func raise(
         _ plan: RolloutPlan, _ numbers: [Int], _ journal: any RolloutJournal,
         began: (Instance) -> Void
@@ -70,9 +71,34 @@ public struct RolloutController: Sendable {
             began(started[started.count - 1].0)
         }
         try await journal.enter(.probe)
-        for (instance, handle) in started { try await prove(instance, handle, plan, journal) }
+        for index in started.indices {
+            for attempt in 1... {
+                let (instance, handle) = started[index]
+                do {
+                    try await prove(instance, handle, plan, journal)
+                    break
+                } catch let failure as Failure
+                    where attempt < Self.portAttempts && lostItsPort(instance, failure)
+                {
+                    await journal.log(
+                        .detail("Another program took port \(instance.port) meanwhile: starting on another"))
+                    await stop([instance], grace: .seconds(0))
+                    started[index] = try await start(instance.name, plan, journal)
+                    began(started[index].0)
+                }
+            }
+        }
         let places = started.map { "\($0.0.name) on 127.0.0.1:\($0.0.port)" }
         await journal.log(.step("Healthy: \(places.joined(separator: ", "))"))
+    }
+
+    /// Ports cannot be kept for somebody: between the choice and the instance's own call another program may come.
+    private static let portAttempts = 4
+
+    private func lostItsPort(_ instance: Instance, _ failure: Failure) -> Bool {
+        guard ["exited", "foreign-listener"].contains(failure.code) else { return false }
+        let own = Set(Listeners.of(instance.supervisor, port: instance.port).map(\.inode))
+        return Listeners.all(port: instance.port).contains { $0.isReachable && !own.contains($0.inode) }
     }
 
     /// What a swap replaced.

@@ -56,8 +56,7 @@ public actor ReleaseRecorder {
             id, step: "starting \(instance.name) under supervisor \(instance.supervisor.pid)"
         ) {
             try ReleaseRecorder.requireOpen($0)
-            $0.instances.removeAll { $0.name == instance.name }
-            $0.instances.append(instance)
+            $0.instances.put(instance)
         }
     }
 

@@ -3,6 +3,7 @@ import Foundation
 import HTTPClient
 import TestSupport
 import Testing
+import Wire
 
 /// What a kinto.json and the commands promise, each once from end to end.
 @Suite(.serialized, .timeLimit(.minutes(5)))
@@ -48,6 +49,27 @@ struct FeatureTests {
                 return pid != nil && pid != first && now?[0]["restarts"] as? Int == 1
             }
             for _ in 0..<20 { #expect(try await server.get().status == 200) }
+        }
+    }
+
+    /// The port is free when it is chosen, and not any more when the application wants it.
+    @Test func aPortThatIsTakenMeanwhileIsExchangedForAnother() async throws {
+        try await Server.with { server in
+            try server.touch("first")
+            try await server.setUp(
+                #"{"start":"if [ -e \#(server.root)/first ]; then rm \#(server.root)/first; echo $PORT > \#(server.root)/port; touch \#(server.root)/chosen; while [ ! -e \#(server.root)/taken ]; do sleep 0.05; done; fi; exec python3 server.py","probe":{"path":"/"}}"#
+            )
+            let pushing = Task { try await server.push("first") }
+            try await server.until { FileManager.default.fileExists(atPath: "\(server.root)/chosen") }
+            let text = try String(contentsOfFile: "\(server.root)/port", encoding: .utf8)
+            let port = try #require(UInt16(text.trimmingCharacters(in: .whitespacesAndNewlines)))
+            let other = try SocketAddress.loopback(port).listen(backlog: 1)
+            try server.touch("taken")
+            let push = try await pushing.value
+            withExtendedLifetime(other) {}
+            #expect(push.output.contains("Another program took port \(port) meanwhile"), "\(push.output)")
+            #expect(push.output.contains("Release 1 is live"), "\(push.output)")
+            #expect(try await server.get().status == 200)
         }
     }
 
