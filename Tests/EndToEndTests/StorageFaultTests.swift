@@ -65,7 +65,7 @@ extension StorageFaultTests {
             try await server.push("first")
             let (before, pid) = (try await server.body(), server.pid)
             let visitors = Visitors(server, count: 2)
-            try Files.removeTree("\(server.home)/services")
+            try await server.until { (try? Files.removeTree("\(server.home)/services")) != nil }
             #expect(try await server.body() == before)
             #expect(try await server.kinto("logs", "hello", "--release", "1").status <= 3)
             #expect(try await server.push("second").output.contains("Release 2 is live"))
