@@ -70,7 +70,10 @@ struct StorageRetentionTests {
             }
             #expect(try await rollback.output.contains("Release 5 is live"))
             #expect(try await server.get().status == 200)
-            #expect(try server.artifacts() == ["1", "4"])
+            try await server.until {
+                try await server.kinto("prune", "--keep", "1").status == 0
+                    && server.artifacts() == ["1", "4"]
+            }
         }
     }
 
