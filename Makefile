@@ -30,13 +30,17 @@ SERVERS := ^(EndToEndTests|ProxyDriverTests)\.
 test: PACKAGES += nginx haproxy caddy openssl curl nghttp2-client bubblewrap util-linux gcc libc6-dev
 test: deps ## build and run all tests, also with the real nginx, HAProxy and Caddy
 	$(SWIFT) build --build-tests
-	@# Those that block threads first: they would hold up those that wait for servers, of which a few run at a time.
-	@rm -f .build/test.log; status=0; set -o pipefail; \
+	@# Those that block threads first: they would hold up those that wait for servers, of which a few run at a time. Into
+	@# files: a pipe may be made non-blocking by a program that was started with it, and lines be lost.
+	@rm -f .build/test-*.log; status=0; number=0; \
 	for which in '--skip $(SERVERS)' '--experimental-maximum-parallelization-width 8 --filter $(SERVERS)'; do \
+	    number=$$((number + 1)); log=.build/test-$$number.log; : >$$log; \
 	    echo "$(SWIFT) test --skip-build $$which"; \
-	    $(SWIFT) test --skip-build $$which 2>&1 | tee -a .build/test.log || status=1; \
+	    $(SWIFT) test --skip-build $$which >>$$log 2>&1 </dev/null & pid=$$!; \
+	    tail -n +1 -f --pid=$$pid $$log; \
+	    wait $$pid || status=1; \
 	done; \
-	if (( status )); then echo 'what failed:'; grep -aE '✘|↳' .build/test.log | tail -n 40; exit 1; fi
+	if (( status )); then echo 'what failed:'; grep -ahE '✘|↳' .build/test-*.log | tail -n 40; exit 1; fi
 
 lint: ## format and architecture checks
 	$(SWIFT) format lint --strict --recursive Sources Tests Package.swift
