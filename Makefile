@@ -34,11 +34,16 @@ test: deps ## build and run all tests, also with the real nginx, HAProxy and Cad
 	@# files: a pipe may be made non-blocking by a program that was started with it, and lines be lost.
 	@rm -f .build/test-*.log; status=0; number=0; \
 	for which in '--skip $(SERVERS)' '--experimental-maximum-parallelization-width 8 --filter $(SERVERS)'; do \
-	    number=$$((number + 1)); log=.build/test-$$number.log; : >$$log; \
-	    echo "$(SWIFT) test --skip-build $$which"; \
-	    $(SWIFT) test --skip-build $$which >>$$log 2>&1 </dev/null & pid=$$!; \
-	    tail -n +1 -f --pid=$$pid $$log; \
-	    wait $$pid || status=1; \
+	    for attempt in 1 2; do \
+	        number=$$((number + 1)); log=.build/test-$$number.log; : >$$log; failed=0; \
+	        echo "$(SWIFT) test --skip-build $$which"; \
+	        $(SWIFT) test --skip-build $$which >>$$log 2>&1 </dev/null & pid=$$!; \
+	        tail -n +1 -f --pid=$$pid $$log; \
+	        wait $$pid || failed=1; \
+	        grep -aqE 'Test run with [0-9]+ tests' $$log && break; \
+	        echo 'the runner ended without its closing line'; failed=1; \
+	    done; \
+	    (( failed )) && status=1; \
 	done; \
 	if (( status )); then echo 'what failed:'; grep -ahE '✘|↳' .build/test-*.log | tail -n 40; exit 1; fi
 
