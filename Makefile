@@ -7,7 +7,7 @@ DESTDIR ?=
 SWIFT ?= swift
 PACKAGES := libgit2-dev libcurl4-openssl-dev libssl-dev libnghttp2-dev libsqlite3-dev pkg-config git python3 openssh-server
 
-.PHONY: deps build test lint format bench bench-proxy bench-queue swap-drivers fuzz faults soak soak-swaps soak-undo soak-proxy soak-long crash demo install clean help
+.PHONY: deps build test lint format bench bench-proxy bench-queue swap-drivers fuzz fuzz-hooks faults soak soak-swaps soak-undo soak-proxy soak-long crash demo install clean help
 
 deps: ## install the missing Debian packages
 	@missing=(); for package in $(PACKAGES); do \
@@ -81,6 +81,10 @@ swap-drivers: deps ## 50 swaps under load with the real nginx, HAProxy and Caddy
 
 fuzz: deps ## the proxy's parsers under libFuzzer and the address sanitizer (RUNS=10000000)
 	scripts/fuzz $(RUNS)
+
+fuzz-hooks: deps ## a million changed deliveries against the webhook door's readers (RUNS=1000000)
+	$(SWIFT) build --build-tests
+	KINTO_FUZZ=$(or $(RUNS),1000000) $(SWIFT) test --skip-build --filter WebhookFuzzTests
 
 faults: PACKAGES += curl gcc libc6-dev
 faults: deps ## every file operation of a deploy fails once, each power cut is replayed (an hour)

@@ -37,7 +37,11 @@ struct GenericPayload: Decodable {
             throw Failure(code: "malformed", "'ref' and 'branch' are texts")
         }
         guard let named = reference, !named.isEmpty else {
-            return RefChange(reference: "", commit: commit.flatMap { CommitID($0) })
+            guard let commit else { return .tracked }
+            guard let parsed = CommitID(commit), !parsed.isZero else {
+                throw Failure(code: "malformed", "the payload's commit is none, and it names no branch")
+            }
+            return RefChange(reference: "", commit: parsed)
         }
         if !named.hasPrefix("refs/") { reference = "refs/heads/\(named)" }
         if commit == nil, deleted?.value != true {
