@@ -7,7 +7,7 @@ DESTDIR ?=
 SWIFT ?= swift
 PACKAGES := libgit2-dev libcurl4-openssl-dev libssl-dev libnghttp2-dev libsqlite3-dev pkg-config git python3 openssh-server
 
-.PHONY: deps build test lint format bench bench-proxy bench-queue swap-drivers fuzz fuzz-hooks faults soak soak-swaps soak-undo soak-proxy soak-long crash demo install clean help
+.PHONY: deps build test lint format bench bench-proxy bench-queue bench-hooks swap-drivers fuzz fuzz-hooks faults soak soak-swaps soak-undo soak-proxy soak-long crash demo install clean help
 
 deps: ## install the missing Debian packages
 	@missing=(); for package in $(PACKAGES); do \
@@ -73,6 +73,10 @@ bench-proxy: release load ## the proxy beside nginx, HAProxy and Caddy from Debi
 
 bench-queue: release ## 1,000 webhooks and 1,000 hooks in 10 s each: accepted, lost, p50, p99
 	scripts/bench-queue
+
+bench-hooks: PACKAGES += webhook wrk
+bench-hooks: release ## signed and refused deliveries beside adnanh/webhook
+	scripts/bench-hooks
 
 swap-drivers: PACKAGES += nginx haproxy caddy
 swap-drivers: deps ## 50 swaps under load with the real nginx, HAProxy and Caddy (SWAPS=50)

@@ -78,6 +78,7 @@ let package = Package(
             dependencies: [
                 "CLinux", "KintoCore", "Runner", "HookReceiver", "Rollout", "Wire",
                 .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

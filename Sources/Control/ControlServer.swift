@@ -120,7 +120,7 @@ public enum ControlServer {
             configuration: .init(address: .unixDomainSocket(path: home.socket)),
             onServerRunning: { _ in chmod(home.socket, 0o600) }, logger: quiet)
         let remote = Application(
-            router: server.router(trusted: false),
+            router: server.router(trusted: false), server: .http1(configuration: APIServer.limits),
             configuration: .init(address: .hostname(listen.host, port: Int(listen.port))), logger: quiet)
         let worker = BackgroundWork { [logger] in
             await withTaskGroup(of: Void.self) { group in

@@ -243,4 +243,54 @@ struct WebhookDoorTests {
             }
         }
     }
+
+    /// Scenario 28, and what is never ended in a head.
+    @Test func dripsAreClosedByTimeAndGoodDeliveriesGoOn() async throws {
+        try await Server.with { server in
+            let hook = try await Hook(server, "--provider", "github")
+            // A byte a second of a body, of a head, and bodies that stop: each ends by itself.
+            let script = """
+                import socket, sys, time
+                port, count = int(sys.argv[1]), int(sys.argv[2])
+                body = b"POST /hooks/hello HTTP/1.1\\r\\nHost: a\\r\\nContent-Type: application/json\\r\\nContent-Length: 1000\\r\\n\\r\\n"
+                drips = []
+                for number in range(count):
+                    s = socket.create_connection(("127.0.0.1", port))
+                    s.sendall(body if number % 3 else b"POST /hooks/hello HTTP/1.1\\r\\nX: ")
+                    s.setblocking(False)
+                    drips.append((s, number % 3 != 2))
+                began = time.monotonic()
+                print("open", flush=True)
+                answers = set()
+                while drips and time.monotonic() - began < 100:
+                    for one in list(drips):
+                        s, goes_on = one
+                        try:
+                            if goes_on: s.send(b"x")
+                            answer = s.recv(4096)
+                            if answer: answers.add(answer[:12])
+                            else: drips.remove(one)
+                        except BlockingIOError: pass
+                        except OSError: drips.remove(one)
+                    time.sleep(1)
+                print("left", len(drips), "answers", sorted(answers), flush=True)
+                """
+            try server.write("drip.py", script)
+            let dripping = Task {
+                try await server.run(
+                    "/usr/bin/python3", ["\(server.work)/drip.py", "\(server.listen)", "300"])
+            }
+            let body = #"{"ref":"refs/heads/else","after":"\#(hook.commit)"}"#
+            for number in 0..<20 {
+                let answer = try await hook.post(
+                    [
+                        "X-GitHub-Event: push", "X-GitHub-Delivery: \(number)",
+                        "X-Hub-Signature-256: sha256=\(hook.digest(body))",
+                    ], body)
+                #expect(answer.status == 200)
+            }
+            let output = try await dripping.value.output
+            #expect(output.contains("left 0 answers [b'HTTP/1.1 408']"), "\(output)")
+        }
+    }
 }

@@ -3,6 +3,7 @@ internal import Crypto
 internal import Foundation
 internal import Glibc
 internal import Hummingbird
+internal import HummingbirdCore
 internal import KintoCore
 internal import Logging
 internal import NIOCore
@@ -15,6 +16,12 @@ struct APIServer: Sendable {
     let actions: Actions
     let version: String
     let limiter = RefusalLimiter()
+
+    /// What a visitor may send before anything is known of it. A head, or a pause within a request, lasts 30 s at most.
+    static let limits = HTTP1Channel.Configuration(
+        idleTimeout: .seconds(30),
+        httpDecoderConfiguration: .init(
+            maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 64 << 10, maxHeaderFieldCount: 100))
 
     func router(trusted: Bool) -> Router<Context> {
         let router = Router(context: Context.self)
@@ -39,9 +46,18 @@ struct DoorContext: RequestContext {
     /// The visitor's address, an IPv6 one by its /64; nil at the unix socket.
     let source: String?
 
+    private let channel: any Channel
+
     init(source: Source) {
         coreContext = .init(source: source)
+        channel = source.channel
         self.source = source.channel.remoteAddress.flatMap(DoorContext.address)
+    }
+
+    /// Ends the connection as soon as an answer had its time to go out.
+    func close() {
+        let channel = channel
+        channel.eventLoop.scheduleTask(in: .seconds(1)) { channel.close(promise: nil) }
     }
 
     private static func address(_ address: NIOCore.SocketAddress) -> String? {

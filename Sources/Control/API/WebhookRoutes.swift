@@ -3,12 +3,10 @@ internal import HTTPTypes
 internal import HookReceiver
 internal import Hummingbird
 internal import KintoCore
-internal import NIOCore
 internal import Wire
 
 /// `POST /hooks/NAME`: a forge's delivery becomes a release, or is told why not.
 struct WebhookRoutes: Sendable {
-    static let limit = 25 << 20
     let door: WebhookDoor
     let limiter: RefusalLimiter
 
@@ -18,21 +16,23 @@ struct WebhookRoutes: Sendable {
 
     private func deliver(_ request: Request, _ context: APIServer.Context) async throws -> Response {
         let began = ContinuousClock.now
-        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > WebhookRoutes.limit {
-            throw tooLarge
-        }
-        let body: [UInt8]
-        do {
-            body = Array(try await request.body.collect(upTo: WebhookRoutes.limit).readableBytesView)
-        } catch is NIOTooManyBytesError { throw tooLarge }
-        try Fault.bodyRead.reach()
-        let incoming = IncomingDelivery(
-            request.headers.lazy.map { ($0.name.rawName, $0.value) }, body: body)
         let name = try context.parameters.require("name")
         let answer: WebhookDoor.Answer
-        do { answer = try await door.take(incoming, for: name, began: began) } catch let failure as Failure
-            where failure.code == "unsupported-media-type"
-        { return Response(status: .unsupportedMediaType) }
+        do {
+            answer = try await DeliveryBody.read(request) { body in
+                try Fault.bodyRead.reach()
+                let fields = request.headers.lazy.map { ($0.name.rawName, $0.value) }
+                return try await door.take(IncomingDelivery(fields, body: body), for: name, began: began)
+            }
+        } catch let trouble as DeliveryBody.Trouble {
+            // What is not read any more must not keep the connection.
+            context.close()
+            return Response(
+                status: trouble == .tooLong ? .contentTooLarge : .requestTimeout,
+                headers: [.connection: "close"])
+        } catch let failure as Failure where failure.code == "unsupported-media-type" {
+            return Response(status: .unsupportedMediaType)
+        }
         guard case .refused = answer else {
             return try DeliveryAnswer(answer, Target(service: ServiceName(name))).response()
         }
@@ -41,8 +41,6 @@ struct WebhookRoutes: Sendable {
         }
         throw Problem(Failure(code: "unauthorized", "missing or wrong signature"))
     }
-
-    private var tooLarge: HTTPError { HTTPError(.contentTooLarge, message: "deliveries are at most 25 MiB") }
 }
 
 /// What a delivery is answered with.

@@ -152,7 +152,16 @@ extension Decodable {
         do {
             let decoder = JSONDecoder()
             decoder.keyDecodingStrategy = .convertFromSnakeCase
-            return try decoder.decode(Self.self, from: Data(text))
+            // Not copied: a payload may be 25 MiB long.
+            return try text.withUnsafeBytes { bytes in
+                guard let start = bytes.baseAddress else {
+                    return try decoder.decode(Self.self, from: Data())
+                }
+                let data = Data(
+                    bytesNoCopy: UnsafeMutableRawPointer(mutating: start), count: bytes.count,
+                    deallocator: .none)
+                return try decoder.decode(Self.self, from: data)
+            }
         } catch { throw Failure(code: "malformed", "the payload is not a JSON object") }
     }
 }
