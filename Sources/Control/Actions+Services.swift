@@ -74,39 +74,6 @@ extension Actions {
             remote: source == .remote ? nil : "git remote add kinto \(path)")
     }
 
-    /// Where a forge sends a service's deliveries, as this server is reached by itself.
-    private func hookAddress(_ service: ServiceName) -> String {
-        "http://\(options.listen)/hooks/\(service)"
-    }
-
-    struct Rotated: Encodable {
-        let name, url, secret: String
-        let provider: Provider
-        /// Until when the secret before signs, too.
-        let previousUntil: String
-    }
-
-    /// Puts a new secret into force, beside the present one for a while.
-    /// - Parameters:
-    ///   - given: nil: a random one is made.
-    ///   - overlap: how long the present one is in force beside it.
-    /// - Throws: `Failure` of code `unknown-service` or `invalid-secret`.
-    func rotateSecret(_ service: ServiceName, to given: String?, overlap: Duration) async throws -> Rotated {
-        guard let known = try await store.service(service) else {
-            throw Failure(code: "unknown-service", "there is no service '\(service)'")
-        }
-        if let given, let reason = WebhookSignature.unusable(given) {
-            throw Failure(code: "invalid-secret", reason)
-        }
-        let secret = given ?? Actions.random()
-        let milliseconds = Int64(overlap.components.seconds) * 1000
-        let until = Timestamp(milliseconds: Timestamp.now.milliseconds + milliseconds)
-        try await store.rotateSecret(service, to: secret, until: until)
-        return Rotated(
-            name: service.description, url: hookAddress(service), secret: secret, provider: known.provider,
-            previousUntil: until.rfc3339)
-    }
-
     /// Stops and forgets a service; a repository that the operator gave is left but for the hooks.
     func removeService(_ name: ServiceName) async throws {
         let target = Target(service: name)
@@ -162,6 +129,8 @@ extension Actions {
             let queued: Int
             /// What a newer trigger does to those before it.
             let queue: QueuePolicy
+            /// What becomes of a push of which no delivery told.
+            let missed: MissedPushPolicy
             let suspended, paused, maintenance: Bool
             /// Why pushes are not deployed.
             let deploysStopped: String?
@@ -206,6 +175,7 @@ extension Actions {
                         live: live.map { ReleaseJSON(release: $0) },
                         releases: open.map { ReleaseJSON(release: $0) },
                         queued: open.count { $0.status == .queued }, queue: service.queue,
+                        missed: service.missed,
                         suspended: environment.suspended,
                         paused: environment.paused, maintenance: environment.maintenance != nil,
                         deploysStopped: environment.deploysStopped,

@@ -111,6 +111,10 @@ public enum ControlServer {
         let rest = try await recovery.takeOver()
         await retention.soon()
         let intake = SpoolIntake(actions, logger: logger)
+        let remotes = ChildFetcher(home: home, fetcher: Fetcher(program: options.executablePath))
+        let missed = options.lookEvery.map { every in
+            MissedPushes(actions, every: every, logger: logger) { try await remotes.tip($0, branch: $1) }
+        }
 
         let server = APIServer(actions: actions, version: options.version)
         unlink(home.socket)
@@ -142,6 +146,7 @@ public enum ControlServer {
                 // In the order of acceptance.
                 for release in (try? await store.openReleases()) ?? [] { await lanes.wake(release.target) }
                 group.addTask { await intake.run() }
+                group.addTask { await missed?.run() }
                 await group.waitForAll()
             }
         } stop: {
@@ -234,20 +239,27 @@ private struct ChildFetcher: RemoteFetcher {
     let home: Home
     let fetcher: Fetcher
 
+    /// The commit that a branch is at there; nothing is downloaded.
+    func tip(_ service: RegisteredService, branch: String) async throws -> CommitID {
+        var spec = try spec(service, branch: branch)
+        spec.onlyLists = true
+        return try await fetcher.fetch(spec, deadline: .seconds(30))
+    }
+
+    private func spec(_ service: RegisteredService, branch: String) throws -> FetchSpec {
+        let keys = "\(home.path)/keys/\(service.name)"
+        return FetchSpec(
+            address: try GitAddress(service.repository), repository: home.repository(service.name),
+            references: ["refs/heads/\(branch)"], sshKey: Files.exists(keys) ? keys : nil,
+            knownHosts: Files.exists("\(home.path)/known_hosts") ? "\(home.path)/known_hosts" : nil)
+    }
+
     func fetch(_ service: RegisteredService, branch: String, log: @escaping @Sendable (LogLine) -> Void)
         async throws -> CommitID
     {
         let path = home.repository(service.name)
         if !Files.exists(path) { try await Blocking.run { try GitRepository.createBare(path) } }
-        let keys = "\(home.path)/keys/\(service.name)"
-        return try await fetcher.fetch(
-            FetchSpec(
-                address: GitAddress(service.repository), repository: path,
-                references: ["refs/heads/\(branch)"],
-                sshKey: Files.exists(keys) ? keys : nil,
-                knownHosts: Files.exists("\(home.path)/known_hosts") ? "\(home.path)/known_hosts" : nil),
-            deadline: .seconds(600)
-        ) { progress in
+        return try await fetcher.fetch(spec(service, branch: branch), deadline: .seconds(600)) { progress in
             log(
                 .detail("received \(progress.received) of \(progress.total) objects, \(progress.bytes) bytes")
             )

@@ -35,6 +35,8 @@ public struct ServeOptions: Sendable {
     public var containment: ContainmentOptions
     /// `NAME=VALUE` of what is kept, see `RetentionSettings`.
     public var keep: [String]
+    /// How often remote repositories are looked at for pushes of which no delivery told; nil: never.
+    public var lookEvery: Duration?
     /// How many releases are built at once.
     public var builds: Int
     /// How many are brought from their start to their swap at once.
@@ -48,7 +50,8 @@ public struct ServeOptions: Sendable {
     public init(
         home: Home, listen: String, proxy: Proxy = .embedded, proxyListen: String,
         proxyTLSListen: String? = nil, redirectsToTLS: Bool = true,
-        proxyLimits: [String] = [], keep: [String] = [], builds: Int? = nil, rollouts: Int? = nil,
+        proxyLimits: [String] = [], keep: [String] = [], lookEvery: Duration? = .seconds(300),
+        builds: Int? = nil, rollouts: Int? = nil,
         containment: ContainmentOptions = ContainmentOptions(),
         runtimePath: String, executablePath: String, version: String
     ) {
@@ -61,6 +64,7 @@ public struct ServeOptions: Sendable {
         self.proxyLimits = proxyLimits
         self.containment = containment
         self.keep = keep
+        self.lookEvery = lookEvery
         let cores = ProcessInfo.processInfo.activeProcessorCount
         self.builds = builds ?? max(2, cores / 2)
         self.rollouts = rollouts ?? max(4, 2 * cores)

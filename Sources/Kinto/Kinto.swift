@@ -116,10 +116,18 @@ struct Serve: AsyncParsableCommand {
     @OptionGroup(title: "Builds and services (docs/containment.md)") var containment: ContainmentArguments
     @Option(help: "How many releases are built at once; see docs/queue.md.") var builds: Int?
     @Option(help: "How many are started and swapped at once.") var rollouts: Int?
+    @Option(
+        help:
+            "How often remote repositories are asked for pushes of which no delivery told; 0s: never. See docs/webhooks.md."
+    )
+    var lookEvery = "5m"
     @OptionGroup(title: "Another proxy (docs/proxies.md)") var proxyOptions: ProxyOptions
     @OptionGroup(title: "Storage (docs/storage.md)") var storageOptions: StorageOptions
 
     func validate() throws {
+        if TimeSpan(lookEvery) == nil {
+            throw ValidationError("--look-every wants a time like 30s or 5m, not '\(lookEvery)'")
+        }
         for (name, count) in [("builds", builds), ("rollouts", rollouts)] {
             guard (1...1000).contains(count ?? 1) else {
                 throw ValidationError("--\(name) wants a number from 1 to 1000")
@@ -127,12 +135,18 @@ struct Serve: AsyncParsableCommand {
         }
     }
 
+    /// nil: never.
+    private var look: Duration? {
+        TimeSpan(lookEvery).flatMap { $0.milliseconds > 0 ? .milliseconds(max(1000, $0.milliseconds)) : nil }
+    }
+
     func run() async throws {
         try await ControlServer.run(
             ServeOptions(
                 home: options.directory, listen: listen, proxy: proxyOptions.choice, proxyListen: proxyListen,
                 proxyTLSListen: proxyTlsListen, redirectsToTLS: !noHttpsRedirect,
-                proxyLimits: proxyLimit, keep: storageOptions.keep, builds: builds, rollouts: rollouts,
+                proxyLimits: proxyLimit, keep: storageOptions.keep, lookEvery: look, builds: builds,
+                rollouts: rollouts,
                 containment: containment.choice,
                 runtimePath: Kinto.runtimePath,
                 executablePath: Kinto.executablePath, version: Kinto.version))

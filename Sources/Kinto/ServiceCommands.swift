@@ -80,6 +80,9 @@ struct ServiceCommand: AsyncParsableCommand {
                   cancel  the running one is aborted, unless its swap has begun
                   every   each is deployed, in order
 
+                --missed says what becomes of a push to a remote repository of which no delivery told: deploy, warn
+                (kinto deliveries lists it), or off.
+
                 --provider says who sends the webhooks: what is signed in another way is refused.
 
                 EXAMPLES:
@@ -90,10 +93,14 @@ struct ServiceCommand: AsyncParsableCommand {
         @Argument var name: String
         @Option(help: "wait, cancel or every.") var queue: String?
         @Option(help: "\(Provider.list).") var provider: String?
+        @Option(help: "deploy, warn or off.") var missed: String?
 
         func validate() throws {
-            if queue == nil, provider == nil {
-                throw ValidationError("name what to set: --queue or --provider")
+            if let missed, MissedPushPolicy(rawValue: missed) == nil {
+                throw ValidationError("--missed is one of deploy, warn, off, not '\(missed)'")
+            }
+            if queue == nil, provider == nil, missed == nil {
+                throw ValidationError("name what to set: --queue, --provider or --missed")
             }
             try queue.map { try check(queue: $0) }
             try check(provider: provider)
@@ -103,56 +110,13 @@ struct ServiceCommand: AsyncParsableCommand {
             var body: [String: Any] = [:]
             body["queue"] = queue
             body["provider"] = provider
+            body["missed"] = missed
             let shown = try await options.client.call("PATCH", "/services/\(name)", body)
             if options.json { return Output.json(shown) }
             guard !options.quiet else { return }
             if let queue { Output.line("\(name): a newer push finds the queue at '\(queue)'") }
+            if let missed { Output.line("\(name): a push of which no delivery told: \(missed)") }
             if let provider { Output.line("\(name): webhooks are read and checked as those of \(provider)") }
-        }
-    }
-
-    struct RotateSecret: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Change the secret that signs a service's webhooks.",
-            discussion: """
-                Both secrets sign until the overlap is over: enter the new one at the forge meanwhile.
-
-                EXAMPLES:
-                  kinto service rotate-secret hello
-                  kinto service rotate-secret hello --overlap 1h --secret-from token.txt
-                  kinto service rotate-secret hello --overlap 0s        the present one is known to others
-                """)
-        @OptionGroup var options: GlobalOptions
-        @Argument var name: String
-        @Option(help: "How long the present secret signs beside the new one.") var overlap = "24h"
-        @Option(help: "A file with the secret, or - for standard input. Without: a random one.")
-        var secretFrom: String?
-
-        func validate() throws {
-            if TimeSpan(overlap) == nil {
-                throw ValidationError("--overlap wants a time like 30m or 24h, not '\(overlap)'")
-            }
-        }
-
-        func run() async throws {
-            var body: [String: Any] = [:]
-            body["overlap"] = TimeSpan(overlap)?.milliseconds
-            if let secretFrom {
-                let data =
-                    secretFrom == "-"
-                    ? FileHandle.standardInput.readDataToEndOfFile()
-                    : FileManager.default.contents(atPath: secretFrom)
-                guard let data else { throw ValidationError("\(secretFrom) cannot be read") }
-                body["secret"] = String(decoding: data, as: UTF8.self).trimmingCharacters(
-                    in: .whitespacesAndNewlines)
-            }
-            let rotated =
-                try await options.client.call("POST", "/services/\(name)/rotate-secret", body)
-                as? [String: Any] ?? [:]
-            if options.json { return Output.json(rotated) }
-            Output.line("-----> \(name) has a new webhook secret")
-            Output.webhook(rotated)
-            Output.line("       The one before signs until \(rotated["previousUntil"] as? String ?? "")")
         }
     }
 

@@ -26,6 +26,8 @@ public struct RegisteredService: Sendable, Equatable {
     public var previousSecret: PreviousSecret?
     /// What a newer trigger does to those before it.
     public var queue: QueuePolicy
+    /// What becomes of a push of which no delivery told.
+    public var missed: MissedPushPolicy
 
     /// A secret that ends.
     public struct PreviousSecret: Sendable, Equatable {
@@ -46,9 +48,10 @@ public struct RegisteredService: Sendable, Equatable {
     public init(
         name: ServiceName, source: Source, repository: String, createdAt: Timestamp,
         provider: Provider = .github, webhookSecret: String, previousSecret: PreviousSecret? = nil,
-        queue: QueuePolicy = .wait
+        queue: QueuePolicy = .wait, missed: MissedPushPolicy = .deploy
     ) {
         self.name = name
+        self.missed = missed
         self.provider = provider
         self.previousSecret = previousSecret
         self.source = source

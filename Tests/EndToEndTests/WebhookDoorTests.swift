@@ -8,54 +8,6 @@ import Testing
 /// The webhook door over sockets: every forge, the secrets' change, refusals, the inbox.
 @Suite(.timeLimit(.minutes(5)))
 struct WebhookDoorTests {
-    private static let settings =
-        #"{"start":"python3 server.py","probe":{"path":"/"},"rollout":{"drain":"1s","warm":"0s","watch":"0s"}}"#
-
-    /// A service fed by a remote repository, and its hook.
-    private struct Hook {
-        let server: Server
-        var secret = ""
-        var commit = ""
-
-        init(_ server: Server, _ words: String...) async throws {
-            self.server = server
-            try await server.setUp(WebhookDoorTests.settings)
-            try await server.push("first")
-            try await server.kinto("service", "remove", "hello", "--yes")
-            try await server.git("clone", "-q", "--bare", server.work, "\(server.root)/remote.git")
-            let added = try await server.run(
-                "\(server.bin)/kinto",
-                ["service", "add", "hello", "--repo", "file://\(server.root)/remote.git", "--json"] + words
-                    + ["--home", server.home])
-            let json = try JSONSerialization.jsonObject(with: Data(added.output.utf8)) as? [String: Any]
-            secret = (json?["webhook"] as? [String: Any])?["secret"] as? String ?? ""
-            commit = try await server.git("rev-parse", "HEAD").output.trimmingCharacters(
-                in: .whitespacesAndNewlines)
-        }
-
-        func post(_ headers: [String], _ body: String, to name: String = "hello") async throws -> (
-            status: Int, body: [String: Any]
-        ) {
-            let answer = try await HTTPClient.send(
-                .init(
-                    "POST", url: "http://127.0.0.1:\(server.listen)/hooks/\(name)",
-                    headers: ["Content-Type: application/json"] + headers, body: Array(body.utf8),
-                    timeout: 60_000))
-            let json = try? JSONSerialization.jsonObject(with: Data(answer.body)) as? [String: Any]
-            return (answer.status, json ?? [:])
-        }
-
-        func digest(_ body: String, _ secret: String? = nil) -> String {
-            HMAC<SHA256>.authenticationCode(
-                for: Array(body.utf8), using: SymmetricKey(data: Array((secret ?? self.secret).utf8))
-            ).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-        }
-
-        func deliveries() async throws -> [[String: Any]] {
-            try await server.json("deliveries", "hello", "--json") as? [[String: Any]] ?? []
-        }
-    }
-
     @Test func theProviderIsTheOperatorsAndCanBeChanged() async throws {
         try await Server.with { server in
             let hook = try await Hook(server, "--provider", "gitlab")
@@ -241,56 +193,6 @@ struct WebhookDoorTests {
                     .init(method, url: "http://127.0.0.1:\(server.listen)/hooks/hello", timeout: 10_000))
                 #expect([404, 405].contains(other.status), "\(method): \(other.status)")
             }
-        }
-    }
-
-    /// Scenario 28, and what is never ended in a head.
-    @Test func dripsAreClosedByTimeAndGoodDeliveriesGoOn() async throws {
-        try await Server.with { server in
-            let hook = try await Hook(server, "--provider", "github")
-            // A byte a second of a body, of a head, and bodies that stop: each ends by itself.
-            let script = """
-                import socket, sys, time
-                port, count = int(sys.argv[1]), int(sys.argv[2])
-                body = b"POST /hooks/hello HTTP/1.1\\r\\nHost: a\\r\\nContent-Type: application/json\\r\\nContent-Length: 1000\\r\\n\\r\\n"
-                drips = []
-                for number in range(count):
-                    s = socket.create_connection(("127.0.0.1", port))
-                    s.sendall(body if number % 3 else b"POST /hooks/hello HTTP/1.1\\r\\nX: ")
-                    s.setblocking(False)
-                    drips.append((s, number % 3 != 2))
-                began = time.monotonic()
-                print("open", flush=True)
-                answers = set()
-                while drips and time.monotonic() - began < 100:
-                    for one in list(drips):
-                        s, goes_on = one
-                        try:
-                            if goes_on: s.send(b"x")
-                            answer = s.recv(4096)
-                            if answer: answers.add(answer[:12])
-                            else: drips.remove(one)
-                        except BlockingIOError: pass
-                        except OSError: drips.remove(one)
-                    time.sleep(1)
-                print("left", len(drips), "answers", sorted(answers), flush=True)
-                """
-            try server.write("drip.py", script)
-            let dripping = Task {
-                try await server.run(
-                    "/usr/bin/python3", ["\(server.work)/drip.py", "\(server.listen)", "300"])
-            }
-            let body = #"{"ref":"refs/heads/else","after":"\#(hook.commit)"}"#
-            for number in 0..<20 {
-                let answer = try await hook.post(
-                    [
-                        "X-GitHub-Event: push", "X-GitHub-Delivery: \(number)",
-                        "X-Hub-Signature-256: sha256=\(hook.digest(body))",
-                    ], body)
-                #expect(answer.status == 200)
-            }
-            let output = try await dripping.value.output
-            #expect(output.contains("left 0 answers [b'HTTP/1.1 408']"), "\(output)")
         }
     }
 }

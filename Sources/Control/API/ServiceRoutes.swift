@@ -19,6 +19,7 @@ struct ServiceRoutes: Sendable {
 
     private struct Settings: Decodable {
         let provider: String?
+        let missed: String?
         let queue: String?
     }
 
@@ -30,6 +31,13 @@ struct ServiceRoutes: Sendable {
         let secret: String?
         /// Milliseconds.
         let overlap: Int?
+    }
+
+    private static func missed(_ text: String) throws -> MissedPushPolicy {
+        guard let policy = MissedPushPolicy(rawValue: text) else {
+            throw Failure(code: "invalid-request", "missed is one of deploy, warn and off")
+        }
+        return policy
     }
 
     private static func provider(_ text: String) throws -> Provider {
@@ -100,7 +108,8 @@ struct ServiceRoutes: Sendable {
             let ask = try await request.decoded(Settings.self)
             try await actions.require(target)
             try await actions.store.set(
-                target.service, provider: ask.provider.map(Self.provider), queue: ask.queue.map(Self.policy))
+                target.service, provider: ask.provider.map(Self.provider), queue: ask.queue.map(Self.policy),
+                missed: ask.missed.map(Self.missed))
             return try await actions.status(version: version, only: target.service.description).services
                 .json()
         }

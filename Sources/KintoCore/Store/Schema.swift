@@ -75,6 +75,7 @@ enum Schema {
             try database.execute(
                 sql: """
                     ALTER TABLE service ADD COLUMN provider TEXT NOT NULL DEFAULT 'github';
+                    ALTER TABLE service ADD COLUMN missed TEXT NOT NULL DEFAULT 'deploy';
                     ALTER TABLE service ADD COLUMN previousSecret TEXT;
                     ALTER TABLE service ADD COLUMN previousSecretUntil INTEGER;
                     ALTER TABLE delivery ADD COLUMN provider TEXT NOT NULL DEFAULT 'github';

@@ -45,13 +45,16 @@ extension Store {
         }
     }
 
-    /// Changes who sends a service's webhooks and what a newer trigger does to those before it; nil: stays as it is.
+    /// Changes settings of a service; nil: stays as it is.
     /// - Throws: `Failure` of code `unknown-service`.
-    public func set(_ service: ServiceName, provider: Provider?, queue: QueuePolicy?) async throws {
+    public func set(
+        _ service: ServiceName, provider: Provider?, queue: QueuePolicy?, missed: MissedPushPolicy?
+    ) async throws {
         try await write {
             try Store.change(
-                $0, service, "provider = coalesce(?, provider), queue = coalesce(?, queue)",
-                [provider?.rawValue, queue?.rawValue])
+                $0, service,
+                "provider = coalesce(?, provider), queue = coalesce(?, queue), missed = coalesce(?, missed)",
+                [provider?.rawValue, queue?.rawValue, missed?.rawValue])
         }
     }
 
@@ -216,7 +219,8 @@ extension Store {
             provider: Provider(rawValue: row["provider"]) ?? .generic,
             webhookSecret: try box.open(row["webhookSecret"], for: place(ofWebhook: name)),
             previousSecret: previous,
-            queue: QueuePolicy(rawValue: row["queue"]) ?? .wait)
+            queue: QueuePolicy(rawValue: row["queue"]) ?? .wait,
+            missed: MissedPushPolicy(rawValue: row["missed"]) ?? .warn)
     }
 
     private static func environment(_ row: Row) throws -> RegisteredEnvironment {

@@ -65,9 +65,10 @@ public enum FetchMain {
     /// libgit2 looks for `.ssh/known_hosts` in the home directory that it finds when it starts: it gets one
     /// of its own, whose file is made for this one host. The verdict is ours, this only settles the kind of
     /// key asked for.
-    private static func openMirror(_ spec: FetchSpec) throws -> FetchMirror {
+    private static func openMirror(_ spec: FetchSpec) throws -> FetchMirror? {
         setenv("HOME", "\(spec.repository)/kinto-home", 1)
-        return try FetchMirror(spec.repository)
+        // What only lists writes nothing, and does not wait for what does.
+        return spec.onlyLists ? nil : try FetchMirror(spec.repository)
     }
 
     private static func prepareKnownHosts(_ spec: FetchSpec) throws -> KnownHosts {

@@ -13,6 +13,8 @@ final class FetchSession {
     private var lastReport = timespec()
     private var credentialsAsked = 0
     private var remoteText: [UInt8] = []
+    /// The commit that was only asked for.
+    private var listed: CommitID?
     /// What a callback decided, which says more than the library's error.
     private var verdict: Failure?
 
@@ -29,6 +31,7 @@ final class FetchSession {
             throw verdict ?? explain(error)
         }
         if let verdict { throw verdict }
+        if let listed { return listed }
         guard let commit = try mirror.commit(reference: spec.references[0]) else {
             throw Failure(code: "fetch-failed", "\(spec.references[0]) of \(spec.address) is not a commit.")
         }
@@ -57,7 +60,7 @@ final class FetchSession {
         connection.follow_redirects = GIT_REMOTE_REDIRECT_NONE
         try git("connect") { git_remote_connect_ext(remote, GIT_DIRECTION_FETCH, &connection) }
         defer { git_remote_disconnect(remote) }
-        if try missingReference(remote) { return }
+        if try missingReference(remote) || spec.onlyLists { return }
         let specs = spec.references.map { "+\($0):\($0)" }
         var pointers: [UnsafeMutablePointer<CChar>?] = specs.map { strdup($0) }
         defer { for pointer in pointers { free(pointer) } }
@@ -79,7 +82,11 @@ final class FetchSession {
         try git("list") { git_remote_ls(&heads, &count, remote) }
         var names: Set<String> = []
         for index in 0..<count {
-            if let name = heads?[index]?.pointee.name { names.insert(String(cString: name)) }
+            guard let head = heads?[index]?.pointee, let name = head.name.map({ String(cString: $0) }) else {
+                continue
+            }
+            names.insert(name)
+            if spec.onlyLists, name == spec.references.first { listed = ObjectID(head.oid).commitID }
         }
         if names.isEmpty {
             verdict = Failure(

@@ -12,6 +12,8 @@ public struct FetchSpec: Sendable {
     public var repository: String
     /// Full names of references, `refs/heads/main`; the first decides the commit that is reported.
     public var references: [String]
+    /// Whether the first reference's commit is only asked for, and nothing downloaded.
+    public var onlyLists: Bool
     /// Path of a private key without passphrase; ed25519 or ecdsa.
     public var sshKey: String?
     /// Path of a known_hosts file; one that is absent knows no host.
@@ -23,12 +25,13 @@ public struct FetchSpec: Sendable {
 
     /// Takes the values as they are.
     public init(
-        address: GitAddress, repository: String, references: [String], sshKey: String? = nil,
-        knownHosts: String? = nil, username: String? = nil, token: String? = nil
+        address: GitAddress, repository: String, references: [String], onlyLists: Bool = false,
+        sshKey: String? = nil, knownHosts: String? = nil, username: String? = nil, token: String? = nil
     ) {
         self.address = address
         self.repository = repository
         self.references = references
+        self.onlyLists = onlyLists
         self.sshKey = sshKey
         self.knownHosts = knownHosts
         self.username = username
@@ -41,6 +44,7 @@ public struct FetchSpec: Sendable {
         fields.add("address", address.description)
         fields.add("repository", repository)
         for reference in references { fields.add("reference", reference) }
+        if onlyLists { fields.add("onlyLists", "1") }
         if let sshKey { fields.add("sshKey", sshKey) }
         if let knownHosts { fields.add("knownHosts", knownHosts) }
         if let username { fields.add("username", username) }
@@ -60,7 +64,8 @@ public struct FetchSpec: Sendable {
         }
         self.init(
             address: try GitAddress(address), repository: repository, references: references,
-            sshKey: fields["sshKey"], knownHosts: fields["knownHosts"], username: fields["username"],
+            onlyLists: fields["onlyLists"] != nil, sshKey: fields["sshKey"], knownHosts: fields["knownHosts"],
+            username: fields["username"],
             token: fields["token"])
     }
 }
