@@ -129,7 +129,7 @@ struct RetentionTests {
         "cache-bytes=1", "=", "artifacts=99999999999999999999",
     ])
     func whatIsNoSettingIsToldWithWhatThereIs(_ text: String) {
-        #expect(throws: RetentionSettings.Malformed.self) { try RetentionSettings([text]) }
+        #expect(throws: MalformedSetting.self) { try RetentionSettings([text]) }
     }
 
     @Test func hugeSettingsAreNoBound() throws {

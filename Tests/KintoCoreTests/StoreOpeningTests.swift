@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import GRDB
-import KintoCore
 import TestSupport
 import Testing
 import Wire
+
+@testable import KintoCore
 
 /// What the database must be like to be used.
 @Suite(.timeLimit(.minutes(5)))
@@ -13,16 +14,16 @@ struct StoreOpeningTests {
     @Test func aDatabaseOfTheFirstSchemaIsMigratedWithAllThatItHolds() async throws {
         try await TemporaryDirectory.with { directory in
             let path = "\(directory)/kinto.db"
-            try await DatabaseQueue(path: path).write { database in
-                try database.execute(sql: StoreOpeningTests.firstSchema)
+            let old = try DatabaseQueue(path: path)
+            try Schema.migrations.migrate(old, upTo: "1")
+            try await old.write { database in
                 try database.execute(
                     sql: """
-                        CREATE TABLE grdb_migrations (identifier TEXT NOT NULL PRIMARY KEY);
-                        INSERT INTO grdb_migrations VALUES ('1');
                         INSERT INTO service VALUES ('hello', 'hosted', '/x', 1, 's');
                         INSERT INTO environment (service, name, branch, nextNumber) VALUES ('hello', 'production', 'main', 8);
                         """)
             }
+            try old.close()
             let store = try Store(path: path, signs: ["repos/hello.git"])
             #expect(try await store.services().map(\.name.description) == ["hello"])
             let accepted = try await store.acceptRelease(
@@ -180,39 +181,6 @@ struct StoreOpeningTests {
             try String.fetchAll($0, sql: "SELECT name || coalesce(sql, '') FROM sqlite_master ORDER BY name")
         }
     }
-
-    private static let firstSchema = """
-        CREATE TABLE service (
-            name TEXT PRIMARY KEY, source TEXT NOT NULL, repository TEXT NOT NULL,
-            createdAt INTEGER NOT NULL, webhookSecret TEXT NOT NULL);
-        CREATE TABLE environment (
-            service TEXT NOT NULL REFERENCES service(name) ON DELETE CASCADE, name TEXT NOT NULL,
-            branch TEXT NOT NULL, suspended INTEGER NOT NULL DEFAULT 0, port INTEGER,
-            nextNumber INTEGER NOT NULL DEFAULT 1, PRIMARY KEY (service, name));
-        CREATE TABLE release (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,
-            service TEXT NOT NULL, environment TEXT NOT NULL, number INTEGER NOT NULL,
-            status TEXT NOT NULL, live INTEGER NOT NULL DEFAULT 0, stage TEXT, body TEXT NOT NULL,
-            UNIQUE (service, environment, number),
-            FOREIGN KEY (service, environment) REFERENCES environment(service, name) ON DELETE CASCADE);
-        CREATE INDEX release_open ON release(status) WHERE status IN ('queued', 'deploying');
-        CREATE UNIQUE INDEX release_live ON release(service, environment) WHERE live = 1;
-        CREATE TABLE journal (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,
-            release INTEGER NOT NULL REFERENCES release(id) ON DELETE CASCADE,
-            at INTEGER NOT NULL, step TEXT NOT NULL, detail TEXT NOT NULL DEFAULT '');
-        CREATE INDEX journal_release ON journal(release);
-        CREATE TABLE config (
-            service TEXT NOT NULL, environment TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
-            updatedAt INTEGER NOT NULL, PRIMARY KEY (service, environment, name),
-            FOREIGN KEY (service, environment) REFERENCES environment(service, name) ON DELETE CASCADE);
-        CREATE TABLE delivery (
-            service TEXT NOT NULL, identifier TEXT NOT NULL, event TEXT NOT NULL, reference TEXT NOT NULL,
-            verdict TEXT NOT NULL, release INTEGER, status INTEGER NOT NULL, at INTEGER NOT NULL,
-            PRIMARY KEY (service, identifier));
-        CREATE TABLE token (hash TEXT PRIMARY KEY, name TEXT NOT NULL, createdAt INTEGER NOT NULL);
-        CREATE TABLE accepted (identifier TEXT PRIMARY KEY, at INTEGER NOT NULL);
-        """
 }
 
 /// Expects a `Failure` of a code.
