@@ -83,7 +83,7 @@ fuzz: deps ## the proxy's parsers under libFuzzer and the address sanitizer (RUN
 	scripts/fuzz $(RUNS)
 
 faults: PACKAGES += curl gcc libc6-dev
-faults: deps ## every file operation of a deploy fails once, each power cut is replayed (an hour)
+faults: deps ## every file operation of a deploy fails once, each power cut is replayed (ten minutes)
 	$(SWIFT) build --build-tests
 	KINTO_FAULTS=all $(SWIFT) test --skip-build --filter 'StorageFaultTests|StoragePowerTests'
 

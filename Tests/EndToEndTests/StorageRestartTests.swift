@@ -161,6 +161,26 @@ struct StorageRestartTests {
         }
     }
 
+    @Test func aLogThatADyingServerDidNotEndIsEndedByTheNext() async throws {
+        try await Server.with { server in
+            try await server.setUp()
+            _ = server.stop()
+            try await server.serve(variables: ["KINTO_FAULT=finished:kill"])
+            try await server.push("first")
+            let pid = server.pid
+            await onThread {
+                var status: Int32 = 0
+                waitpid(pid, &status, 0)
+            }
+            let log = "\(server.home)/services/hello/production/releases/1/release.log"
+            #expect(!ReleaseLog.isClosed(log))
+            try await server.serve()
+            let followed = try await server.kinto("logs", "hello", "--release", "1", "-f")
+            #expect(followed.output.contains("Release 1 is live"), "\(followed.output)")
+            #expect(ReleaseLog.isClosed(log))
+        }
+    }
+
     /// The application, with a request that it answers when a file is there.
     private static func slow(_ root: String) -> String {
         Server.application.replacingOccurrences(
