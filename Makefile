@@ -7,7 +7,7 @@ DESTDIR ?=
 SWIFT ?= swift
 PACKAGES := libgit2-dev libcurl4-openssl-dev libssl-dev libnghttp2-dev libsqlite3-dev pkg-config git python3 openssh-server
 
-.PHONY: deps build test lint format bench bench-proxy bench-queue swap-drivers fuzz faults soak soak-swaps soak-proxy soak-long crash demo install clean help
+.PHONY: deps build test lint format bench bench-proxy bench-queue swap-drivers fuzz fuzz-hooks faults soak soak-swaps soak-undo soak-proxy soak-long crash demo install clean help
 
 deps: ## install the missing Debian packages
 	@missing=(); for package in $(PACKAGES); do \
@@ -67,7 +67,7 @@ load: deps
 bench: release load ## push to live beside a hand-written post-receive script, and memory
 	scripts/bench
 
-bench-proxy: PACKAGES += nginx haproxy caddy wrk util-linux
+bench-proxy: PACKAGES += nginx haproxy caddy wrk util-linux gcc libc6-dev
 bench-proxy: release load ## the proxy beside nginx, HAProxy and Caddy from Debian's packages
 	scripts/bench-proxy
 
@@ -82,6 +82,10 @@ swap-drivers: deps ## 50 swaps under load with the real nginx, HAProxy and Caddy
 fuzz: deps ## the proxy's parsers under libFuzzer and the address sanitizer (RUNS=10000000)
 	scripts/fuzz $(RUNS)
 
+fuzz-hooks: deps ## a million changed deliveries against the webhook door's readers (RUNS=1000000)
+	$(SWIFT) build --build-tests
+	KINTO_FUZZ=$(or $(RUNS),1000000) $(SWIFT) test --skip-build --filter WebhookFuzzTests
+
 faults: PACKAGES += curl gcc libc6-dev
 faults: deps ## every file operation of a deploy fails once, each power cut is replayed (ten minutes)
 	$(SWIFT) build --build-tests
@@ -93,6 +97,9 @@ soak: release load ## 100 deploys, every tenth broken, restarts and rollbacks un
 
 soak-swaps: release load ## 1,000 swaps under a mixed load, then one every 200 ms for five minutes
 	scripts/soak-swaps
+
+soak-undo: release load ## releases that die or answer 500 after their swap, under load
+	scripts/soak-undo
 
 soak-proxy: release load ## the proxy replaced 50 times under load
 	scripts/soak-proxy

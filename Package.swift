@@ -129,7 +129,10 @@ let package = Package(
             name: "RunnerTests", dependencies: ["Runner", "KintoCore", "Wire", "TestSupport", "kinto"],
             swiftSettings: settings),
         .testTarget(
-            name: "HookReceiverTests", dependencies: ["HookReceiver", "KintoCore", "Wire"],
+            name: "HookReceiverTests",
+            dependencies: [
+                "HookReceiver", "KintoCore", "Wire", .product(name: "Crypto", package: "swift-crypto"),
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "RolloutTests",

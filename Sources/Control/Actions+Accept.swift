@@ -112,6 +112,12 @@ extension Actions {
         return taken
     }
 
+    /// The commit that a branch of a repository on this machine is at.
+    /// - Throws: `Failure` of code `branch-missing`.
+    func tip(of branch: String, in path: String) async throws -> CommitID {
+        try await commit(in: path, branch: branch, ref: nil)
+    }
+
     private func commit(in path: String, branch: String, ref: String?) async throws -> CommitID {
         try await git.run { () throws -> CommitID in
             let repository = try GitRepository(opening: path)

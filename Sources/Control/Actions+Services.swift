@@ -11,6 +11,7 @@ extension Actions {
         struct Webhook: Encodable {
             let url: String
             let secret: String
+            let provider: Provider
         }
         let name: String
         let branch: String
@@ -20,9 +21,10 @@ extension Actions {
         let remote: String?
     }
 
-    func addService(_ name: String, repository: String?, branch: String?, queue: QueuePolicy) async throws
-        -> Added
-    {
+    /// - Parameter provider: nil: guessed from the address.
+    func addService(
+        _ name: String, repository: String?, branch: String?, provider: Provider?, queue: QueuePolicy
+    ) async throws -> Added {
         let service = try ServiceName(name)
         let branch = branch ?? "main"
         guard !branch.isEmpty, branch.utf8.count <= 255, !branch.hasPrefix("-"), !branch.contains(".."),
@@ -32,11 +34,13 @@ extension Actions {
         else { throw Failure(code: "invalid-name", "that is not a branch name") }
         let source: RegisteredService.Source
         let path: String
+        var guess = Provider(guessing: "")
         switch repository {
         case nil: (source, path) = (.hosted, home.repository(service))
         case .some(let given) where given.hasPrefix("/"): (source, path) = (.local, given)
         case .some(let given):
-            _ = try GitAddress(given)
+            let address = try GitAddress(given)
+            if address.transport != .local { guess = Provider(guessing: address.host, path: address.path) }
             (source, path) = (.remote, given)
         }
         if try await store.service(service) != nil {
@@ -55,18 +59,52 @@ extension Actions {
         }
         _ = made
         let secret = Actions.random()
+        let provider = provider ?? guess
         try await store.add(
             RegisteredService(
-                name: service, source: source, repository: path, createdAt: .now, webhookSecret: secret,
-                queue: queue),
+                name: service, source: source, repository: path, createdAt: .now, provider: provider,
+                webhookSecret: secret, queue: queue),
             branch: branch)
         try await routes.set(
             RoutingTable.Route(
                 identifier: Target(service: service).description, hosts: ["\(service).localhost"]))
         return Added(
             name: name, branch: branch, kind: source.rawValue, repository: Credentials.redacted(path),
-            webhook: .init(url: "http://\(options.listen)/hooks/\(service)", secret: secret),
+            webhook: .init(url: hookAddress(service), secret: secret, provider: provider),
             remote: source == .remote ? nil : "git remote add kinto \(path)")
+    }
+
+    /// Where a forge sends a service's deliveries, as this server is reached by itself.
+    private func hookAddress(_ service: ServiceName) -> String {
+        "http://\(options.listen)/hooks/\(service)"
+    }
+
+    struct Rotated: Encodable {
+        let name, url, secret: String
+        let provider: Provider
+        /// Until when the secret before signs, too.
+        let previousUntil: String
+    }
+
+    /// Puts a new secret into force, beside the present one for a while.
+    /// - Parameters:
+    ///   - given: nil: a random one is made.
+    ///   - overlap: how long the present one is in force beside it.
+    /// - Throws: `Failure` of code `unknown-service` or `invalid-secret`.
+    func rotateSecret(_ service: ServiceName, to given: String?, overlap: Duration) async throws -> Rotated {
+        guard let known = try await store.service(service) else {
+            throw Failure(code: "unknown-service", "there is no service '\(service)'")
+        }
+        if let given, let reason = WebhookSignature.unusable(given) {
+            throw Failure(code: "invalid-secret", reason)
+        }
+        let secret = given ?? Actions.random()
+        let milliseconds = Int64(overlap.components.seconds) * 1000
+        let until = Timestamp(milliseconds: Timestamp.now.milliseconds + milliseconds)
+        try await store.rotateSecret(service, to: secret, until: until)
+        return Rotated(
+            name: service.description, url: hookAddress(service), secret: secret, provider: known.provider,
+            previousUntil: until.rfc3339)
     }
 
     /// Stops and forgets a service; a repository that the operator gave is left but for the hooks.
@@ -111,6 +149,12 @@ extension Actions {
             /// With its version; nil when it does not answer.
             let name: String?
         }
+        struct Webhook: Encodable {
+            let provider: Provider
+            let url: String
+            /// Until when the secret before the present one signs, too; nil: only one signs.
+            let previousSecretUntil: String?
+        }
         struct Service: Encodable {
             let name, environment, branch, repository, url: String
             let live: ReleaseJSON?
@@ -123,6 +167,7 @@ extension Actions {
             let deploysStopped: String?
             /// Replaced releases that still run.
             let warm: [Int]
+            let webhook: Webhook
             let lastDelivery: DeliveryJSON?
             /// The first of `waits`.
             let waiting: String?
@@ -165,6 +210,11 @@ extension Actions {
                         paused: environment.paused, maintenance: environment.maintenance != nil,
                         deploysStopped: environment.deploysStopped,
                         warm: await keeper.warm(target).map(\.number),
+                        webhook: .init(
+                            provider: service.provider, url: hookAddress(service.name),
+                            previousSecretUntil: service.previousSecret.flatMap {
+                                $0.until > .now ? $0.until.rfc3339 : nil
+                            }),
                         lastDelivery: try await store.deliveries(service.name, limit: 1).first.map(
                             DeliveryJSON.init),
                         waiting: waits.first?.on, waits: waits + (await rests(environment, live))))

@@ -23,8 +23,12 @@ struct Actions: Sendable {
     let deadlines: Deadlines
     let containment: Containment
     let logs = LogWatch()
+    let refusals: Refusals
     let retention: Retention
     let logger: Logger
+
+    /// Decides on webhook deliveries.
+    var webhooks: WebhookDoor { WebhookDoor(actions: self, refusals: refusals) }
 
     func require(_ target: Target) async throws {
         guard try await store.environment(target) != nil else {

@@ -138,11 +138,12 @@ actor ReleaseKeeper {
             "release undone", metadata: ["release": "\(release.upstream)", "code": "\(failure.code)"])
     }
 
-    /// After the second release in a row that was no good, pushes wait for a person.
+    /// After the second release in a row that was no good, pushes wait for a person. Rollbacks do not count: they bring
+    /// nothing new, and the undo itself may be one.
     private func stopDeploys(_ target: Target) async {
         do {
             let last = try await store.releases(target, limit: 50).filter {
-                $0.status == .deployed && !$0.live || $0.status == .failed
+                $0.trigger != .rollback && ($0.status == .deployed || $0.status == .failed)
             }.prefix(2)
             guard last.count == 2, last.allSatisfy({ $0.failure?.isOfWatch == true }) else { return }
             let numbers = last.map { "\($0.number)" }.reversed().joined(separator: " and ")

@@ -6,7 +6,7 @@ internal import KintoCore
 struct ServiceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "service", abstract: "Register, list, show and remove services.",
-        subcommands: [Add.self, List.self, Show.self, Set.self, Remove.self])
+        subcommands: [Add.self, List.self, Show.self, Set.self, RotateSecret.self, Remove.self])
 
     struct Add: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -18,13 +18,19 @@ struct ServiceCommand: AsyncParsableCommand {
         @Argument var name: String
         @Option(help: "A bare repository on this host, or a URL. Without: kinto makes one.") var repo: String?
         @Option(help: "The branch that deploys.") var branch = "main"
+        @Option(help: "Who sends its webhooks: \(Provider.list). Without: guessed from the URL.")
+        var provider: String?
         @Option(help: "What a newer push does to a running one: wait, cancel or every.")
         var queue = QueuePolicy.wait.rawValue
 
-        func validate() throws { try check(queue: queue) }
+        func validate() throws {
+            try check(queue: queue)
+            try check(provider: provider)
+        }
 
         func run() async throws {
             var body: [String: Any] = ["name": name, "branch": branch, "queue": queue]
+            body["provider"] = provider
             body["repository"] = repo.map {
                 $0.contains(":") || $0.hasPrefix("/") ? $0 : URL(fileURLWithPath: $0).path
             }
@@ -35,8 +41,7 @@ struct ServiceCommand: AsyncParsableCommand {
                 Output.line("       \(remote)")
                 Output.line("       git push kinto \(branch)")
             } else if let webhook = added["webhook"] as? [String: Any] {
-                Output.line("       Webhook URL:    \(webhook["url"] as? String ?? "")")
-                Output.line("       Webhook secret: \(webhook["secret"] as? String ?? "")")
+                Output.webhook(webhook)
             }
         }
     }
@@ -75,20 +80,79 @@ struct ServiceCommand: AsyncParsableCommand {
                   cancel  the running one is aborted, unless its swap has begun
                   every   each is deployed, in order
 
+                --provider says who sends the webhooks: what is signed in another way is refused.
+
                 EXAMPLES:
                   kinto service set hello --queue cancel
+                  kinto service set hello --provider forgejo
                 """)
         @OptionGroup var options: GlobalOptions
         @Argument var name: String
-        @Option(help: "wait, cancel or every.") var queue: String
+        @Option(help: "wait, cancel or every.") var queue: String?
+        @Option(help: "\(Provider.list).") var provider: String?
 
-        func validate() throws { try check(queue: queue) }
+        func validate() throws {
+            if queue == nil, provider == nil {
+                throw ValidationError("name what to set: --queue or --provider")
+            }
+            try queue.map { try check(queue: $0) }
+            try check(provider: provider)
+        }
 
         func run() async throws {
-            let shown = try await options.client.call(
-                "PATCH", "/services/\(name)", ["queue": queue])
+            var body: [String: Any] = [:]
+            body["queue"] = queue
+            body["provider"] = provider
+            let shown = try await options.client.call("PATCH", "/services/\(name)", body)
             if options.json { return Output.json(shown) }
-            if !options.quiet { Output.line("\(name): a newer push finds the queue at '\(queue)'") }
+            guard !options.quiet else { return }
+            if let queue { Output.line("\(name): a newer push finds the queue at '\(queue)'") }
+            if let provider { Output.line("\(name): webhooks are read and checked as those of \(provider)") }
+        }
+    }
+
+    struct RotateSecret: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Change the secret that signs a service's webhooks.",
+            discussion: """
+                Both secrets sign until the overlap is over: enter the new one at the forge meanwhile.
+
+                EXAMPLES:
+                  kinto service rotate-secret hello
+                  kinto service rotate-secret hello --overlap 1h --secret-from token.txt
+                  kinto service rotate-secret hello --overlap 0s        the present one is known to others
+                """)
+        @OptionGroup var options: GlobalOptions
+        @Argument var name: String
+        @Option(help: "How long the present secret signs beside the new one.") var overlap = "24h"
+        @Option(help: "A file with the secret, or - for standard input. Without: a random one.")
+        var secretFrom: String?
+
+        func validate() throws {
+            if TimeSpan(overlap) == nil {
+                throw ValidationError("--overlap wants a time like 30m or 24h, not '\(overlap)'")
+            }
+        }
+
+        func run() async throws {
+            var body: [String: Any] = [:]
+            body["overlap"] = TimeSpan(overlap)?.milliseconds
+            if let secretFrom {
+                let data =
+                    secretFrom == "-"
+                    ? FileHandle.standardInput.readDataToEndOfFile()
+                    : FileManager.default.contents(atPath: secretFrom)
+                guard let data else { throw ValidationError("\(secretFrom) cannot be read") }
+                body["secret"] = String(decoding: data, as: UTF8.self).trimmingCharacters(
+                    in: .whitespacesAndNewlines)
+            }
+            let rotated =
+                try await options.client.call("POST", "/services/\(name)/rotate-secret", body)
+                as? [String: Any] ?? [:]
+            if options.json { return Output.json(rotated) }
+            Output.line("-----> \(name) has a new webhook secret")
+            Output.webhook(rotated)
+            Output.line("       The one before signs until \(rotated["previousUntil"] as? String ?? "")")
         }
     }
 
@@ -121,6 +185,21 @@ private func check(queue: String) throws {
     }
 }
 
+private func check(provider: String?) throws {
+    if let provider, Provider(rawValue: provider) == nil {
+        throw ValidationError("--provider is one of \(Provider.list), not '\(provider)'")
+    }
+}
+
+extension Output {
+    /// What has to be entered at the forge.
+    static func webhook(_ webhook: [String: Any]) {
+        line("       Webhook URL:    \(webhook["url"] as? String ?? "")")
+        line("       Webhook secret: \(webhook["secret"] as? String ?? "")")
+        line("       Sent by:        \(webhook["provider"] as? String ?? "")")
+    }
+}
+
 struct Suspend: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Stop a service without losing anything.")
     @OptionGroup var options: GlobalOptions
@@ -148,24 +227,6 @@ struct Resume: AsyncParsableCommand {
             return
         }
         try await Following(options: options, service: name).follow(release, for: waiting.limit)
-    }
-}
-
-struct Deliveries: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Webhook deliveries and what became of them.")
-    @OptionGroup var options: GlobalOptions
-    @Argument var name: String?
-
-    func run() async throws {
-        let list = try await options.client.call("GET", "/deliveries" + (name.map { "?service=\($0)" } ?? ""))
-        if options.json { return Output.json(list) }
-        Output.table(
-            [["AT", "SERVICE", "EVENT", "REF", "STATUS", "VERDICT"]]
-                + (list as? [[String: Any]] ?? []).map { d in
-                    [d["at"], d["service"], d["event"], d["ref"], d["status"], d["verdict"]].map {
-                        Output.safe("\($0 ?? "")")
-                    }
-                })
     }
 }
 

@@ -18,16 +18,39 @@ public struct RegisteredService: Sendable, Equatable {
     /// The path or URL the operator gave; never a payload's.
     public var repository: String
     public var createdAt: Timestamp
+    /// Who sends its webhooks.
+    public var provider: Provider
     /// Signs webhooks; never shown but when it is made.
     public var webhookSecret: String
+    /// The one before, which is in force a while longer so that a change of it loses nothing.
+    public var previousSecret: PreviousSecret?
     /// What a newer trigger does to those before it.
     public var queue: QueuePolicy
 
+    /// A secret that ends.
+    public struct PreviousSecret: Sendable, Equatable {
+        public var value: String
+        public var until: Timestamp
+
+        public init(value: String, until: Timestamp) {
+            self.value = value
+            self.until = until
+        }
+    }
+
+    /// The secrets that sign at a time: one, or two while they are changed.
+    public func secrets(at now: Timestamp = .now) -> [String] {
+        [webhookSecret] + (previousSecret.map { now < $0.until ? [$0.value] : [] } ?? [])
+    }
+
     public init(
-        name: ServiceName, source: Source, repository: String, createdAt: Timestamp, webhookSecret: String,
+        name: ServiceName, source: Source, repository: String, createdAt: Timestamp,
+        provider: Provider = .github, webhookSecret: String, previousSecret: PreviousSecret? = nil,
         queue: QueuePolicy = .wait
     ) {
         self.name = name
+        self.provider = provider
+        self.previousSecret = previousSecret
         self.source = source
         self.repository = repository
         self.createdAt = createdAt
@@ -87,20 +110,27 @@ public struct ConfigVariable: Sendable, Equatable {
 public struct Delivery: Sendable, Equatable {
     public var identifier: String
     public var service: String
+    public var provider: Provider
     public var event: String
     public var reference: String
+    /// What the push changed, as JSON, to decide on it again; empty when there is nothing to decide.
+    public var changes = ""
     /// `queued as release N`, `ignored: …`, `refused: …`
     public var verdict: String
     public var release: Int?
     public var status: Int
     public var at: Timestamp
+    /// From the request's head to the verdict, in milliseconds.
+    public var duration = 0
 
     public init(
-        identifier: String, service: String, event: String, reference: String, verdict: String, release: Int?,
+        identifier: String, service: String, provider: Provider = .github, event: String, reference: String,
+        verdict: String, release: Int?,
         status: Int, at: Timestamp
     ) {
         self.identifier = identifier
         self.service = service
+        self.provider = provider
         self.event = event
         self.reference = reference
         self.verdict = verdict

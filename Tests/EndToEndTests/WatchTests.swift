@@ -108,6 +108,24 @@ struct WatchTests {
         }
     }
 
+    @Test func aGoodReleaseBetweenTwoBadOnesKeepsPushesGoing() async throws {
+        try await Server.with { server in
+            try await server.setUp(Self.settings)
+            try await server.push("good")
+            for number in [2, 4] {
+                try server.write("server.py", dying(after: 0.01) + "\n# \(number)")
+                try await server.push("bad")
+                let visitors = Visitors(server)
+                try await server.until {
+                    try await server.releases("hello").first?["status"] as? String == "failed"
+                }
+                _ = await visitors.end()
+                try server.write("server.py", Server.application + "\n# \(number + 1)")
+                #expect(try await server.push("good").output.contains("Release \(number + 1) is live"))
+            }
+        }
+    }
+
     @Test func aReleaseWhoseProbeFailsLaterIsUndoneEvenByTheNextServer() async throws {
         try await Server.with { server in
             try await server.setUp(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Crypto
 internal import Foundation
+internal import Glibc
 internal import Hummingbird
 internal import KintoCore
 internal import Logging
@@ -9,16 +10,17 @@ internal import NIOCore
 /// The control server's routes, in groups of their own, and the two doors to them: the unix socket, which only the
 /// owner can open, and TCP, where all but webhooks and health needs a token.
 struct APIServer: Sendable {
-    typealias Context = BasicRequestContext
+    typealias Context = DoorContext
 
     let actions: Actions
     let version: String
+    let limiter = RefusalLimiter()
 
     func router(trusted: Bool) -> Router<Context> {
         let router = Router(context: Context.self)
         router.add(middleware: ProblemMiddleware())
         router.get("/healthz") { _, _ in "ok\n" }
-        WebhookRoutes(actions: actions).add(to: router)
+        WebhookRoutes(door: actions.webhooks, limiter: limiter).add(to: router)
         if trusted { HookRoutes(actions: actions).add(to: router) }
         let api = router.group("/api/v1")
         if !trusted { api.add(middleware: TokenMiddleware(store: actions.store)) }
@@ -28,6 +30,25 @@ struct APIServer: Sendable {
         CertificateRoutes(actions: actions).add(to: api)
         StorageRoutes(actions: actions).add(to: api)
         return router
+    }
+}
+
+/// A request's context, with where it came from.
+struct DoorContext: RequestContext {
+    var coreContext: CoreRequestContextStorage
+    /// The visitor's address, an IPv6 one by its /64; nil at the unix socket.
+    let source: String?
+
+    init(source: Source) {
+        coreContext = .init(source: source)
+        self.source = source.channel.remoteAddress.flatMap(DoorContext.address)
+    }
+
+    private static func address(_ address: NIOCore.SocketAddress) -> String? {
+        guard let text = address.ipAddress else { return nil }
+        var bytes = [UInt8](repeating: 0, count: 16)
+        guard inet_pton(AF_INET6, text, &bytes) == 1 else { return text }
+        return bytes.prefix(8).map { "\($0)" }.joined(separator: ".")
     }
 }
 

@@ -15,8 +15,9 @@ struct Problem: Error, HTTPResponseError {
         self.failure = failure
         status =
             switch failure.code {
-            case "unknown-service", "unknown-release", "unknown-path": .notFound
-            case "invalid-name", "malformed", "invalid-config", "invalid-repository": .badRequest
+            case "unknown-service", "unknown-release", "unknown-delivery", "unknown-path": .notFound
+            case "invalid-name", "malformed", "invalid-config", "invalid-repository", "invalid-secret":
+                .badRequest
             case "unauthorized": .unauthorized
             case "local-only": .forbidden
             case "disk-full", "too-many-files": .serviceUnavailable

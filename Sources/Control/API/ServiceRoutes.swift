@@ -13,11 +13,30 @@ struct ServiceRoutes: Sendable {
         let name: String
         let repository: String?
         let branch: String?
+        let provider: String?
         let queue: String?
     }
 
     private struct Settings: Decodable {
+        let provider: String?
         let queue: String?
+    }
+
+    private struct Replay: Decodable {
+        let delivery: String
+    }
+
+    private struct Rotation: Decodable {
+        let secret: String?
+        /// Milliseconds.
+        let overlap: Int?
+    }
+
+    private static func provider(_ text: String) throws -> Provider {
+        guard let provider = Provider(rawValue: text) else {
+            throw Failure(code: "invalid-request", "provider is one of \(Provider.list)")
+        }
+        return provider
     }
 
     private static func policy(_ text: String) throws -> QueuePolicy {
@@ -73,16 +92,15 @@ struct ServiceRoutes: Sendable {
             let ask = try await request.decoded(NewService.self)
             return try await actions.addService(
                 ask.name, repository: ask.repository, branch: ask.branch,
-                queue: ask.queue.map(Self.policy) ?? .wait
+                provider: ask.provider.map(Self.provider), queue: ask.queue.map(Self.policy) ?? .wait
             ).json(.created)
         }
         api.patch("/services/:name") { request, context in
             let target = try request.target(context)
             let ask = try await request.decoded(Settings.self)
             try await actions.require(target)
-            if let queue = ask.queue {
-                try await actions.store.setQueue(target.service, Self.policy(queue))
-            }
+            try await actions.store.set(
+                target.service, provider: ask.provider.map(Self.provider), queue: ask.queue.map(Self.policy))
             return try await actions.status(version: version, only: target.service.description).services
                 .json()
         }
@@ -96,6 +114,15 @@ struct ServiceRoutes: Sendable {
             let target = try request.target(context)
             try await actions.removeService(target.service)
             return Response(status: .noContent)
+        }
+        api.post("/services/:name/rotate-secret") { request, context in
+            let target = try request.target(context)
+            let ask = try await request.decoded(Rotation.self)
+            // A year at most: a secret that is never taken back was not rotated.
+            let overlap = min(max(0, ask.overlap ?? 86_400_000), 31_536_000_000)
+            return try await actions.rotateSecret(
+                target.service, to: ask.secret, overlap: .milliseconds(overlap)
+            ).json()
         }
         api.post("/services/:name/suspend") { request, context in
             let ask = try await request.decoded(Ask.self)
@@ -130,7 +157,17 @@ struct ServiceRoutes: Sendable {
         }
         api.get("/deliveries") { request, _ in
             let name = try request.uri.queryParameters["service"].map { try ServiceName(String($0)) }
-            return try await actions.store.deliveries(name).map(DeliveryJSON.init).json()
+            let limit = request.uri.queryParameters["limit"].flatMap { Int($0) } ?? 100
+            return try await actions.store.deliveries(name, limit: min(max(1, limit), 10_000)).map(
+                DeliveryJSON.init
+            ).json()
+        }
+        api.post("/services/:name/deliveries/replay") { request, context in
+            let target = try request.target(context)
+            let ask = try await request.decoded(Replay.self)
+            return try DeliveryAnswer(
+                await actions.webhooks.replay(ask.delivery, of: target.service), target
+            ).response()
         }
         api.post("/tokens") { request, _ in
             let ask = try await request.decoded(Ask.self)
@@ -158,8 +195,13 @@ struct ProxyJSON: Encodable {
 
 struct DeliveryJSON: Encodable {
     let delivery, service, event, ref, verdict, at: String
+    let provider: Provider
     let release: Int?
     let status: Int
+    /// Milliseconds from the request to the verdict.
+    let duration: Int
+    /// Whether it can be decided on again.
+    let replayable: Bool
 
     init(_ d: Delivery) {
         delivery = d.identifier
@@ -168,6 +210,9 @@ struct DeliveryJSON: Encodable {
         ref = d.reference
         verdict = d.verdict
         at = d.at.rfc3339
+        provider = d.provider
+        duration = d.duration
+        replayable = !d.changes.isEmpty
         release = d.release
         status = d.status
     }

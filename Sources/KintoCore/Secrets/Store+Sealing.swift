@@ -80,11 +80,15 @@ extension Store {
                     name,
                 ])
         }
-        for row in try Row.fetchAll(database, sql: "SELECT name, webhookSecret FROM service") {
+        for row in try Row.fetchAll(database, sql: "SELECT name, webhookSecret, previousSecret FROM service")
+        {
             let name: String = row[0]
             try database.execute(
-                sql: "UPDATE service SET webhookSecret = ? WHERE name = ?",
-                arguments: [again(row[1], place(ofWebhook: name)), name])
+                sql: "UPDATE service SET webhookSecret = ?, previousSecret = ? WHERE name = ?",
+                arguments: [
+                    again(row[1], place(ofWebhook: name)),
+                    (row[2] as String?).map { try again($0, place(ofWebhook: name)) }, name,
+                ])
         }
         for row in try Row.fetchAll(database, sql: "SELECT id, body FROM release") {
             let body = try ReleaseBody.resealed(row[1], with: box, opening: old)

@@ -70,6 +70,19 @@ enum Schema {
                     ALTER TABLE accepted ADD COLUMN release INTEGER;
                     """)
         }
+        migrator.registerMigration("4-deliveries") { database in
+            // What was received before came from GitHub, or from what imitates it.
+            try database.execute(
+                sql: """
+                    ALTER TABLE service ADD COLUMN provider TEXT NOT NULL DEFAULT 'github';
+                    ALTER TABLE service ADD COLUMN previousSecret TEXT;
+                    ALTER TABLE service ADD COLUMN previousSecretUntil INTEGER;
+                    ALTER TABLE delivery ADD COLUMN provider TEXT NOT NULL DEFAULT 'github';
+                    ALTER TABLE delivery ADD COLUMN changes TEXT NOT NULL DEFAULT '';
+                    ALTER TABLE delivery ADD COLUMN duration INTEGER NOT NULL DEFAULT 0;
+                    CREATE INDEX delivery_at ON delivery(at);
+                    """)
+        }
         return migrator
     }()
 }

@@ -12,13 +12,13 @@ extension Store {
         try database.execute(
             sql: """
                 INSERT OR IGNORE INTO delivery
-                (service, identifier, event, reference, verdict, release, status, at)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                (service, identifier, provider, event, reference, changes, verdict, release, status, at, duration)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
             arguments: [
-                delivery.service, delivery.identifier, delivery.event, delivery.reference,
-                delivery.verdict,
-                delivery.release, delivery.status, delivery.at.milliseconds,
+                delivery.service, delivery.identifier, delivery.provider.rawValue, delivery.event,
+                delivery.reference, delivery.changes, delivery.verdict, delivery.release, delivery.status,
+                delivery.at.milliseconds, delivery.duration,
             ])
     }
 
@@ -43,11 +43,15 @@ extension Store {
     }
 
     private static func delivery(_ row: Row) -> Delivery {
-        Delivery(
-            identifier: row["identifier"], service: row["service"], event: row["event"],
+        var delivery = Delivery(
+            identifier: row["identifier"], service: row["service"],
+            provider: Provider(rawValue: row["provider"]) ?? .generic, event: row["event"],
             reference: row["reference"],
             verdict: row["verdict"], release: row["release"], status: row["status"],
             at: Timestamp(milliseconds: row["at"]))
+        delivery.changes = row["changes"]
+        delivery.duration = row["duration"]
+        return delivery
     }
 
     /// Keeps the hash of an API token, never the token.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Foundation
 internal import GRDB
-internal import Wire
+public import Wire
 
 extension Store {
     /// Registers a service with its production environment.
@@ -18,12 +18,12 @@ extension Store {
             }
             try database.execute(
                 sql: """
-                    INSERT INTO service (name, source, repository, createdAt, webhookSecret, queue)
-                    VALUES (?, ?, ?, ?, ?, ?)
+                    INSERT INTO service (name, source, repository, createdAt, provider, webhookSecret, queue)
+                    VALUES (?, ?, ?, ?, ?, ?, ?)
                     """,
                 arguments: [
                     service.name.description, service.source.rawValue, service.repository,
-                    service.createdAt.milliseconds,
+                    service.createdAt.milliseconds, service.provider.rawValue,
                     SecretBox.required().seal(
                         service.webhookSecret, for: Store.place(ofWebhook: service.name.description)),
                     service.queue.rawValue,
@@ -45,16 +45,37 @@ extension Store {
         }
     }
 
-    /// Changes what a newer trigger does to those before it.
+    /// Changes who sends a service's webhooks and what a newer trigger does to those before it; nil: stays as it is.
     /// - Throws: `Failure` of code `unknown-service`.
-    public func setQueue(_ service: ServiceName, _ policy: QueuePolicy) async throws {
+    public func set(_ service: ServiceName, provider: Provider?, queue: QueuePolicy?) async throws {
+        try await write {
+            try Store.change(
+                $0, service, "provider = coalesce(?, provider), queue = coalesce(?, queue)",
+                [provider?.rawValue, queue?.rawValue])
+        }
+    }
+
+    private static func change(
+        _ database: Database, _ service: ServiceName, _ assignments: String, _ values: StatementArguments
+    ) throws {
+        try database.execute(
+            sql: "UPDATE service SET \(assignments) WHERE name = ?",
+            arguments: values + [service.description])
+        guard database.changesCount == 1 else {
+            throw Failure(code: "unknown-service", "there is no service '\(service)'")
+        }
+    }
+
+    /// Puts a new secret into force; the one before signs until `until`, the one before that no more.
+    /// - Throws: `Failure` of code `unknown-service`.
+    public func rotateSecret(_ service: ServiceName, to secret: String, until: Timestamp) async throws {
         try await write { database in
-            try database.execute(
-                sql: "UPDATE service SET queue = ? WHERE name = ?",
-                arguments: [policy.rawValue, service.description])
-            guard database.changesCount == 1 else {
-                throw Failure(code: "unknown-service", "there is no service '\(service)'")
-            }
+            let place = Store.place(ofWebhook: service.description)
+            let box = try SecretBox.required()
+            try Store.change(
+                database, service,
+                "previousSecret = webhookSecret, previousSecretUntil = ?, webhookSecret = ?",
+                [until.milliseconds, try box.seal(secret, for: place)])
         }
     }
 
@@ -180,12 +201,21 @@ extension Store {
 
     private static func service(_ row: Row) throws -> RegisteredService {
         let name: String = row["name"]
+        let box = try SecretBox.required()
+        var previous: RegisteredService.PreviousSecret?
+        if let sealed: String = row["previousSecret"], let until: Int64 = row["previousSecretUntil"] {
+            previous = .init(
+                value: try box.open(sealed, for: place(ofWebhook: name)),
+                until: Timestamp(milliseconds: until))
+        }
         return RegisteredService(
             name: try ServiceName(name),
             source: RegisteredService.Source(rawValue: row["source"]) ?? .remote,
             repository: row["repository"],
             createdAt: Timestamp(milliseconds: row["createdAt"]),
-            webhookSecret: try SecretBox.required().open(row["webhookSecret"], for: place(ofWebhook: name)),
+            provider: Provider(rawValue: row["provider"]) ?? .generic,
+            webhookSecret: try box.open(row["webhookSecret"], for: place(ofWebhook: name)),
+            previousSecret: previous,
             queue: QueuePolicy(rawValue: row["queue"]) ?? .wait)
     }
 

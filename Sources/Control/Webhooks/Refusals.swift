@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import HookReceiver
+internal import KintoCore
+internal import Logging
+internal import Wire
+
+/// Remembers refused deliveries for the operator, with the cause that the sender is not told. A flood of them costs a counter
+/// each: a few of a service are kept in full, then one every ten seconds, which says how many came before it.
+actor Refusals {
+    /// So many at once, and one more each `interval`.
+    static let burst = 20.0
+    static let interval = Duration.seconds(10)
+
+    private struct Allowance {
+        var left = Refusals.burst
+        var at = ContinuousClock.now
+        var skipped = 0
+    }
+
+    private let store: Store
+    private let logger: Logger
+    private var allowances: [String: Allowance] = [:]
+
+    init(store: Store, logger: Logger) {
+        self.store = store
+        self.logger = logger
+    }
+
+    /// - Parameters:
+    ///   - name: as the sender wrote it; `service`: nil when there is none of that name.
+    ///   - reason: nil: the signature was missing or wrong.
+    func note(
+        _ delivery: IncomingDelivery, _ name: String, _ service: RegisteredService?, status: Int,
+        _ reason: String?
+    ) async {
+        // Names that nobody has share one allowance.
+        guard let skipped = allow(service?.name.description ?? "") else { return }
+        var cause: String
+        if let reason {
+            cause = reason
+        } else {
+            let others = service == nil ? [] : (try? await store.services()) ?? []
+            cause = RefusalCause.explain(delivery, service, others: others)
+        }
+        if skipped > 0 { cause += " (and \(skipped) more before it that are not listed)" }
+        let provider = service?.provider ?? .generic
+        let record = Delivery(
+            identifier: "refused-\(Actions.random())",
+            service: service?.name.description ?? RefChange.shown(name), provider: provider,
+            event: RefChange.shown(RefusalCause.event(delivery)), reference: "", verdict: "refused: \(cause)",
+            release: nil, status: status, at: .now)
+        logger.notice(
+            "delivery refused",
+            metadata: ["service": "\(record.service)", "status": "\(status)", "cause": "\(cause)"])
+        // Not being able to keep a refusal must not turn it into another answer.
+        try? await store.record(record)
+    }
+
+    /// - Returns: nil: not now; else how many were left out since the last one.
+    private func allow(_ key: String) -> Int? {
+        var allowance = allowances[key] ?? Allowance()
+        let now = ContinuousClock.now
+        allowance.left = min(Refusals.burst, allowance.left + (now - allowance.at) / Refusals.interval)
+        allowance.at = now
+        defer { allowances[key] = allowance }
+        guard allowance.left >= 1 else {
+            allowance.skipped += 1
+            return nil
+        }
+        allowance.left -= 1
+        defer { allowance.skipped = 0 }
+        return allowance.skipped
+    }
+}

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+import Crypto
+import Foundation
+import HTTPClient
+import TestSupport
+import Testing
+
+/// The webhook door over sockets: every forge, the secrets' change, refusals, the inbox.
+@Suite(.timeLimit(.minutes(5)))
+struct WebhookDoorTests {
+    private static let settings =
+        #"{"start":"python3 server.py","probe":{"path":"/"},"rollout":{"drain":"1s","warm":"0s","watch":"0s"}}"#
+
+    /// A service fed by a remote repository, and its hook.
+    private struct Hook {
+        let server: Server
+        var secret = ""
+        var commit = ""
+
+        init(_ server: Server, _ words: String...) async throws {
+            self.server = server
+            try await server.setUp(WebhookDoorTests.settings)
+            try await server.push("first")
+            try await server.kinto("service", "remove", "hello", "--yes")
+            try await server.git("clone", "-q", "--bare", server.work, "\(server.root)/remote.git")
+            let added = try await server.run(
+                "\(server.bin)/kinto",
+                ["service", "add", "hello", "--repo", "file://\(server.root)/remote.git", "--json"] + words
+                    + ["--home", server.home])
+            let json = try JSONSerialization.jsonObject(with: Data(added.output.utf8)) as? [String: Any]
+            secret = (json?["webhook"] as? [String: Any])?["secret"] as? String ?? ""
+            commit = try await server.git("rev-parse", "HEAD").output.trimmingCharacters(
+                in: .whitespacesAndNewlines)
+        }
+
+        func post(_ headers: [String], _ body: String, to name: String = "hello") async throws -> (
+            status: Int, body: [String: Any]
+        ) {
+            let answer = try await HTTPClient.send(
+                .init(
+                    "POST", url: "http://127.0.0.1:\(server.listen)/hooks/\(name)",
+                    headers: ["Content-Type: application/json"] + headers, body: Array(body.utf8),
+                    timeout: 60_000))
+            let json = try? JSONSerialization.jsonObject(with: Data(answer.body)) as? [String: Any]
+            return (answer.status, json ?? [:])
+        }
+
+        func digest(_ body: String, _ secret: String? = nil) -> String {
+            HMAC<SHA256>.authenticationCode(
+                for: Array(body.utf8), using: SymmetricKey(data: Array((secret ?? self.secret).utf8))
+            ).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        }
+
+        func deliveries() async throws -> [[String: Any]] {
+            try await server.json("deliveries", "hello", "--json") as? [[String: Any]] ?? []
+        }
+    }
+
+    @Test func theProviderIsTheOperatorsAndCanBeChanged() async throws {
+        try await Server.with { server in
+            let hook = try await Hook(server, "--provider", "gitlab")
+            let body =
+                #"{"object_kind":"push","ref":"refs/heads/main","checkout_sha":"\#(hook.commit)","after":"\#(hook.commit)"}"#
+            let gitlab = [
+                "X-Gitlab-Event: Push Hook", "X-Gitlab-Token: \(hook.secret)", "Idempotency-Key: one",
+            ]
+            let github = ["X-GitHub-Event: push", "X-Hub-Signature-256: sha256=\(hook.digest(body))"]
+            #expect(try await hook.post(github, body).status == 401)
+            #expect(try await hook.post(gitlab, body).status == 202)
+            let again = try await hook.post(gitlab, body)
+            #expect(again.status == 200)
+            #expect(
+                (again.body["ignored"] as? String)?.contains("received before: queued as release 1") == true)
+            try await server.until { try await server.releases("hello").first?["live"] as? Bool == true }
+            #expect(try await server.kinto("service", "set", "hello", "--provider", "github").status == 0)
+            #expect(try await hook.post(gitlab, body).status == 401)
+            let live = try await hook.post(github, body)
+            #expect(live.status == 200)
+            #expect((live.body["ignored"] as? String)?.contains("is live with this commit") == true)
+            // The operator is told what the senders are not.
+            let verdicts = try await hook.deliveries().map { $0["verdict"] as? String ?? "" }
+            #expect(
+                verdicts.contains {
+                    $0.hasPrefix(
+                        "refused: the secret is right, but it was sent by GitHub and the service's provider is gitlab"
+                    )
+                }, "\(verdicts)")
+            #expect(
+                verdicts.contains {
+                    $0.hasPrefix(
+                        "refused: the secret is right, but it was sent by GitLab and the service's provider is github"
+                    )
+                }, "\(verdicts)")
+            #expect(try await server.kinto("service", "set", "hello", "--provider", "svn").status == 2)
+            #expect(try await server.kinto("service", "set", "hello").status == 2)
+        }
+    }
+
+    /// Scenario 40.
+    @Test func bothSecretsSignUntilTheOverlapIsOver() async throws {
+        try await Server.with { server in
+            let hook = try await Hook(server, "--provider", "github")
+            func status(_ secret: String, id: String) async throws -> Int {
+                let body = #"{"ref":"refs/heads/else","after":"\#(hook.commit)"}"#
+                return try await hook.post(
+                    [
+                        "X-GitHub-Event: push", "X-GitHub-Delivery: \(id)",
+                        "X-Hub-Signature-256: sha256=\(hook.digest(body, secret))",
+                    ], body
+                ).status
+            }
+            let first = hook.secret
+            let rotated =
+                try await server.json("service", "rotate-secret", "hello", "--json") as? [String: Any]
+            let second = try #require(rotated?["secret"] as? String)
+            #expect(second != first)
+            #expect(try await status(first, id: "1") == 200)
+            #expect(try await status(second, id: "2") == 200)
+            let shown = try await server.kinto("service", "show", "hello").output
+            #expect(shown.contains("previousSecretUntil"))
+            #expect(!shown.contains(first) && !shown.contains(second))
+            // Given by the operator, and the one before is known to others: it ends now.
+            try server.write("secret", "whsec_dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q=\n")
+            let third = try await server.kinto(
+                "service", "rotate-secret", "hello", "--overlap", "0s", "--secret-from",
+                "\(server.work)/secret")
+            #expect(third.status == 0, "\(third.output)")
+            #expect(try await status("whsec_dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q=", id: "3") == 200)
+            #expect(try await status(second, id: "4") == 401)
+            #expect(try await status(first, id: "5") == 401)
+            #expect(
+                try await hook.deliveries().contains {
+                    ($0["verdict"] as? String)?.contains("the secret before the present one, which ended at")
+                        == true
+                })
+            try server.write("secret", "short")
+            let refused = try await server.kinto(
+                "service", "rotate-secret", "hello", "--secret-from", "\(server.work)/secret")
+            #expect(refused.status != 0)
+            #expect(refused.output.contains("16 to 256"))
+        }
+    }
+
+    @Test func refusalsAreCountedLimitedAndNeverDelayGoodOnes() async throws {
+        try await Server.with { server in
+            let hook = try await Hook(server, "--provider", "github")
+            let body = #"{"ref":"refs/heads/else","after":"\#(hook.commit)"}"#
+            var limited = 0
+            for number in 0..<100 {
+                let answer = try await hook.post(
+                    ["X-GitHub-Event: push", "X-Hub-Signature-256: sha256=\(hook.digest(body, "wrong"))"],
+                    body,
+                    to: number % 2 == 0 ? "hello" : "nosuch")
+                #expect([401, 429].contains(answer.status))
+                if answer.status == 429 { limited += 1 }
+            }
+            #expect(limited > 0)
+            let told = try await server.run(
+                "/usr/bin/curl",
+                [
+                    "-s", "-D", "-", "-o", "/dev/null", "-d", "{}",
+                    "http://127.0.0.1:\(server.listen)/hooks/hello",
+                ])
+            #expect(
+                told.output.contains("429") && told.output.lowercased().contains("retry-after: "),
+                "\(told.output)")
+            let good = try await hook.post(
+                ["X-GitHub-Event: push", "X-Hub-Signature-256: sha256=\(hook.digest(body))"], body)
+            #expect(good.status == 200)
+            let kept = try await server.json("deliveries", "-n", "1000", "--json") as? [[String: Any]] ?? []
+            let refused = kept.filter { ($0["status"] as? Int) == 401 }
+            #expect(!refused.isEmpty && refused.count < 60, "\(refused.count)")
+            #expect(
+                refused.contains {
+                    $0["service"] as? String == "nosuch"
+                        && ($0["verdict"] as? String) == "refused: there is no service of that name"
+                })
+            #expect(!"\(kept)".contains(hook.secret))
+        }
+    }
+
+    /// Scenario 38, for deliveries: decided once more by today's settings.
+    @Test func aDeliveryIsReplayed() async throws {
+        try await Server.with { server in
+            let hook = try await Hook(server, "--provider", "forgejo", "--branch", "release")
+            let body = #"{"ref":"refs/heads/release","after":"\#(hook.commit)"}"#
+            func deliver(_ body: String, _ id: String) async throws -> Int {
+                try await hook.post(
+                    [
+                        "X-Forgejo-Event: push", "X-Forgejo-Delivery: \(id)",
+                        "X-Forgejo-Signature: \(hook.digest(body))",
+                    ], body
+                ).status
+            }
+            // The branch is not there yet: its release fails.
+            #expect(try await deliver(body, "a/b") == 202)
+            try await server.until {
+                try await server.releases("hello").first?["status"] as? String == "failed"
+            }
+            try await server.git("push", "-q", "\(server.root)/remote.git", "HEAD:release")
+            let replay = try await server.kinto("deliveries", "hello", "replay", "a/b")
+            #expect(replay.status == 0 && replay.output.contains("Release 2 is queued"), "\(replay.output)")
+            try await server.until { try await server.releases("hello").first?["live"] as? Bool == true }
+            let live = try await server.kinto("deliveries", "hello", "replay", "a/b")
+            #expect(live.output.contains("release 2 is live with this commit"), "\(live.output)")
+            #expect(try await server.kinto("deliveries", "hello", "replay", "nosuch").status == 3)
+            #expect(try await deliver("{}", "ping") == 400)
+            let list = try await server.kinto("deliveries", "hello").output
+            #expect(list.contains("queued as release 1") && list.contains("forgejo"), "\(list)")
+            #expect(list.contains("refused: the payload has no 'ref'"), "\(list)")
+        }
+    }
+
+    @Test func whatIsNotJSONOrTooLongIsRefusedByStatus() async throws {
+        try await Server.with { server in
+            let hook = try await Hook(server, "--provider", "github")
+            func sign(_ body: String) -> [String] {
+                ["X-GitHub-Event: push", "X-Hub-Signature-256: sha256=\(hook.digest(body))"]
+            }
+            let answer = try await HTTPClient.send(
+                .init(
+                    "POST", url: "http://127.0.0.1:\(server.listen)/hooks/hello",
+                    headers: ["Content-Type: text/plain"] + sign("{}"), body: Array("{}".utf8),
+                    timeout: 60_000))
+            #expect(answer.status == 415)
+            #expect(try await hook.post(sign("[]"), "[]").status == 400)
+            // Scenario 27: GitHub's largest delivery is taken, a longer one refused before it is read.
+            let filler = String(repeating: "x", count: (25 << 20) - 200)
+            let large = #"{"ref":"refs/heads/else","after":"\#(hook.commit)","filler":"\#(filler)"}"#
+            #expect(try await hook.post(sign(large), large).status == 200)
+            let refused = try await server.run(
+                "/usr/bin/curl",
+                [
+                    "-s", "-o", "/dev/null", "-w", "%{http_code} %{size_upload}", "-X", "POST", "-H",
+                    "Content-Length: 28311552", "-H", "Expect:", "--data-binary", "x",
+                    "http://127.0.0.1:\(server.listen)/hooks/hello", "--max-time", "30",
+                ])
+            #expect(refused.output.hasPrefix("413"), "\(refused.output)")
+            for method in ["GET", "PUT", "DELETE"] {
+                let other = try await HTTPClient.send(
+                    .init(method, url: "http://127.0.0.1:\(server.listen)/hooks/hello", timeout: 10_000))
+                #expect([404, 405].contains(other.status), "\(method): \(other.status)")
+            }
+        }
+    }
+}
