@@ -142,8 +142,8 @@ extension StorageFaultTests {
         }
     }
 
-    /// Scenario 20.
-    @Test func logsThatAreDeletedUnderTheServerAreMadeAnew() async throws {
+    @Test("Scenario 20: logs that are deleted under the server are made anew")
+    func logsThatAreDeletedUnderTheServerAreMadeAnew() async throws {
         try await Server.with { server in
             try await server.setUp()
             try await server.push("first")

@@ -10,8 +10,8 @@ import Wire
 /// What the database must be like to be used.
 @Suite(.timeLimit(.minutes(5)))
 struct StoreOpeningTests {
-    /// Scenario 13, the way up.
-    @Test func aDatabaseOfTheFirstSchemaIsMigratedWithAllThatItHolds() async throws {
+    @Test("Scenario 13: a database of the first schema is migrated with all that it holds")
+    func aDatabaseOfTheFirstSchemaIsMigratedWithAllThatItHolds() async throws {
         try await TemporaryDirectory.with { directory in
             let path = "\(directory)/kinto.db"
             let old = try DatabaseQueue(path: path)
@@ -34,8 +34,8 @@ struct StoreOpeningTests {
         }
     }
 
-    /// Scenario 13, the way down: refused, and not a byte changed.
-    @Test func aDatabaseOfANewerVersionIsRefusedAsItIs() async throws {
+    @Test("Scenario 13: a database of a newer version is refused, and not a byte changed")
+    func aDatabaseOfANewerVersionIsRefusedAsItIs() async throws {
         try await TemporaryDirectory.with { directory in
             let path = "\(directory)/kinto.db"
             _ = try Store(path: path)
@@ -48,8 +48,8 @@ struct StoreOpeningTests {
         }
     }
 
-    /// Scenario 12.
-    @Test func aDatabaseThatIsGoneOrEmptyIsNotMadeAnewInAHomeThatWasUsed() async throws {
+    @Test("Scenario 12: a database that is gone or empty is not made anew in a home that was used")
+    func aDatabaseThatIsGoneOrEmptyIsNotMadeAnewInAHomeThatWasUsed() async throws {
         try await TemporaryDirectory.with { directory in
             let path = "\(directory)/kinto.db"
             refused("store-missing") { try Store(path: path, signs: ["token"]) }
@@ -72,8 +72,8 @@ struct StoreOpeningTests {
         }
     }
 
-    /// Scenario 12.
-    @Test func aDatabaseThatIsCutOrOverwrittenIsRefusedAsItIs() async throws {
+    @Test("Scenario 12: a database that is cut or overwritten is refused as it is")
+    func aDatabaseThatIsCutOrOverwrittenIsRefusedAsItIs() async throws {
         try await TemporaryDirectory.with { directory in
             let path = "\(directory)/kinto.db"
             let good = try await filled(path)
@@ -110,8 +110,8 @@ struct StoreOpeningTests {
         }
     }
 
-    /// Scenario 11, the short way: a door says no in time, and a step waits.
-    @Test func aLockThatIsHeldAWhileLosesNoRecord() async throws {
+    @Test("Scenario 11: a door says no in time while the database is locked, and a step waits")
+    func aLockThatIsHeldAWhileLosesNoRecord() async throws {
         try await TemporaryDirectory.with { directory in
             let path = "\(directory)/kinto.db"
             let store = try Store(path: path)
