@@ -91,7 +91,7 @@ fuzz-hooks: deps ## a million changed deliveries against the webhook door's read
 	KINTO_FUZZ=$(or $(RUNS),1000000) $(SWIFT) test --skip-build --filter WebhookFuzzTests
 
 faults: PACKAGES += curl gcc libc6-dev
-faults: deps ## every file operation of a deploy fails once, each power cut is replayed (an hour)
+faults: deps ## every file operation of a deploy fails once, each power cut is replayed (ten minutes)
 	$(SWIFT) build --build-tests
 	KINTO_FAULTS=all $(SWIFT) test --skip-build --filter 'StorageFaultTests|StoragePowerTests'
 

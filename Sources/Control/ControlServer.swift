@@ -122,10 +122,14 @@ public enum ControlServer {
         let local = Application(
             router: server.router(trusted: true),
             configuration: .init(address: .unixDomainSocket(path: home.socket)),
-            onServerRunning: { _ in chmod(home.socket, 0o600) }, logger: quiet)
+            onServerRunning: {
+                chmod(home.socket, 0o600)
+                await AcceptPause.add(to: $0)
+            }, logger: quiet)
         let remote = Application(
             router: server.router(trusted: false), server: .http1(configuration: APIServer.limits),
-            configuration: .init(address: .hostname(listen.host, port: Int(listen.port))), logger: quiet)
+            configuration: .init(address: .hostname(listen.host, port: Int(listen.port))),
+            onServerRunning: { await AcceptPause.add(to: $0) }, logger: quiet)
         let worker = BackgroundWork { [logger] in
             await withTaskGroup(of: Void.self) { group in
                 group.addTask {
@@ -135,6 +139,7 @@ public enum ControlServer {
                     if let external { await external.watch(report) } else { await proxy.watch(report) }
                 }
                 group.addTask { await recovery.watchLives() }
+                group.addTask { await recovery.endLogs() }
                 group.addTask { await recovery.endStrays() }
                 group.addTask { await recovery.retireOld() }
                 group.addTask { await recovery.stopInterrupted(rest.interrupted) }

@@ -14,6 +14,7 @@ struct Recovery: Sendable {
     let actions: Actions
     let ports: PortAllocator
     let logger: Logger
+    private let began = Timestamp.now
 
     /// What is left to do when the doors are open.
     struct Rest: Sendable {
@@ -128,6 +129,22 @@ struct Recovery: Sendable {
         }
         log.append(.trouble(words))
         log.close()
+    }
+
+    /// Ends the logs of releases that ended without that: the server died, or its disk said no, between the two.
+    func endLogs() async {
+        for environment in (try? await store.environments()) ?? [] {
+            for release in (try? await store.releases(environment.target, limit: 100)) ?? []
+            where release.status.isFinal && release.finishedAt.map({ $0 < began }) == true {
+                let path = home.releaseLog(release.target, release.number)
+                guard Files.exists(path), !ReleaseLog.isClosed(path) else { continue }
+                let log = ReleaseLog(path: path)
+                if release.status == .superseded, let by = release.supersededBy {
+                    log.append(.trouble("Superseded by release \(by), a newer push"))
+                }
+                log.close()
+            }
+        }
     }
 
     /// Ends what an earlier server started of releases that begin again, then lets them.

@@ -39,11 +39,20 @@ public struct ReleaseLog: Sendable {
         return pread(file.raw, &last, 1, status.st_size - 1) != 1 || last[0] == UInt8(ascii: "\n")
     }
 
-    /// Marks the end.
+    /// Marks the end. What the disk does not take now is tried again, at most ten minutes: someone may wait for it.
     public func close() {
-        // Also of one that was removed: someone may wait for its end.
-        if chmod(path, 0o400) != 0, errno == ENOENT, open() != nil { chmod(path, 0o400) }
+        if mark() { return }
+        // One that was removed is made for it.
+        if errno == ENOENT, open() != nil, mark() { return }
+        Task.detached {
+            for _ in 0..<1200 {
+                try await Task.sleep(for: .milliseconds(500))
+                if mark() || errno == ENOENT { return }
+            }
+        }
     }
+
+    private func mark() -> Bool { chmod(path, 0o400) == 0 }
 
     /// Takes the mark away again: an interrupted release that is taken up.
     public func reopen() { chmod(path, 0o600) }

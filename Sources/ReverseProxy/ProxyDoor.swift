@@ -10,6 +10,8 @@ final class ProxyDoor: Sendable {
     private let version: String
     private let limits: ProxyLimits
     private let answering = Atomic<Int>(0)
+    /// Milliseconds until another connection is asked for, when there was no descriptor or no memory for one.
+    private static let pause: Int32 = 250
 
     /// Whether an answer is on its way: the process does not end before it is out.
     var isBusy: Bool { answering.load(ordering: .sequentiallyConsistent) > 0 }
@@ -26,8 +28,14 @@ final class ProxyDoor: Sendable {
         while true {
             let raw = accept(socket.raw, nil, nil)
             guard raw >= 0 else {
-                if errno == EINTR || errno == ECONNABORTED { continue }
-                throw SystemError.last("accept")
+                switch errno {
+                case EINTR, ECONNABORTED: continue
+                case EMFILE, ENFILE, ENOBUFS, ENOMEM:
+                    // Visitors have what there was; who gives orders waits until they leave some.
+                    poll(nil, 0, ProxyDoor.pause)
+                default: throw SystemError.last("accept")
+                }
+                continue
             }
             let connection = Descriptor(owning: raw)
             Thread.start { [self] in

@@ -16,11 +16,18 @@ public final class Lives: Sendable {
 
     /// From when it runs until it is told to end.
     public func watch(_ instance: Instance) {
-        let identifier = instance.identifier
-        guard let life = instance.supervisor.open() else {
-            continuation.yield(instance)
-            return
+        if let life = instance.supervisor.open() { return watch(instance, life) }
+        Task {
+            guard let life = await instance.supervisor.life() else {
+                continuation.yield(instance)
+                return
+            }
+            watch(instance, life)
         }
+    }
+
+    private func watch(_ instance: Instance, _ life: Descriptor) {
+        let identifier = instance.identifier
         let source = ReadSource(life) { [weak self] in
             var poller = pollfd(fd: life.raw, events: Int16(POLLIN), revents: 0)
             guard poll(&poller, 1, 0) > 0 else { return }

@@ -73,15 +73,20 @@ public final class PortAllocator: Sendable {
         for _ in 0..<1000 {
             let port = UInt16.random(in: 20_000...29_999)
             guard given.withLock({ $0.insert(port).inserted }) else { continue }
-            if isFree(port) { return port }
+            do throws(SystemError) {
+                if try isFree(port) { return port }
+            } catch {
+                release(port)
+                throw error
+            }
             release(port)
         }
         throw SystemError("bind", "127.0.0.1:20000-29999", code: EADDRINUSE)
     }
 
-    private func isFree(_ port: UInt16) -> Bool {
+    private func isFree(_ port: UInt16) throws(SystemError) -> Bool {
         let raw = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        guard raw >= 0 else { return false }
+        guard raw >= 0 else { throw .last("socket", "127.0.0.1:\(port)") }
         defer { close(raw) }
         var name = sockaddr_in()
         name.sin_family = sa_family_t(AF_INET)

@@ -231,7 +231,7 @@ public actor ProxyProcess {
     /// Returns when the process ended, or another place became the one that serves: true.
     private func ended(_ process: ProcessIdentity, at place: ProxyPlace?) async -> Bool {
         let parent = home.proxies
-        guard let life = process.open() else { return ProxyPlace.current(in: parent) != place }
+        guard let life = await process.life() else { return ProxyPlace.current(in: parent) != place }
         let (stream, continuation) = AsyncStream<Void>.makeStream()
         let ends = ReadSource(life) {
             var poller = pollfd(fd: life.raw, events: Int16(POLLIN), revents: 0)

@@ -269,6 +269,8 @@ public struct RolloutController: Sendable {
         // A mistake that is plain to see is told early; the deadline decides.
         var warnAt: ContinuousClock.Instant? = began + .seconds(3)
         while true {
+            // Before the try: a process that was stopped meanwhile has not looked, however late it is.
+            let isLast = clock.now >= deadline
             let finding = try await Blocking.run { probe.attempt() }
             try Task.checkCancellation()
             if finding == .healthy {
@@ -278,7 +280,7 @@ public struct RolloutController: Sendable {
             } else {
                 healthySince = nil
             }
-            guard clock.now < deadline else { throw diagnosis.deadline(finding) }
+            guard !isLast else { throw diagnosis.deadline(finding) }
             if let time = warnAt, clock.now >= time {
                 warnAt = nil
                 let likely = diagnosis.deadline(finding)

@@ -19,6 +19,7 @@ public struct StateWatcher: Sendable {
         AsyncStream { continuation in
             let last = Last()
             let life = supervisor.open()
+            let isGone = life == nil && !supervisor.isRunning
 
             @Sendable func look(gone: Bool) {
                 last.once {
@@ -37,21 +38,71 @@ public struct StateWatcher: Sendable {
             }
             // Without it, a machine short of watches, the end is still seen.
             let changes = DirectoryWatch.shared?.subscribe(Files.parent(of: path)) { _ in
-                look(gone: life == nil)
+                look(gone: isGone)
             }
-            let ends = life.map { descriptor in
-                ReadSource(descriptor) {
-                    var poller = pollfd(fd: descriptor.raw, events: Int16(POLLIN), revents: 0)
-                    if poll(&poller, 1, 0) > 0 { look(gone: true) }
+            let ends = End()
+            @Sendable func watch(_ life: Descriptor) {
+                ends.set(
+                    ReadSource(life) {
+                        var poller = pollfd(fd: life.raw, events: Int16(POLLIN), revents: 0)
+                        if poll(&poller, 1, 0) > 0 { look(gone: true) }
+                    })
+            }
+            if let life {
+                watch(life)
+            } else if !isGone {
+                Task {
+                    if let life = await supervisor.life(until: { ends.isCancelled }) {
+                        watch(life)
+                    } else if !ends.isCancelled {
+                        look(gone: true)
+                    }
                 }
             }
             // What happened before the watch began.
-            look(gone: life == nil)
+            look(gone: isGone)
             continuation.onTermination = { _ in
                 withExtendedLifetime(changes) {}
-                ends?.cancel()
+                ends.cancel()
             }
         }
+    }
+}
+
+extension ProcessIdentity {
+    /// A pidfd as `open` gives it; waits where there is no descriptor for it now.
+    /// - Returns: nil when the process is gone, or `isOver` said so.
+    func life(until isOver: @Sendable () -> Bool = { false }) async -> Descriptor? {
+        while !isOver() {
+            if let life = open() { return life }
+            guard isRunning else { return nil }
+            // Also in a task that was cancelled: what is waited for has to be ended all the same.
+            _ = try? await Task.detached { try await Task.sleep(for: .milliseconds(250)) }.value
+        }
+        return nil
+    }
+}
+
+/// What tells of a process's end, which may begin late.
+private final class End: Sendable {
+    private let state = Mutex<(source: ReadSource?, isCancelled: Bool)>((nil, false))
+
+    var isCancelled: Bool { state.withLock { $0.isCancelled } }
+
+    func set(_ source: ReadSource) {
+        let isCancelled = state.withLock { state in
+            if !state.isCancelled { state.source = source }
+            return state.isCancelled
+        }
+        if isCancelled { source.cancel() }
+    }
+
+    func cancel() {
+        let source = state.withLock { state in
+            state.isCancelled = true
+            return state.source.take()
+        }
+        source?.cancel()
     }
 }
 

@@ -32,6 +32,7 @@ public struct SupervisorClient: Sendable {
         ).start()
         let fields = spec.fields
         do {
+            _ = try ProcessTable.read(pid)
             guard let identity = ProcessIdentity(running: pid) else {
                 throw Failure(code: "supervisor-lost", "the supervisor ended before it began")
             }
@@ -47,8 +48,7 @@ public struct SupervisorClient: Sendable {
         } catch {
             // The pipe closes with `gate`: the supervisor ends without having started anything.
             // Not waited for yet: the number is its own.
-            let child = Descriptor(owning: kinto_pidfd_open(pid))
-            kinto_pidfd_send_signal(child.raw, SIGKILL)
+            kill(pid, SIGKILL)
             var status: Int32 = 0
             waitpid(pid, &status, 0)
             throw error

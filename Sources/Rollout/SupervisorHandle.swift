@@ -39,8 +39,9 @@ public struct SupervisorHandle: Sendable {
         let (supervisor, statePath, identifier) = (supervisor, statePath, identifier)
         // Its own grace is the supervisor's to keep; the rest is for a supervisor that does not.
         let patience = override ?? grace + 5_000
+        let life = await supervisor.life()
         _ = try? await Blocking.run {
-            if let life = supervisor.open() {
+            if let life {
                 if patience > 0 { kinto_pidfd_send_signal(life.raw, SIGTERM) }
                 Fault.stopSent.pass()
                 var poller = pollfd(fd: life.raw, events: Int16(POLLIN), revents: 0)

@@ -71,6 +71,9 @@ struct BuildPlace: Sendable {
                     "'\(name)' (\(key) in kinto.json) leads out of the checkout through a link",
                     hints: [.init("name a directory of the repository, or copy what the link means into it")])
             }
+            guard error.code == ENOENT || error.code == ENOTDIR else {
+                throw SystemError(error.operation, "\(parent)/\(name)", code: error.code)
+            }
             throw key == "root"
                 ? Failure(
                     stage: .build, code: "root-missing",

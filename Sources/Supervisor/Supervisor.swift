@@ -273,7 +273,20 @@ struct Supervisor {
         log.finish()
         (state.peakMemory, state.peakProcesses) = (limits.peakMemory, limits.peakProcesses)
         tree.group?.remove()
-        write(.ended)
+        // What became of a job is not lost because the disk is full now: who waits for it waits a little longer.
+        var tries = 1
+        while !write(.ended), spec.mode == .job, tries < 240, !isToldToEnd(within: 250) { tries += 1 }
+    }
+
+    /// Milliseconds.
+    private func isToldToEnd(within time: Int32) -> Bool {
+        var poller = pollfd(fd: signals.raw, events: Int16(POLLIN), revents: 0)
+        guard poll(&poller, 1, time) > 0 else { return false }
+        while true {
+            let signal = kinto_next_signal(signals.raw)
+            if signal == 0 { return false }
+            if signal == SIGTERM || signal == SIGINT { return true }
+        }
     }
 
     /// What is still in the pipe when no writer is left, or all were killed.
@@ -288,11 +301,14 @@ struct Supervisor {
         output = nil
     }
 
-    private mutating func write(_ phase: SupervisorState.Phase) {
+    /// - Returns: whether it could be written. If not, on a full disk, it is with the next change; the command goes on.
+    @discardableResult
+    private mutating func write(_ phase: SupervisorState.Phase) -> Bool {
         state.phase = phase
         state.changedAt = .now
-        // A state that cannot be written (full disk) is written with the next change; the command goes on.
-        try? Files.replace(spec.statePath, with: state.fields.encoded(), durable: phase == .ended)
+        return
+            (try? Files.replace(spec.statePath, with: state.fields.encoded(), durable: phase == .ended))
+            != nil
     }
 
     /// A service is started again by its end; one whose processes were refused goes on.

@@ -23,19 +23,26 @@ public struct ProcessIdentity: Sendable, Hashable, Codable {
         self.init(pid: pid, startTicks: stat.startTicks, boot: boot)
     }
 
-    /// Whether this very process still runs (a zombie does not).
+    /// Whether this very process still runs (a zombie does not). What cannot be looked at, for want of a descriptor say,
+    /// runs as long as there is a process of its number: only what is gone for sure is given up.
     public var isRunning: Bool {
-        guard boot == ProcessTable.bootIdentifier, let stat = ProcessTable.stat(pid) else { return false }
+        guard boot == ProcessTable.bootIdentifier else { return false }
+        let found: ProcessTable.Stat?
+        do { found = try ProcessTable.read(pid) } catch { return kill(pid, 0) == 0 || errno == EPERM }
+        guard let stat = found else { return false }
         return stat.startTicks == startTicks && stat.state != UInt8(ascii: "Z")
             && stat.state != UInt8(ascii: "X")
     }
 
-    /// A pidfd for this very process; nil when it is gone. The descriptor becomes readable when it ends.
+    /// A pidfd for this very process; nil when it is gone, or when there is no descriptor to be sure with: `isRunning`
+    /// tells. The descriptor becomes readable when it ends.
     public func open() -> Descriptor? {
         let raw = kinto_pidfd_open(pid)
         guard raw >= 0 else { return nil }
         let descriptor = Descriptor(owning: raw)
-        // Checked after opening: the number cannot change hands under an open pidfd.
+        // Checked after opening: the number cannot change hands under an open pidfd. What cannot be looked at may be
+        // another's.
+        guard let found = ProcessTable.stat(pid), found.startTicks == startTicks else { return nil }
         return isRunning ? descriptor : nil
     }
 
@@ -67,9 +74,19 @@ public enum ProcessTable {
         return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
     }()
 
-    public static func stat(_ pid: Int32) -> Stat? {
-        guard let bytes = try? Files.read("/proc/\(pid)/stat"),
-            let open = bytes.firstIndex(of: UInt8(ascii: "(")),
+    /// nil when there is no such process, or when it cannot be looked at.
+    public static func stat(_ pid: Int32) -> Stat? { (try? read(pid)) ?? nil }
+
+    /// nil when there is no such process.
+    /// - Throws: when it cannot be looked at, for want of a descriptor say.
+    public static func read(_ pid: Int32) throws(SystemError) -> Stat? {
+        let bytes: [UInt8]
+        do { bytes = try Files.read("/proc/\(pid)/stat") } catch {
+            // ESRCH: it ended between the two calls.
+            if error.code == ENOENT || error.code == ESRCH { return nil }
+            throw error
+        }
+        guard let open = bytes.firstIndex(of: UInt8(ascii: "(")),
             let close = bytes.lastIndex(of: UInt8(ascii: ")")), close + 2 < bytes.count, open < close
         else { return nil }
         let fields = bytes[(close + 2)...].split(separator: UInt8(ascii: " "))

@@ -81,58 +81,6 @@ struct BadWorldTests {
             #expect(try await server.get().status == 200)
         }
     }
-
-    /// A real file system that is really full. Mounting one takes root, or sudo without a password.
-    @Test func aFullDiskFailsTheReleaseAndNothingElse() async throws {
-        var root: String?
-        defer {
-            if let root {
-                _ = try? Server.asRoot("umount", "--lazy", "\(root)/home")
-                try? FileManager.default.removeItem(atPath: root)
-            }
-        }
-        try await Server.with(["--keep", "free-bytes=0B", "--keep", "free-files=0"]) { server in
-            try FileManager.default.createDirectory(atPath: server.home, withIntermediateDirectories: true)
-            try Server.asRoot("mount", "-t", "tmpfs", "-o", "size=24m,mode=0777", "tmpfs", server.home)
-            root = server.root
-        } _: { server in
-            try await server.setUp()
-            try await server.push("first")
-            let visitors = Visitors(server, count: 4)
-            try server.write(
-                "kinto.json",
-                #"{"start":"python3 server.py","probe":{"path":"/"},"build":{"command":"cat /dev/zero > big"}}"#
-            )
-            let full = try await server.push("too much")
-            #expect(full.output.contains("the disk is full: \(server.home)/work/"), "\(full.output)")
-            let failed = try await server.releases("hello").first
-            #expect(failed?["status"] as? String == "failed")
-            #expect((failed?["failure"] as? [String: Any])?["code"] as? String == "disk-full")
-
-            // Somebody else fills the disk: the trigger is not lost, and it goes on once there is room.
-            try server.write("kinto.json", #"{"start":"python3 server.py","probe":{"path":"/"}}"#)
-            try await server.git("add", "-A")
-            try await server.git("commit", "-q", "-m", "small")
-            try await server.shell("cat /dev/zero > \(server.home)/filler || true")
-            let push = try await server.git("push", "\(server.home)/repos/hello.git", "HEAD:main")
-            #expect(push.status != 0 || push.output.contains("failed"), "\(push.output)")
-            #expect(try await server.get().status == 200)
-            try FileManager.default.removeItem(atPath: "\(server.home)/filler")
-            try await server.until {
-                try await server.releases("hello").allSatisfy {
-                    !["queued", "deploying"].contains($0["status"] as? String)
-                }
-            }
-            let after = try await server.push("with room")
-            #expect(after.output.contains("is live"), "\(after.output)")
-            let tally = await visitors.end()
-            #expect(tally.failures.isEmpty, "\(tally.failures.prefix(3))")
-            #expect(
-                try FileManager.default.subpathsOfDirectory(atPath: "\(server.home)/work").allSatisfy {
-                    !$0.contains("big")
-                })
-        }
-    }
 }
 
 extension Server {

@@ -137,7 +137,10 @@ final class Server: Sendable {
         try await json("releases", name, "--json") as? [[String: Any]] ?? []
     }
 
-    func run(_ path: String, _ arguments: [String], in directory: String? = nil) async throws -> Result {
+    /// - Parameter more: `NAME=value`, more of its environment.
+    func run(
+        _ path: String, _ arguments: [String], in directory: String? = nil, more: [String] = []
+    ) async throws -> Result {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: path)
         process.arguments = arguments
@@ -147,6 +150,10 @@ final class Server: Sendable {
             "GIT_CONFIG_GLOBAL": "/dev/null",
             "GIT_CONFIG_NOSYSTEM": "1",
         ]
+        for entry in more {
+            let parts = entry.split(separator: "=", maxSplits: 1)
+            process.environment?[String(parts[0])] = String(parts[1])
+        }
         let pipe = Pipe()
         process.standardOutput = pipe
         process.standardError = pipe

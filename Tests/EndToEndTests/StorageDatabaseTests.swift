@@ -8,8 +8,8 @@ import Wire
 /// A database that is not as it should be: the server refuses, and what serves goes on.
 @Suite(.serialized, .timeLimit(.minutes(5)))
 struct StorageDatabaseTests {
-    /// Scenarios 12 and 13.
-    @Test func aServerWithoutAGoodDatabaseRefusesAndWhatServesGoesOn() async throws {
+    @Test("Scenarios 12 and 13: a server without a good database refuses, and what serves goes on")
+    func aServerWithoutAGoodDatabaseRefusesAndWhatServesGoesOn() async throws {
         try await Server.with { server in
             try await server.setUp()
             #expect(try await server.push("first").output.contains("Release 1 is live"))
@@ -71,8 +71,8 @@ struct StorageDatabaseTests {
         }
     }
 
-    /// Scenario 11: half a minute, in the middle of a deploy.
-    @Test func aLockHeldForHalfAMinuteLosesNoState() async throws {
+    @Test("Scenario 11: a lock held for half a minute in the middle of a deploy loses no state")
+    func aLockHeldForHalfAMinuteLosesNoState() async throws {
         try await Server.with { server in
             try await server.setUp()
             try await server.push("first")

@@ -9,8 +9,8 @@ import Wire
 /// The power goes. What a disk may hold then is made from a log of all that was written and synchronised.
 @Suite(.serialized, .timeLimit(.minutes(10)))
 struct StoragePowerTests {
-    /// Scenario 8.
-    @Test func nothingThatWasAcknowledgedIsLostWhereverThePowerGoes() async throws {
+    @Test("Scenario 8: nothing that was acknowledged is lost, wherever the power goes")
+    func nothingThatWasAcknowledgedIsLostWhereverThePowerGoes() async throws {
         try await TemporaryDirectory.with { directory in
             let shim = try await StorageShim(in: directory)
             let home = Mutexed("")
@@ -27,19 +27,32 @@ struct StoragePowerTests {
                 )
                 let entry = Int(try shim.logged)
                 ready.write { $0 = entry }
-                try await server.push("first")
-                try note(.release(1))
+                #expect(try await push(server, shim).contains("Release 1 is live"))
+                try note(.release(1, try await server.head()))
                 let secret = server.webhookSecret
                 for number in 2...9 {
                     if number % 4 == 0 {
                         try await server.kinto("config", "hello", "set", "GREETING=\(number)")
                         try note(.config("\(number)"))
+                        try note(.release(number, nil))
+                    } else if number == 6 || number == 7 {
+                        // Kept by the hook while there is no server.
+                        _ = server.stop()
+                        try server.write("number", "\(number)")
+                        #expect(try await push(server, shim).contains("the push is kept"))
+                        let commit = try await server.head()
+                        try note(.kept(commit))
+                        try await server.serve()
+                        try await server.until {
+                            try await server.releases("hello").contains { $0["commit"] as? String == commit }
+                        }
+                        try note(.release(number, commit))
                     } else {
                         try server.write("number", "\(number)")
-                        try await server.commitSilently("number \(number)")
+                        try await server.commitSilently("number \(number)", more: shim.gitEnvironment(server))
                         #expect(try await server.deliver("d-\(number)", secret: secret).status == 202)
+                        try note(.release(number, try await server.head()))
                     }
-                    try note(.release(number))
                     if number % 3 == 0 {
                         try await server.until {
                             try await server.releases("hello").allSatisfy {
@@ -49,7 +62,7 @@ struct StoragePowerTests {
                     }
                 }
                 #expect(try await server.kinto("rollback", "hello", "1").status == 0)
-                try note(.release(10))
+                try note(.release(10, nil))
                 // What follows removes the service.
                 let last = Int(try shim.logged)
                 over.write { $0 = last }
@@ -62,8 +75,38 @@ struct StoragePowerTests {
     }
 
     private enum Acknowledged: Sendable {
-        case release(Int)
+        /// With the commit that it is made of, where that was pushed for it.
+        case release(Int, String?)
         case config(String)
+        /// The push of a commit, without a server.
+        case kept(String)
+    }
+
+    /// Commits what is there and pushes it, with all that git and the hook write down in the log.
+    private func push(_ server: Server, _ shim: StorageShim) async throws -> String {
+        try await server.git("add", "-A")
+        try await server.git("commit", "-q", "--allow-empty", "-m", "a push")
+        let push = try await server.run(
+            "/usr/bin/git", ["-C", server.work, "push", "\(server.home)/repos/hello.git", "HEAD:main"],
+            more: shim.gitEnvironment(server))
+        guard push.status == 0 else { throw Trouble(push.output) }
+        return push.output
+    }
+
+    /// Whether all that a commit is made of can be read.
+    private func isWhole(_ commit: String, in repository: String) async throws -> String? {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/git")
+        process.arguments = ["--git-dir", repository, "fsck", "--no-dangling", "--no-reflogs", commit]
+        process.environment = ["GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"]
+        let pipe = Pipe()
+        process.standardOutput = pipe
+        process.standardError = pipe
+        try process.run()
+        let reader = pipe.fileHandleForReading
+        let data = await onThread { reader.readDataToEndOfFile() }
+        process.waitUntilExit()
+        return process.terminationStatus == 0 ? nil : String(decoding: data, as: UTF8.self)
     }
 
     private func cut(
@@ -76,8 +119,8 @@ struct StoragePowerTests {
         var points = Set(stride(from: first, through: last, by: step))
         points.formUnion(acknowledged.map(\.entry))
         #expect(points.count >= 200)
-        var disk = Disk(root: home)
-        var artifacts = 0
+        var disk = Disk(root: home, ordered: "repos")
+        var (artifacts, commits) = (0, 0)
         for index in 0...last {
             if index > 0 { disk.apply(log.entries[index - 1]) }
             guard points.contains(index) else { continue }
@@ -85,7 +128,8 @@ struct StoragePowerTests {
             var dice = Dice(seed: UInt64(index))
             try Files.removeTree(state)
             try disk.lose(
-                &dice, into: state, only: ["kinto.db", "kinto.db-wal", "secret.key", "artifacts"])
+                &dice, into: state,
+                only: ["kinto.db", "kinto.db-wal", "secret.key", "artifacts", "spool", "repos"])
             let place: Comment = "cut after entry \(index) of \(log.entries.count)"
             let store: Store
             do { store = try Store(path: "\(state)/kinto.db", signs: ["token"]) } catch {
@@ -93,13 +137,32 @@ struct StoragePowerTests {
                 continue
             }
             let target = Target(service: try ServiceName("hello"))
-            let releases = Set(try await store.releases(target, limit: 1000).map(\.number))
+            let all = try await store.releases(target, limit: 1000)
+            let releases = Set(all.map(\.number))
+            let triggers = ((try? Files.list("\(state)/spool")) ?? []).filter { $0.hasSuffix(".trigger") }
+            let kept = try triggers.map {
+                try Fields(decoding: Files.read("\(state)/spool/\($0)"))["update"] ?? ""
+            }
+            var last: String?
             let config = try await store.config(target)["GREETING"].flatMap { Int($0) } ?? 0
             for (entry, what) in acknowledged where entry <= index {
                 switch what {
-                case .release(let number): #expect(releases.contains(number), place)
+                case .release(let number, let commit):
+                    #expect(releases.contains(number), place)
+                    last = commit ?? last
                 case .config(let value): #expect(config >= Int(value) ?? 0, place)
+                case .kept(let commit):
+                    #expect(
+                        all.contains { $0.commit?.description == commit }
+                            || kept.contains { $0.contains(commit) }, place)
+                    last = commit
                 }
+            }
+            // The last has all before it.
+            if let last {
+                let trouble = try await isWhole(last, in: "\(state)/repos/hello.git")
+                #expect(trouble == nil, place)
+                commits += 1
             }
             let root = try ArtifactStore(root: "\(state)/artifacts")
             for (identifier, recorded) in try await store.artifactsOnRecord() {
@@ -113,18 +176,36 @@ struct StoragePowerTests {
             }
             try store.close()
         }
-        print("\(points.count) cuts in \(log.entries.count) entries, \(artifacts) artifacts verified")
+        print(
+            "\(points.count) cuts in \(log.entries.count) entries, \(artifacts) artifacts and \(commits) commits verified"
+        )
+    }
+}
+
+extension StorageShim {
+    /// For git, what it runs, and the hook.
+    func gitEnvironment(_ server: Server) -> [String] {
+        environment(home: server.home, logs: true, children: "all")
     }
 }
 
 extension Server {
+    /// The commit that the work tree is at.
+    func head() async throws -> String {
+        try await git("rev-parse", "HEAD").output.trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
     /// A commit in the repository, told to nobody.
-    func commitSilently(_ message: String) async throws {
+    /// - Parameter more: variables for git.
+    func commitSilently(_ message: String, more: [String] = []) async throws {
         try await git("add", "-A")
         try await git("commit", "-q", "-m", message)
-        let push = try await git(
-            "push", "-q", "--receive-pack=git -c core.hooksPath=/dev/null receive-pack",
-            "\(home)/repos/hello.git", "HEAD:main")
+        let push = try await run(
+            "/usr/bin/git",
+            [
+                "-C", work, "push", "-q", "--receive-pack=git -c core.hooksPath=/dev/null receive-pack",
+                "\(home)/repos/hello.git", "HEAD:main",
+            ], more: more)
         guard push.status == 0 else { throw Trouble(push.output) }
     }
 }

@@ -54,8 +54,8 @@ struct StorageRetentionTests {
         }
     }
 
-    /// Scenario 55.
-    @Test func retentionTakesNothingFromARollbackToTheOldest() async throws {
+    @Test("Scenario 55: retention takes nothing from a rollback to the oldest")
+    func retentionTakesNothingFromARollbackToTheOldest() async throws {
         try await Server.with(["--keep", "artifacts=5", "--keep", "recent=0m"]) { server in
             try await server.setUp(
                 #"{"start":"sleep 2; exec python3 server.py","probe":{"path":"/"},"rollout":{"warm":"0s","watch":"0s"}}"#

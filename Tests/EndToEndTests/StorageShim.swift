@@ -18,14 +18,34 @@ struct StorageShim: Sendable {
         static let read = Calls(rawValue: 128)
         static let cut = Calls(rawValue: 256)
         static let mode = Calls(rawValue: 512)
+        /// Sockets and pipes, which have no path.
+        static let socket = Calls(rawValue: 1024)
         /// Those that need room.
         static let room: Calls = [.open, .write, .sync, .rename, .mkdir, .cut]
+    }
+
+    /// Whose calls count, as in the C source.
+    struct Processes: OptionSet, Sendable {
+        let rawValue: UInt32
+        static let server = Processes(rawValue: 1)
+        static let supervisor = Processes(rawValue: 2)
+        static let hook = Processes(rawValue: 4)
+    }
+
+    /// Where a call is made: by which functions, called by which, in which kind of process.
+    struct Place: Sendable {
+        let identifier: UInt64
+        /// The first call that was seen there.
+        let example: String
+        /// A socket, a pipe, a fork.
+        var hasNoPath: Bool { example.hasSuffix(" ") }
     }
 
     let directory: String
     private var library: String { "\(directory)/shim.so" }
     private var control: String { "\(directory)/control" }
     var log: String { "\(directory)/log" }
+    private var sites: String { "\(directory)/sites" }
 
     /// Builds it.
     init(in directory: String) async throws {
@@ -44,23 +64,66 @@ struct StorageShim: Sendable {
         try Files.replace(control, with: [UInt8](repeating: 0, count: 4096))
     }
 
-    /// - Parameter logs: whether all that changes files is written down.
-    func environment(home: String, logs: Bool = false) -> [String] {
-        ["LD_PRELOAD=\(library)", "KINTO_SHIM_HOME=\(home)", "KINTO_SHIM_CONTROL=\(control)"]
-            + (logs ? ["KINTO_SHIM_LOG=\(log)"] : [])
+    /// - Parameters:
+    ///   - logs: whether all that changes files is written down.
+    ///   - children: "1": supervisors that are started have it, too; "all": whatever is started.
+    func environment(home: String, logs: Bool = false, children: String? = nil) -> [String] {
+        [
+            "LD_PRELOAD=\(library)", "KINTO_SHIM_HOME=\(home)", "KINTO_SHIM_CONTROL=\(control)",
+            "KINTO_SHIM_SITES=\(sites)",
+        ] + (logs ? ["KINTO_SHIM_LOG=\(log)"] : [])
+            + (children.map { ["KINTO_SHIM_CHILDREN=\($0)"] } ?? [])
     }
 
-    /// From now on the `number`-th of the calls fails, and all after it when `sticky`; 0: they are counted.
-    func arm(_ calls: Calls, error: Int32, at number: UInt64, sticky: Bool = false) throws {
-        try write(at: 40, UInt32(0))
+    /// From now on the first of the calls at a place fails, and all after it, wherever, when `sticky`.
+    func arm(
+        _ calls: Calls, of processes: Processes = .server, error: Int32, at place: Place,
+        sticky: Bool = false
+    ) throws {
+        try disarm()
+        try set(error: error, sticky: sticky, processes)
+        try write(at: 1072, place.identifier)
+        try write(at: 0, UInt64(1))
+        try write(at: 40, calls.rawValue)
+    }
+
+    /// Calls are noted until `places()`.
+    func note(_ calls: Calls, of processes: Processes = .server) throws {
+        try disarm()
+        // Those that run have it open.
+        truncate(sites, 0)
+        try set(error: 0, sticky: false, processes)
+        try write(at: 1072, UInt64(0))
+        try write(at: 0, UInt64(0))
+        try write(at: 1084, UInt32(1))
+        try write(at: 40, calls.rawValue)
+    }
+
+    private func set(error: Int32, sticky: Bool, _ processes: Processes) throws {
         try write(at: 0, UInt64(0))
         try write(at: 44, [UInt8](repeating: 0, count: 1024))
         try write(at: 8, UInt64(0))
         try write(at: 16, UInt64(0))
         try write(at: 32, UInt32(bitPattern: error))
         try write(at: 36, UInt32(sticky ? 1 : 0))
-        try write(at: 0, number)
-        try write(at: 40, calls.rawValue)
+        try write(at: 1080, processes.rawValue)
+        try write(at: 1084, UInt32(0))
+    }
+
+    /// The places of the calls that were noted, each once, in their order, and how many calls there were.
+    func places() throws -> (places: [Place], calls: Int) {
+        try disarm()
+        let lines = String(decoding: try Files.read(sites, limit: 1 << 28), as: UTF8.self)
+            .split(separator: "\n")
+        var seen: Set<UInt64> = []
+        var places: [Place] = []
+        for line in lines {
+            let words = line.split(separator: " ", maxSplits: 1)
+            guard words.count == 2, let identifier = UInt64(words[0]), seen.insert(identifier).inserted
+            else { continue }
+            places.append(Place(identifier: identifier, example: String(words[1])))
+        }
+        return (places, lines.count)
     }
 
     func disarm() throws { try write(at: 40, UInt32(0)) }

@@ -104,8 +104,8 @@ struct RetentionTests {
         #expect(try doomed(one + two, "artifact-bytes=0B") == ["a1", "a2", "b1", "b2"])
     }
 
-    /// Scenario 17: the clock jumps.
-    @Test func aWrongClockTakesNeitherTheLiveOneNorTheWayBackNorTheLastLogs() throws {
+    @Test("Scenario 17: a wrong clock takes neither what is live nor the way back nor the last logs")
+    func aWrongClockTakesNeitherTheLiveOneNorTheWayBackNorTheLastLogs() throws {
         let releases = try history(30)
         for jump in [-3650, 3650] {
             let wrong = Timestamp(
@@ -129,7 +129,7 @@ struct RetentionTests {
         "cache-bytes=1", "=", "artifacts=99999999999999999999",
     ])
     func whatIsNoSettingIsToldWithWhatThereIs(_ text: String) {
-        #expect(throws: RetentionSettings.Malformed.self) { try RetentionSettings([text]) }
+        #expect(throws: MalformedSetting.self) { try RetentionSettings([text]) }
     }
 
     @Test func hugeSettingsAreNoBound() throws {

@@ -1,28 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import GRDB
-import KintoCore
 import TestSupport
 import Testing
 import Wire
 
+@testable import KintoCore
+
 /// What the database must be like to be used.
 @Suite(.timeLimit(.minutes(5)))
 struct StoreOpeningTests {
-    /// Scenario 13, the way up.
-    @Test func aDatabaseOfTheFirstSchemaIsMigratedWithAllThatItHolds() async throws {
+    @Test("Scenario 13: a database of the first schema is migrated with all that it holds")
+    func aDatabaseOfTheFirstSchemaIsMigratedWithAllThatItHolds() async throws {
         try await TemporaryDirectory.with { directory in
             let path = "\(directory)/kinto.db"
-            try await DatabaseQueue(path: path).write { database in
-                try database.execute(sql: StoreOpeningTests.firstSchema)
+            let old = try DatabaseQueue(path: path)
+            try Schema.migrations.migrate(old, upTo: "1")
+            try await old.write { database in
                 try database.execute(
                     sql: """
-                        CREATE TABLE grdb_migrations (identifier TEXT NOT NULL PRIMARY KEY);
-                        INSERT INTO grdb_migrations VALUES ('1');
                         INSERT INTO service VALUES ('hello', 'hosted', '/x', 1, 's');
                         INSERT INTO environment (service, name, branch, nextNumber) VALUES ('hello', 'production', 'main', 8);
                         """)
             }
+            try old.close()
             let store = try Store(path: path, signs: ["repos/hello.git"])
             #expect(try await store.services().map(\.name.description) == ["hello"])
             let accepted = try await store.acceptRelease(
@@ -33,8 +34,8 @@ struct StoreOpeningTests {
         }
     }
 
-    /// Scenario 13, the way down: refused, and not a byte changed.
-    @Test func aDatabaseOfANewerVersionIsRefusedAsItIs() async throws {
+    @Test("Scenario 13: a database of a newer version is refused, and not a byte changed")
+    func aDatabaseOfANewerVersionIsRefusedAsItIs() async throws {
         try await TemporaryDirectory.with { directory in
             let path = "\(directory)/kinto.db"
             _ = try Store(path: path)
@@ -47,8 +48,8 @@ struct StoreOpeningTests {
         }
     }
 
-    /// Scenario 12.
-    @Test func aDatabaseThatIsGoneOrEmptyIsNotMadeAnewInAHomeThatWasUsed() async throws {
+    @Test("Scenario 12: a database that is gone or empty is not made anew in a home that was used")
+    func aDatabaseThatIsGoneOrEmptyIsNotMadeAnewInAHomeThatWasUsed() async throws {
         try await TemporaryDirectory.with { directory in
             let path = "\(directory)/kinto.db"
             refused("store-missing") { try Store(path: path, signs: ["token"]) }
@@ -71,8 +72,8 @@ struct StoreOpeningTests {
         }
     }
 
-    /// Scenario 12.
-    @Test func aDatabaseThatIsCutOrOverwrittenIsRefusedAsItIs() async throws {
+    @Test("Scenario 12: a database that is cut or overwritten is refused as it is")
+    func aDatabaseThatIsCutOrOverwrittenIsRefusedAsItIs() async throws {
         try await TemporaryDirectory.with { directory in
             let path = "\(directory)/kinto.db"
             let good = try await filled(path)
@@ -109,8 +110,8 @@ struct StoreOpeningTests {
         }
     }
 
-    /// Scenario 11, the short way: a door says no in time, and a step waits.
-    @Test func aLockThatIsHeldAWhileLosesNoRecord() async throws {
+    @Test("Scenario 11: a door says no in time while the database is locked, and a step waits")
+    func aLockThatIsHeldAWhileLosesNoRecord() async throws {
         try await TemporaryDirectory.with { directory in
             let path = "\(directory)/kinto.db"
             let store = try Store(path: path)
@@ -180,39 +181,6 @@ struct StoreOpeningTests {
             try String.fetchAll($0, sql: "SELECT name || coalesce(sql, '') FROM sqlite_master ORDER BY name")
         }
     }
-
-    private static let firstSchema = """
-        CREATE TABLE service (
-            name TEXT PRIMARY KEY, source TEXT NOT NULL, repository TEXT NOT NULL,
-            createdAt INTEGER NOT NULL, webhookSecret TEXT NOT NULL);
-        CREATE TABLE environment (
-            service TEXT NOT NULL REFERENCES service(name) ON DELETE CASCADE, name TEXT NOT NULL,
-            branch TEXT NOT NULL, suspended INTEGER NOT NULL DEFAULT 0, port INTEGER,
-            nextNumber INTEGER NOT NULL DEFAULT 1, PRIMARY KEY (service, name));
-        CREATE TABLE release (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,
-            service TEXT NOT NULL, environment TEXT NOT NULL, number INTEGER NOT NULL,
-            status TEXT NOT NULL, live INTEGER NOT NULL DEFAULT 0, stage TEXT, body TEXT NOT NULL,
-            UNIQUE (service, environment, number),
-            FOREIGN KEY (service, environment) REFERENCES environment(service, name) ON DELETE CASCADE);
-        CREATE INDEX release_open ON release(status) WHERE status IN ('queued', 'deploying');
-        CREATE UNIQUE INDEX release_live ON release(service, environment) WHERE live = 1;
-        CREATE TABLE journal (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,
-            release INTEGER NOT NULL REFERENCES release(id) ON DELETE CASCADE,
-            at INTEGER NOT NULL, step TEXT NOT NULL, detail TEXT NOT NULL DEFAULT '');
-        CREATE INDEX journal_release ON journal(release);
-        CREATE TABLE config (
-            service TEXT NOT NULL, environment TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
-            updatedAt INTEGER NOT NULL, PRIMARY KEY (service, environment, name),
-            FOREIGN KEY (service, environment) REFERENCES environment(service, name) ON DELETE CASCADE);
-        CREATE TABLE delivery (
-            service TEXT NOT NULL, identifier TEXT NOT NULL, event TEXT NOT NULL, reference TEXT NOT NULL,
-            verdict TEXT NOT NULL, release INTEGER, status INTEGER NOT NULL, at INTEGER NOT NULL,
-            PRIMARY KEY (service, identifier));
-        CREATE TABLE token (hash TEXT PRIMARY KEY, name TEXT NOT NULL, createdAt INTEGER NOT NULL);
-        CREATE TABLE accepted (identifier TEXT PRIMARY KEY, at INTEGER NOT NULL);
-        """
 }
 
 /// Expects a `Failure` of a code.

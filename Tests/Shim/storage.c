@@ -5,10 +5,14 @@
 // KINTO_SHIM_HOME     the directory, without a trailing slash
 // KINTO_SHIM_CONTROL  a file of one page, shared with the test: see struct control
 // KINTO_SHIM_LOG      a file that gets the log; without it nothing is written down
+// KINTO_SHIM_SITES    a file that gets, while the test asks for it, each call with the place that it is made at
+// KINTO_SHIM_CHILDREN 1: supervisors that are started have all this, too; all: whatever is started
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <execinfo.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <pthread.h>
 #include <spawn.h>
 #include <stdarg.h>
@@ -18,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -32,18 +37,63 @@ struct control {
     _Atomic uint32_t sticky;  // 1: all from the target on fail
     _Atomic uint32_t calls;   // which: a sum of the below
     char first[1024];         // the first call that failed
+    uint32_t unused;
+    _Atomic uint64_t site;    // only calls at this place count; 0: at any
+    _Atomic uint32_t who;     // whose calls count: a sum of the roles
+    _Atomic uint32_t noting;  // 1: calls that count are written to the file of places
 };
-enum { OPEN = 1, WRITE = 2, SYNC = 4, RENAME = 8, MKDIR = 16, SPAWN = 32, UNLINK = 64, READ = 128, CUT = 256, MODE = 512 };
+enum { SERVER = 1, SUPERVISOR = 2, HOOK = 4 };
+enum { OPEN = 1, WRITE = 2, SYNC = 4, RENAME = 8, MKDIR = 16, SPAWN = 32, UNLINK = 64, READ = 128, CUT = 256, MODE = 512, SOCKET = 1024 };
 
 static struct control *control;
 static const char *home;
 static size_t home_length;
-static int log_file = -1;
+static int log_file = -1, site_file = -1;
+static uint32_t role = SERVER;
+static char library[1024];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 #define REAL(type, name, ...) \
     static type (*real)(__VA_ARGS__); \
     if (!real) real = (type (*)(__VA_ARGS__))dlsym(RTLD_NEXT, name)
+
+// The modules of this process, so that places are the same in each.
+static struct { uintptr_t start, end; uint64_t name; } modules[128];
+static int module_count;
+static uint64_t mix(uint64_t hash, uint64_t value) { return (hash ^ value) * 0x100000001b3ULL; }
+
+static int module(struct dl_phdr_info *info, size_t size, void *unused) {
+    (void)size, (void)unused;
+    if (module_count == 128) return 1;
+    uintptr_t end = 0;
+    for (int i = 0; i < info->dlpi_phnum; i++)
+        if (info->dlpi_phdr[i].p_type == PT_LOAD) {
+            uintptr_t last = info->dlpi_phdr[i].p_vaddr + info->dlpi_phdr[i].p_memsz;
+            if (last > end) end = last;
+        }
+    uint64_t name = 0xcbf29ce484222325ULL;
+    for (const char *c = info->dlpi_name; *c; c++) name = mix(name, (unsigned char)*c);
+    modules[module_count].start = info->dlpi_addr;
+    modules[module_count].end = info->dlpi_addr + end;
+    modules[module_count++].name = name;
+    return 0;
+}
+
+// The place of a call: who calls, and who called that, to the thread's beginning.
+static uint64_t place(uint32_t call) {
+    void *frames[40];
+    int count = backtrace(frames, 40);
+    uint64_t hash = mix(mix(0xcbf29ce484222325ULL, call), role);
+    for (int i = 2; i < count; i++) {
+        uintptr_t at = (uintptr_t)frames[i];
+        for (int m = 0; m < module_count; m++)
+            if (at >= modules[m].start && at < modules[m].end) {
+                hash = mix(mix(hash, modules[m].name), at - modules[m].start);
+                break;
+            }
+    }
+    return hash ? hash : 1;
+}
 
 __attribute__((constructor)) static void start(void) {
     home = getenv("KINTO_SHIM_HOME");
@@ -59,7 +109,24 @@ __attribute__((constructor)) static void start(void) {
     }
     path = getenv("KINTO_SHIM_LOG");
     if (path) log_file = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    unsetenv("LD_PRELOAD");
+    path = getenv("KINTO_SHIM_SITES");
+    if (path) site_file = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    char words[512];
+    int file = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/cmdline", O_RDONLY | O_CLOEXEC, 0);
+    ssize_t n = syscall(SYS_read, file, words, sizeof words - 1);
+    syscall(SYS_close, file);
+    size_t first = n > 0 ? strnlen(words, (size_t)n) + 1 : 0;
+    if (n > 0 && (size_t)n > first) {
+        words[n] = 0;
+        if (!strcmp(words + first, "supervise")) role = SUPERVISOR;
+        if (!strcmp(words + first, "hook")) role = HOOK;
+    }
+    dl_iterate_phdr(module, NULL);
+    void *frames[4];
+    backtrace(frames, 4);  // loads what it needs
+    const char *children = getenv("KINTO_SHIM_CHILDREN"), *preload = getenv("LD_PRELOAD");
+    snprintf(library, sizeof library, "%s", preload && children ? preload : "");
+    if (!children || strcmp(children, "all")) unsetenv("LD_PRELOAD");
 }
 
 static int is_below(const char *path) {
@@ -84,7 +151,11 @@ static int whole(int directory, const char *name, char out[1024]) {
         if (strlen(name) > 1023) return 0;
         strcpy(out, name);
     } else {
-        if (directory == AT_FDCWD || !path_of(directory, out)) return 0;
+        if (directory == AT_FDCWD) {
+            // git works in the directory of its repository.
+            if (syscall(SYS_getcwd, out, 1023) <= 0 || !is_below(out)) return 0;
+        } else if (!path_of(directory, out)) return 0;
+        while (!strncmp(name, "./", 2)) name += 2;
         if (strlen(out) + strlen(name) > 1021) return 0;
         strcat(out, "/");
         strcat(out, name);
@@ -94,10 +165,22 @@ static int whole(int directory, const char *name, char out[1024]) {
 
 // Whether this call is the one that fails; errno is set then.
 static int fails(uint32_t call, const char *name, const char *path) {
-    if (!control || !(atomic_load(&control->calls) & call)) return 0;
-    uint64_t number = atomic_fetch_add(&control->seen, 1) + 1;
+    if (!control || !(atomic_load(&control->calls) & call) || !(atomic_load(&control->who) & role)) return 0;
     uint64_t target = atomic_load(&control->target);
-    if (!target || (atomic_load(&control->sticky) ? number < target : number != target)) return 0;
+    errno = (int)atomic_load(&control->error);
+    if (target && atomic_load(&control->sticky) && atomic_load(&control->hits)) return 1;
+    uint64_t wanted = atomic_load(&control->site);
+    if (wanted || atomic_load(&control->noting)) {
+        uint64_t here = place(call);
+        if (atomic_load(&control->noting) && site_file >= 0) {
+            char line[1200];
+            int n = snprintf(line, sizeof line, "%llu %s %s\n", (unsigned long long)here, name, path);
+            syscall(SYS_write, site_file, line, n > 1199 ? 1199 : n);
+        }
+        if (wanted && wanted != here) return 0;
+    }
+    uint64_t number = atomic_fetch_add(&control->seen, 1) + 1;
+    if (!target || number != target) return 0;
     if (atomic_fetch_add(&control->hits, 1) == 0)
         snprintf(control->first, sizeof control->first, "%s %s", name, path);
     errno = (int)atomic_load(&control->error);
@@ -182,6 +265,11 @@ ssize_t pread64(int file, void *data, size_t count, off64_t at) {
     if (control && atomic_load(&control->calls) & READ && path_of(file, path) && fails(READ, "read", path)) return -1;
     return syscall(SYS_pread64, file, data, count, at);
 }
+ssize_t read(int file, void *data, size_t count) {
+    char path[1024];
+    if (control && atomic_load(&control->calls) & READ && path_of(file, path) && fails(READ, "read", path)) return -1;
+    return syscall(SYS_read, file, data, count);
+}
 ssize_t pread(int file, void *data, size_t count, off_t at) { return pread64(file, data, count, at); }
 
 static int synchronized(int file, int call, const char *name, char kind) {
@@ -235,6 +323,24 @@ int renameat(int from, const char *old, int to, const char *new) {
 }
 int rename(const char *old, const char *new) { return renameat(AT_FDCWD, old, AT_FDCWD, new); }
 
+int linkat(int from, const char *old, int to, const char *new, int flags) {
+    char a[1024], b[1024];
+    int ours = whole(from, old, a) && whole(to, new, b);
+    if (ours && fails(RENAME, "link", b)) return -1;
+    pthread_mutex_lock(&lock);
+    int r = (int)syscall(SYS_linkat, from, old, to, new, flags);
+    int error = errno;
+    if (ours && r == 0) {
+        char both[2100];
+        snprintf(both, sizeof both, "%s\t%s", a, b);
+        if (strlen(both) < 1100) note('L', 0, 0, 0, both, NULL);
+    }
+    pthread_mutex_unlock(&lock);
+    errno = error;
+    return r;
+}
+int link(const char *old, const char *new) { return linkat(AT_FDCWD, old, AT_FDCWD, new, 0); }
+
 int mkdirat(int directory, const char *name, mode_t mode) {
     char path[1024];
     int ours = whole(directory, name, path);
@@ -248,6 +354,15 @@ int mkdirat(int directory, const char *name, mode_t mode) {
     return r;
 }
 int mkdir(const char *path, mode_t mode) { return mkdirat(AT_FDCWD, path, mode); }
+
+char *mkdtemp(char *name) {
+    static _Atomic unsigned next;
+    size_t length = strlen(name);
+    if (length < 6) { errno = EINVAL; return NULL; }
+    do snprintf(name + length - 6, 7, "%03x%03x", (unsigned)getpid() & 0xFFF, atomic_fetch_add(&next, 1) & 0xFFF);
+    while (mkdir(name, 0700) && errno == EEXIST);
+    return errno == EEXIST || access(name, F_OK) == 0 ? name : NULL;
+}
 
 int unlinkat(int directory, const char *name, int flags) {
     char path[1024];
@@ -279,10 +394,54 @@ int fchmod(int file, mode_t mode) {
     return r;
 }
 
+int fchmodat(int directory, const char *name, mode_t mode, int flags) {
+    char path[1024];
+    int ours = whole(directory, name, path);
+    if (ours && fails(MODE, "chmod", path)) return -1;
+    REAL(int, "fchmodat", int, const char *, mode_t, int);
+    int r = real(directory, name, mode, flags);
+    struct stat s;
+    int error = errno;
+    if (ours && r == 0 && log_file >= 0 && fstatat(directory, name, &s, 0) == 0) noted_mode(r, s.st_ino, mode, path);
+    errno = error;
+    return r;
+}
+int chmod(const char *path, mode_t mode) { return fchmodat(AT_FDCWD, path, mode, 0); }
+
 int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
                 const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]) {
     REAL(int, "posix_spawn", pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
          char *const[], char *const[]);
     if (fails(SPAWN, "spawn", path)) return errno;
-    return real(pid, path, actions, attributes, argv, envp);
+    if (!*library || !argv[0] || !argv[1] || strcmp(argv[1], "supervise"))
+        return real(pid, path, actions, attributes, argv, envp);
+    static const char *const names[] = {"KINTO_SHIM_HOME", "KINTO_SHIM_CONTROL", "KINTO_SHIM_LOG", "KINTO_SHIM_SITES"};
+    char texts[5][1200];
+    char *all[128];
+    int count = 0, used = 0;
+    while (count < 100 && envp[count]) { all[count] = envp[count]; count++; }
+    snprintf(texts[used], 1200, "LD_PRELOAD=%s", library);
+    all[count++] = texts[used++];
+    for (int i = 0; i < 4; i++) {
+        const char *value = getenv(names[i]);
+        if (!value) continue;
+        snprintf(texts[used], 1200, "%s=%s", names[i], value);
+        all[count++] = texts[used++];
+    }
+    all[count] = NULL;
+    return real(pid, path, actions, attributes, argv, all);
+}
+
+pid_t fork(void) {
+    REAL(pid_t, "fork", void);
+    return fails(SPAWN, "fork", "") ? -1 : real();
+}
+
+// What takes a descriptor and has no path.
+int socket(int domain, int type, int protocol) {
+    return fails(SOCKET, "socket", "") ? -1 : (int)syscall(SYS_socket, domain, type, protocol);
+}
+int pipe2(int ends[2], int flags) { return fails(SOCKET, "pipe", "") ? -1 : (int)syscall(SYS_pipe2, ends, flags); }
+int accept4(int socket, struct sockaddr *restrict address, socklen_t *restrict length, int flags) {
+    return fails(SOCKET, "accept", "") ? -1 : (int)syscall(SYS_accept4, socket, address, length, flags);
 }

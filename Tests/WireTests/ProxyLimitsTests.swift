@@ -22,7 +22,7 @@ struct ProxyLimitsTests {
 
     @Test(arguments: ["", "idle", "idle=1s", "Idle-Time=1s", "idle-time", "=", "idle-time 1s"])
     func whatIsNoLimitIsToldWithTheNames(text: String) {
-        let error = #expect(throws: ProxyLimits.Malformed.self) { try ProxyLimits([text]) }
+        let error = #expect(throws: MalformedSetting.self) { try ProxyLimits([text]) }
         for name in ProxyLimits.names { #expect(error?.description.contains(name) == true) }
     }
 
@@ -33,7 +33,7 @@ struct ProxyLimitsTests {
         "connections=-5", "connections=many", "connections=1.0", "connections=\u{661}",
     ])
     func aValueOutOfRangeIsToldWithTheRange(text: String) {
-        let error = #expect(throws: ProxyLimits.Malformed.self) { try ProxyLimits([text]) }
+        let error = #expect(throws: MalformedSetting.self) { try ProxyLimits([text]) }
         #expect(error?.description.contains(" wants ") == true)
     }
 }

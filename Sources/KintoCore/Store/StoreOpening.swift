@@ -23,6 +23,8 @@ struct StoreOpening {
                 // Here and not when the connection is prepared: the pool sets NORMAL after that, with which the last
                 // commits are lost when the power goes.
                 try database.execute(sql: "PRAGMA synchronous = FULL")
+                // What its log grew to under a reader that stayed is given back afterwards.
+                try database.execute(sql: "PRAGMA journal_size_limit = \(8 << 20)")
             }
             try Schema.migrations.migrate(pool)
             return pool

@@ -96,6 +96,8 @@ public final class GitRepository {
             for name in ["receive.fsckObjects", "receive.advertisePushOptions"] {
                 try git("config") { git_config_set_bool(config, name, 1) }
             }
+            // A push is answered for: what it sent has to be on the disk by then. git leaves that to the file system.
+            try git("config") { git_config_set_string(config, "core.fsync", "all") }
             // Deleting the branch that deploys is allowed and changes nothing that runs: git would refuse it for HEAD.
             try git("config") { git_config_set_string(config, "receive.denyDeleteCurrent", "ignore") }
         } catch {

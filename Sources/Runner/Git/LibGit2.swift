@@ -77,6 +77,19 @@ struct GitError: Error {
                 code: "disk-full", "\(text) The disk is full.", evidence: ["\(operation): \(reason)"],
                 hints: [.init("Free some space, then deploy again.", command: "df -h")])
         }
+        if message.contains("Input/output error") || message.contains("Read-only file system") {
+            return Failure(
+                code: "file-system", "\(text) The disk failed.", evidence: ["\(operation): \(reason)"],
+                hints: [.init("look at the disk", command: "dmesg -T | tail")])
+        }
+        if message.contains("Cannot allocate memory") {
+            return Failure(
+                code: "no-processes", "\(text) The host has no more memory to give.",
+                evidence: ["\(operation): \(reason)"],
+                hints: [
+                    .init("see what uses it", command: "ps -eo user,pid,rss,args --sort -rss | head")
+                ])
+        }
         if message.contains("Too many open files") {
             return Failure(
                 code: "too-many-files", "\(text) No more files can be opened.",
