@@ -87,6 +87,7 @@ final class Worker {
 
     /// Serves until it was stopped, its last visitor has left, and `isOver` says so.
     func run(until isOver: () -> Bool = { true }) {
+        Worker.holdBrokenPipes()
         var events = [epoll_event](repeating: epoll_event(), count: 256)
         while !stopping || visitors > 0 || !isOver() {
             let patience = !held.isEmpty ? Limits.holdPause : paused.isEmpty ? 1000 : 250
@@ -108,6 +109,15 @@ final class Worker {
             for endpoint in closing { Glibc.close(endpoint.fd) }
             closing.removeAll(keepingCapacity: true)
         }
+    }
+
+    /// splice(2) to a connection that the other side has reset raises SIGPIPE, and knows no MSG_NOSIGNAL. Who has workers
+    /// in its process need not know.
+    private static func holdBrokenPipes() {
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGPIPE)
+        pthread_sigmask(SIG_BLOCK, &signals, nil)
     }
 
     static func monotonic() -> Int64 {

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Foundation
 public import KintoCore
 public import Wire
 
@@ -164,138 +163,6 @@ public struct RolloutController: Sendable {
             upstream: .init(identifier: "\(plan.target)/\(plan.number)", ports: ports))
     }
 
-    // MARK: Steps
-
-    private func start(_ name: String, _ plan: RolloutPlan, _ journal: any RolloutJournal) async throws -> (
-        Instance, SupervisorHandle
-    ) {
-        let containment = containment
-        try await Blocking.run { try ArtifactAccess(containment: containment).open(plan.directory) }
-        let port = try ports.take()
-        let environment =
-            containment.serviceUser?.adapt(plan.environment, home: plan.directory) ?? plan.environment
-        let identifier = UUID().uuidString
-        let statePath = "\(plan.releaseDirectory)/\(name).state"
-        let spec = SupervisorSpec(
-            identifier: identifier, mode: .service, command: RolloutController.execForm(plan.manifest.start),
-            workingDirectory: plan.directory,
-            environment: environment + [
-                "PORT=\(port)", "HOST=127.0.0.1", "KINTO_INSTANCE=\(name)",
-            ], logPath: "\(plan.releaseDirectory)/console.\(name).log", logStyle: .console,
-            logLimit: 10 << 20,
-            secrets: plan.secrets, statePath: statePath, stopSignal: plan.manifest.rollout.stop.signal,
-            stopGrace: plan.manifest.rollout.stop.grace.milliseconds,
-            confinement: containment.confineService())
-        await journal.log(.step("Starting \(name) on 127.0.0.1:\(port): \(plan.manifest.start)"))
-        var instance: Instance?
-        do {
-            let made = Made()
-            let handle = try await supervisors.start(spec) { supervisor in
-                let record = Instance(
-                    identifier: identifier, name: name, port: port, supervisor: supervisor,
-                    statePath: statePath, startedAt: .now)
-                try Fault.instanceStarted.reach()
-                try await journal.starting(record)
-                await made.set(record)
-            }
-            instance = await made.value
-            guard let instance else {
-                throw Failure(code: "supervisor-lost", "the supervisor was not recorded")
-            }
-            lives.watch(instance)
-            return (instance, handle)
-        } catch {
-            ports.release(port)
-            throw error
-        }
-    }
-
-    /// What the shell itself does, and exec cannot.
-    private static let shellWords: Set<Substring> = [
-        "!", ".", ":", "[", "case", "cd", "command", "eval", "exec", "exit", "export", "for", "if", "read",
-        "return", "set",
-        "shift", "source", "trap", "ulimit", "umask", "unset", "until", "wait", "while",
-    ]
-
-    /// A command that is one program gets the shell's place, so that signals and the pid are its own.
-    static func execForm(_ command: String) -> String {
-        let first = command.prefix { $0 != " " }
-        let isOneProgram =
-            !command.contains { ";&|<>()`\n{}".contains($0) } && !first.contains("=")
-            && !shellWords.contains(first)
-        return isOneProgram ? "exec \(command)" : command
-    }
-
-    private actor Made {
-        var value: Instance?
-        func set(_ value: Instance) { self.value = value }
-    }
-
-    /// Waits until the instance is live; an end of the command is noticed at once.
-    private func prove(
-        _ instance: Instance, _ handle: SupervisorHandle, _ plan: RolloutPlan, _ journal: any RolloutJournal
-    ) async throws {
-        let diagnosis = ProbeDiagnosis(plan: plan, instance: instance)
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask {
-                for await observation in handle.observations() {
-                    switch observation {
-                    case .state(let state) where state.phase == .waiting || state.phase == .ended:
-                        throw diagnosis.ended(state)
-                    case .state: continue
-                    case .lost: throw diagnosis.lost()
-                    }
-                }
-                // The stream ends early only with the task.
-                try Task.checkCancellation()
-                throw diagnosis.lost()
-            }
-            group.addTask { try await probe(instance, plan, diagnosis, journal) }
-            defer { group.cancelAll() }
-            try await group.next()
-        }
-    }
-
-    private func probe(
-        _ instance: Instance, _ plan: RolloutPlan, _ diagnosis: ProbeDiagnosis, _ journal: any RolloutJournal
-    ) async throws {
-        try Fault.probing.reach()
-        let settings = plan.manifest.probe
-        let probe = Probe(settings: settings, port: instance.port, supervisor: instance.supervisor)
-        let clock = ContinuousClock()
-        let began = clock.now
-        let deadline = began + settings.deadline.duration
-        var healthySince: ContinuousClock.Instant?
-        // A mistake that is plain to see is told early; the deadline decides.
-        var warnAt: ContinuousClock.Instant? = began + .seconds(3)
-        while true {
-            // Before the try: a process that was stopped meanwhile has not looked, however late it is.
-            let isLast = clock.now >= deadline
-            let finding = try await Blocking.run { probe.attempt() }
-            try Task.checkCancellation()
-            if finding == .healthy {
-                let since = healthySince ?? clock.now
-                healthySince = since
-                if since.duration(to: clock.now) >= settings.stable.duration { return }
-            } else {
-                healthySince = nil
-            }
-            guard !isLast else { throw diagnosis.deadline(finding) }
-            if let time = warnAt, clock.now >= time {
-                warnAt = nil
-                let likely = diagnosis.deadline(finding)
-                if ["wrong-port", "wrong-address", "probe-status"].contains(likely.code) {
-                    await journal.log(
-                        .trouble("\(likely.message); waiting until \(settings.deadline) are over"))
-                }
-            }
-            // Linux tells nobody that a socket begins to listen. Asking after every sixteenth of the time that has
-            // passed finds it at most that much late, and a slow start is not asked thousands of times.
-            let pause = max(.milliseconds(1), began.duration(to: clock.now) / 16)
-            try await clock.sleep(for: min(pause, settings.interval.duration), tolerance: .zero)
-        }
-    }
-
     /// Waits for the old release's last request, and counts what the swap touched.
     /// - Parameters:
     ///   - before: the old upstream's counters at the swap.
@@ -321,20 +188,5 @@ public struct RolloutController: Sendable {
             receipt.delayed += new.delayed
         }
         return receipt
-    }
-}
-
-/// Runs to its end even if the caller's task is cancelled.
-func withUncancelledTask<T: Sendable>(_ body: @escaping @Sendable () async throws -> T) async throws -> T {
-    try await Task { try await body() }.value
-}
-
-func withUncancelledTask<T: Sendable>(_ body: @escaping @Sendable () async -> T) async -> T {
-    await Task { await body() }.value
-}
-
-extension Result where Failure == any Error {
-    init(_ body: () async throws -> Success) async {
-        do { self = .success(try await body()) } catch { self = .failure(error) }
     }
 }

@@ -47,7 +47,8 @@ public actor Lanes {
         // Another call may have started one while the store was read. What an earlier server left of the release is
         // ended first, which wakes this again.
         guard let next, next.instances.isEmpty, !stopped, running[target] == nil else { return }
-        let task = Task { await self.run(next) }
+        // Threads of its own: who triggers does not wait behind the work of those who are deployed.
+        let task = Task(priority: .utility) { await self.run(next) }
         running[target] = (next.id, task)
     }
 

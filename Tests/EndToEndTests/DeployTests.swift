@@ -105,6 +105,7 @@ struct DeployTests {
         }
     }
 
+    /// Scenario 5.
     @Test func aRestartOfTheServerTouchesNothing() async throws {
         try await Server.with { server in
             try await server.setUp()

@@ -135,7 +135,7 @@ struct FeatureTests {
         }
     }
 
-    /// With the server away as well: the proxy has its routes from its own snapshot, and a supervisor of its own.
+    /// Scenario 6. With the server away as well: the proxy has its routes from its own snapshot, and a supervisor of its own.
     @Test func aKilledProxyComesBackByItself() async throws {
         try await Server.with { server in
             try await server.setUp()

@@ -44,19 +44,7 @@ struct QueueDoorTests {
         func deliver(_ commit: String, to name: String, id: String) async throws -> (
             status: Int, body: [String: Any]
         ) {
-            let body = Array(#"{"ref":"refs/heads/main","after":"\#(commit)"}"#.utf8)
-            let code = HMAC<SHA256>.authenticationCode(
-                for: body, using: SymmetricKey(data: Array((secrets[name] ?? "").utf8)))
-            let digest = code.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-            let answer = try await HTTPClient.send(
-                .init(
-                    "POST", url: "http://127.0.0.1:\(server.listen)/hooks/\(name)",
-                    headers: [
-                        "Content-Type: application/json", "X-GitHub-Event: push",
-                        "X-GitHub-Delivery: \(id)", "X-Hub-Signature-256: sha256=\(digest)",
-                    ], body: body, timeout: 60_000))
-            let json = try JSONSerialization.jsonObject(with: Data(answer.body))
-            return (answer.status, json as? [String: Any] ?? [:])
+            try await server.deliver(commit, to: name, id: id, secret: secrets[name] ?? "")
         }
 
         /// Waits until every release of all services is over, and gives them, oldest first.
@@ -191,5 +179,25 @@ struct QueueDoorTests {
             #expect(builds.count == 24)
             #expect(most <= 2)
         }
+    }
+}
+
+extension Server {
+    /// A signed delivery of a push to main, and its answer.
+    func deliver(_ commit: String, to name: String, id: String, secret: String) async throws -> (
+        status: Int, body: [String: Any]
+    ) {
+        let body = Array(#"{"ref":"refs/heads/main","after":"\#(commit)"}"#.utf8)
+        let code = HMAC<SHA256>.authenticationCode(for: body, using: SymmetricKey(data: Array(secret.utf8)))
+        let digest = code.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        let answer = try await HTTPClient.send(
+            .init(
+                "POST", url: "http://127.0.0.1:\(listen)/hooks/\(name)",
+                headers: [
+                    "Content-Type: application/json", "X-GitHub-Event: push",
+                    "X-GitHub-Delivery: \(id)", "X-Hub-Signature-256: sha256=\(digest)",
+                ], body: body, timeout: 60_000))
+        let json = try JSONSerialization.jsonObject(with: Data(answer.body))
+        return (answer.status, json as? [String: Any] ?? [:])
     }
 }

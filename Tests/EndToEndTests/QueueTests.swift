@@ -112,6 +112,71 @@ struct QueueTests {
         }
     }
 
+    /// Of a remote repository the commit is known after the fetch, or by the webhook that names it.
+    @Test func whatIsLiveOfARemoteRepositoryIsNotDeployedAgain() async throws {
+        try await Server.with { server in
+            try await server.setUp()
+            try await server.git("add", "-A")
+            try await server.git("commit", "-q", "-m", "first")
+            try await server.git("clone", "-q", "--bare", server.work, "\(server.root)/remote.git")
+            #expect(try await server.kinto("service", "remove", "hello", "--yes").status == 0)
+            let added =
+                try await server.json(
+                    "service", "add", "hello", "--repo", "file://\(server.root)/remote.git", "--json")
+                as? [String: Any]
+            let secret = (added?["webhook"] as? [String: Any])?["secret"] as? String ?? ""
+            #expect(try await server.kinto("deploy", "hello").output.contains("Release 1 is live"))
+            let again = try await server.kinto("deploy", "hello")
+            #expect(again.status == 0, "\(again.output)")
+            #expect(
+                again.output.contains(
+                    "release 1 is live with this commit and configuration already"), "\(again.output)")
+            #expect(try await outcome(server) == ["deployed", "superseded by 1"])
+            let commit = String(try await server.git("rev-parse", "HEAD").output.prefix(40))
+            let told = try await server.deliver(commit, to: "hello", id: "one", secret: secret)
+            #expect(told.status == 200)
+            #expect(told.body["release"] as? Int == 1)
+            #expect((told.body["ignored"] as? String)?.contains("is live with this commit") == true)
+            #expect(try await server.releases("hello").count == 2)
+            // What is new is deployed, and what is asked for in so many words.
+            #expect(try await server.kinto("deploy", "hello", "--force").output.contains("Release 3 is live"))
+            try server.write("note", "2")
+            try await server.git("add", "-A")
+            try await server.git("commit", "-q", "-m", "second")
+            try await server.git("push", "-q", "\(server.root)/remote.git", "HEAD:main")
+            #expect(try await server.kinto("deploy", "hello").output.contains("Release 4 is live"))
+            #expect(
+                try await outcome(server) == ["deployed", "superseded by 1", "deployed", "deployed"])
+            #expect(try await server.body().contains("release=4 "))
+        }
+    }
+
+    /// Scenario 38: triggers while deploys are paused, and of what is not there.
+    @Test func whatCannotBeDeployedIsRefusedClearly() async throws {
+        try await Server.with { server in
+            try await server.setUp()
+            let early = try await server.kinto("deploy", "hello")
+            #expect(early.status == 3)
+            #expect(early.output.contains("the repository has no branch 'main' yet"), "\(early.output)")
+            try await server.push("first")
+            for (name, status, text) in [
+                ("nosuch", Int32(3), "the repository has no 'nosuch'"),
+                (String(repeating: "1", count: 40), 3, "the repository has no"),
+                ("--upload-pack=x", 2, "Usage:"),
+            ] {
+                let refused = try await server.kinto("deploy", "hello", "--ref", name)
+                #expect(refused.status == status, "\(refused.output)")
+                #expect(refused.output.contains(text), "\(refused.output)")
+            }
+            #expect(try await server.kinto("deploy", "nosuch").status == 3)
+            #expect(try await server.kinto("suspend", "hello").status == 0)
+            // It is stopped, so there is something to do: the deploy starts it again.
+            let paused = try await server.kinto("deploy", "hello")
+            #expect(paused.output.contains("Release 2 is live"), "\(paused.output)")
+            #expect(try await server.body().contains("release=2 "))
+        }
+    }
+
     /// Scenario 38: the second has nothing to do, whoever asks for it.
     @Test func twoDeploysByHandAtOnceAreOne() async throws {
         try await Server.with { server in

@@ -26,6 +26,7 @@ struct RecoveryTests {
         try await server.releases("hello").first { $0["number"] as? Int == number } ?? [:]
     }
 
+    /// Scenario 2, and 1 in the middle of a build.
     @Test(arguments: [SIGTERM, SIGKILL])
     func aBuildGoesOnWhileTheServerIsAway(signal: Int32) async throws {
         try await Server.with { server in

@@ -91,6 +91,9 @@ final class Server: Sendable {
         return clock.measure { end(with: SIGTERM) }
     }
 
+    /// To the server, if there is one: 0 would be everything that belongs to the tests (kill(2)).
+    func send(_ signal: Int32) { if pid > 0 { kill(pid, signal) } }
+
     /// Sends a signal that ends the server, and waits for its end. Its number may be another's afterwards: it is forgotten.
     func end(with signal: Int32) {
         guard pid > 0 else { return }
@@ -107,7 +110,7 @@ final class Server: Sendable {
             _ = try? await kinto("service", "remove", service["name"] as? String ?? "", "--yes")
         }
         _ = stop()
-        if let supervisor {
+        if let supervisor, supervisor > 1 {
             kill(Int32(supervisor), SIGTERM)
             for _ in 0..<500 where kill(Int32(supervisor), 0) == 0 {
                 try? await Task.sleep(for: .milliseconds(10))

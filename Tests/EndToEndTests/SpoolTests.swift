@@ -76,13 +76,13 @@ struct SpoolTests {
             try await server.setUp()
             try await server.push("first")
             try await commit(server, 2)
-            kill(server.pid, SIGSTOP)
+            server.send(SIGSTOP)
             let push = try await pushed(server)
             #expect(push.status == 0)
             #expect(
                 push.output.contains("the kinto server does not answer: the push is kept"), "\(push.output)")
             #expect(try spooled(server).count == 1)
-            kill(server.pid, SIGCONT)
+            server.send(SIGCONT)
             // It has both, the request that waited in its socket and the entry: one release.
             try await server.until { try await live(server) == 2 && spooled(server).isEmpty }
             #expect(try await server.releases("hello").count == 2)
@@ -101,7 +101,7 @@ struct SpoolTests {
                     try await Task.sleep(for: .milliseconds(2))
                 }
                 try await Task.sleep(for: .milliseconds(delay))
-                kill(server.pid, SIGKILL)
+                server.send(SIGKILL)
                 var status: Int32 = 0
                 waitpid(server.pid, &status, 0)
                 #expect(try await push.value.status == 0)
@@ -146,11 +146,11 @@ struct SpoolTests {
             try await server.shell("rm -rf \(server.home)/spool")
             try await server.until { Files.isDirectory("\(server.home)/spool") }
             try await commit(server, 2)
-            kill(server.pid, SIGSTOP)
+            server.send(SIGSTOP)
             try await server.shell("rm -rf \(server.home)/spool")
             let push = try await pushed(server)
             #expect(push.output.contains("the push is kept"), "\(push.output)")
-            kill(server.pid, SIGCONT)
+            server.send(SIGCONT)
             try await server.until { try await live(server) == 2 && spooled(server).isEmpty }
         }
     }

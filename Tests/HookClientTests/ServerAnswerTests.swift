@@ -34,7 +34,7 @@ struct ServerAnswerTests {
         try await onThread {
             Result {
                 var poller = pollfd(fd: listener.raw, events: Int16(POLLIN), revents: 0)
-                guard poll(&poller, 1, 20_000) == 1 else { throw Trouble("nobody connected") }
+                guard poll(&poller, 1, 60_000) == 1 else { throw Trouble("nobody connected") }
                 let connection = Descriptor(
                     owning: try check("accept") { Glibc.accept(listener.raw, nil, nil) })
                 var bytes: [UInt8] = []

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import GRDB
+import Synchronization
 import TestSupport
 import Testing
 import Wire
@@ -10,7 +12,8 @@ import Wire
 @Suite(.timeLimit(.minutes(5)))
 struct AcceptTests {
     private static func commit(_ number: Int) throws -> CommitID {
-        try #require(CommitID(String(repeating: "0", count: 39) + String(number, radix: 16)))
+        let digits = String(number, radix: 16)
+        return try #require(CommitID(String(repeating: "0", count: 40 - digits.count) + digits))
     }
 
     private struct Place {
@@ -45,6 +48,60 @@ struct AcceptTests {
                     queue: policy),
                 branch: "main")
             try await body(Place(store: store, target: Target(service: name)))
+        }
+    }
+
+    /// Each commit costs an fsync.
+    private final class Commits: TransactionObserver, Sendable {
+        let count = Mutex(0)
+        func observes(eventsOfKind eventKind: DatabaseEventKind) -> Bool { true }
+        func databaseDidChange(with event: DatabaseEvent) {}
+        func databaseDidCommit(_ database: Database) { count.withLock { $0 += 1 } }
+        func databaseDidRollback(_ database: Database) {}
+    }
+
+    @Test func whatWaitsTogetherIsMadeDurableTogether() async throws {
+        try await with(.every) { place in
+            let (held, go) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+            let commits = Commits()
+            place.store.pool.add(transactionObserver: commits)
+            // The database has something else to do.
+            let other = Task.detached {
+                try await place.store.write { _ in
+                    held.signal()
+                    go.wait()
+                }
+            }
+            await onThread { held.wait() }
+            let unknown = Target(service: try ServiceName("nosuch"))
+            let answers = try await withThrowingTaskGroup(of: (Int, Int?).self) { group in
+                for index in 0..<200 {
+                    group.addTask {
+                        var new = place.trigger(try Self.commit(index + 1))
+                        new.deduplication = "\(index / 2)"
+                        if index % 50 == 0 { new.target = unknown }
+                        switch try? await place.store.take(new) {
+                        case .accepted(let accepted)?: return (index, accepted.release.number)
+                        case .duplicate(let number)?: return (index, number)
+                        default: return (index, nil)
+                        }
+                    }
+                }
+                try await until("all to wait") { place.store.takes.count == 200 }
+                go.signal()
+                return try await group.reduce(into: [Int: Int]()) { $0[$1.0] = $1.1 }
+            }
+            try await other.value
+            // Those of a service that is not there are nobody else's trouble, and of two that are the same one is one.
+            #expect(Set(0..<200).subtracting(answers.keys) == [0, 50, 100, 150])
+            #expect(Set(answers.values) == Set(1...100))
+            for index in stride(from: 2, to: 200, by: 2) where index % 50 != 0 {
+                #expect(answers[index] == answers[index + 1])
+            }
+            #expect(try await place.all().count == 100)
+            #expect(commits.count.withLock { $0 } <= 3)
+            // And alone it goes on.
+            #expect(try await place.accept(place.trigger(nil)).release.number == 101)
         }
     }
 

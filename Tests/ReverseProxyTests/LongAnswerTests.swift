@@ -95,6 +95,50 @@ struct LongAnswerTests {
         }
     }
 
+    /// What came for a visitor who resets its connection meanwhile is spliced to nobody: SIGPIPE, which ends a process.
+    @Test func aVisitorWhoIsGoneEndsNoProcess() throws {
+        let (go, sent) = (Slot<Bool>(), Slot<Bool>())
+        let half = Self.length / 2
+        let origin = try Origin { [head] peer in
+            _ = try peer.readMessage()
+            try peer.send(Array(head(1 << 30).utf8) + Self.body.prefix(half))
+            _ = try go.take()
+            try peer.send(Array(Self.body.prefix(300_000)))
+            sent.put(true)
+            _ = try peer.read(1)
+        }
+        let second = try Origin.saying("served")
+        try ProxyHarness.with { proxy in
+            proxy.route(name, origin)
+            // Once the kernel tells of the answer before it tells of the reset.
+            var isHeld = false
+            for _ in 0..<50 where !isHeld {
+                var visitor: Peer? = try proxy.visitor()
+                try visitor?.send(get)
+                _ = try visitor?.readHead()
+                _ = try visitor?.readBytes(half)
+                try proxy.standingStill {
+                    go.put(true)
+                    _ = try sent.take()
+                    visitor?.reset()
+                    visitor = nil
+                }
+                let held = Slot<Bool>()
+                proxy.proxy.mailboxes[0].post { _ in
+                    var signals = sigset_t()
+                    sigpending(&signals)
+                    held.put(sigismember(&signals, SIGPIPE) == 1)
+                }
+                isHeld = try held.take()
+            }
+            #expect(isHeld)
+            proxy.route("a/production/2", second)
+            let other = try proxy.visitor()
+            try other.send(get)
+            #expect(try other.readMessage().body == "served")
+        }
+    }
+
     @Test func aVisitorWhoLeavesAndADrainThatIsOverEndIt() throws {
         let closed = Slot<Bool>()
         let origin = try Origin { [head] peer in

@@ -95,7 +95,7 @@ struct JobTests {
     @Test func outputOnlyResetsTheSilence() async throws {
         try await TemporaryDirectory.with { directory in
             let (state, _) = try await run(
-                "for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.1; done", in: directory, silence: 600)
+                "for i in 1 2 3 4 5 6 7 8 9; do echo $i; sleep 0.4; done", in: directory, silence: 3_000)
             #expect(state.ending == .exited(code: 0))
             #expect(state.cause == .itself)
         }

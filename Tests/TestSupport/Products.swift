@@ -5,6 +5,7 @@ internal import Foundation
 public enum Products {
     /// - Throws: when they were not built.
     public static func directory() throws -> String {
+        precondition(TestProcess.outlivesItsReaders)
         let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
         for argument in CommandLine.arguments + [own] {
             var directory = URL(fileURLWithPath: argument).deletingLastPathComponent()

@@ -4,6 +4,7 @@ internal import Foundation
 /// A directory of a test's own, gone with the test.
 public enum TemporaryDirectory {
     public static func with<T>(_ body: (String) async throws -> T) async throws -> T {
+        precondition(TestProcess.outlivesItsReaders)
         let path = "/tmp/kinto-test-\(getpid())-\(UInt32.random(in: 0 ... .max))"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: path) }
@@ -11,9 +12,10 @@ public enum TemporaryDirectory {
     }
 }
 
-/// Waits for something to be so, at most 20 seconds.
+/// Waits for something to be so, at most a minute: the machine may have much to do.
 public func until(_ what: String, _ condition: () async throws -> Bool) async throws {
-    for _ in 0..<1000 {
+    let latest = ContinuousClock.now + .seconds(60)
+    while ContinuousClock.now < latest {
         if try await condition() { return }
         try await Task.sleep(for: .milliseconds(20))
     }

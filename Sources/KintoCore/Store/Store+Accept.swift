@@ -3,13 +3,6 @@ internal import GRDB
 internal import Wire
 
 extension Store {
-    /// Takes a trigger, in one transaction: what it is answered with is durable, and nothing came between.
-    /// - Throws: `Failure` of code `unknown-service` or `store-full`, with nothing written.
-    public func take(_ new: NewRelease) async throws -> Acceptance {
-        try requireFile()
-        return try await write(.door) { try Store.take($0, new) }
-    }
-
     /// Accepts what takes over an artifact that is there: nothing can keep it from becoming a release.
     static func accept(_ database: Database, _ new: NewRelease) throws -> Release {
         guard case .accepted(let accepted) = try take(database, new) else {

@@ -22,6 +22,7 @@ public final class Store: Sendable {
     /// Of the key that secrets are sealed with: `secret.key` beside the database.
     let keyPath: String
     let box: SecretBox.Place
+    let takes = TakeQueue()
     /// The file that was opened: what stands under its name later may be another one.
     private let file: (device: dev_t, inode: ino_t)?
 
