@@ -10,6 +10,9 @@
 static inline int kinto_git_opts_int(int option, int value) { return git_libgit2_opts(option, value); }
 static inline int kinto_git_opts_size(int option, size_t value) { return git_libgit2_opts(option, value); }
 static inline int kinto_git_opts_ssize(int option, ssize_t value) { return git_libgit2_opts(option, value); }
+static inline int kinto_git_opts_authorities(const char *file) {
+    return git_libgit2_opts(GIT_OPT_SET_SSL_CERT_LOCATIONS, file, NULL);
+}
 static inline int kinto_git_opts_search_path(int level, const char *path) {
     return git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, level, path);
 }

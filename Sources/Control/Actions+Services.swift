@@ -19,6 +19,10 @@ extension Actions {
         let repository: String
         let webhook: Webhook
         let remote: String?
+        /// The public half of the key that it is fetched with, to be entered at the forge; nil: not by ssh.
+        let deployKey: String?
+        /// What a look at a remote repository said.
+        let check: RemoteCheck?
     }
 
     /// - Parameter provider: nil: guessed from the address.
@@ -35,12 +39,14 @@ extension Actions {
         let source: RegisteredService.Source
         let path: String
         var guess = Provider(guessing: "")
+        var key: DeployKey?
         switch repository {
         case nil: (source, path) = (.hosted, home.repository(service))
         case .some(let given) where given.hasPrefix("/"): (source, path) = (.local, given)
         case .some(let given):
             let address = try GitAddress(given)
             if address.transport != .local { guess = Provider(guessing: address.host, path: address.path) }
+            if address.transport == .ssh { key = DeployKey(comment: "kinto-\(service)") }
             (source, path) = (.remote, given)
         }
         if try await store.service(service) != nil {
@@ -60,18 +66,20 @@ extension Actions {
         _ = made
         let secret = Actions.random()
         let provider = provider ?? guess
+        let registered = RegisteredService(
+            name: service, source: source, repository: path, createdAt: .now, provider: provider,
+            webhookSecret: secret, queue: queue)
         try await store.add(
-            RegisteredService(
-                name: service, source: source, repository: path, createdAt: .now, provider: provider,
-                webhookSecret: secret, queue: queue),
-            branch: branch)
+            registered, branch: branch,
+            credentials: key.map { FetchCredentials(sshKey: $0.privateText, publicKey: $0.publicText) })
         try await routes.set(
             RoutingTable.Route(
                 identifier: Target(service: service).description, hosts: ["\(service).localhost"]))
         return Added(
             name: name, branch: branch, kind: source.rawValue, repository: Credentials.redacted(path),
             webhook: .init(url: hookAddress(service), secret: secret, provider: provider),
-            remote: source == .remote ? nil : "git remote add kinto \(path)")
+            remote: source == .remote ? nil : "git remote add kinto \(path)", deployKey: key?.publicText,
+            check: source == .remote ? await look(at: registered, branch) : nil)
     }
 
     /// Stops and forgets a service; a repository that the operator gave is left but for the hooks.

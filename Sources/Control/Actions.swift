@@ -13,6 +13,7 @@ struct Actions: Sendable {
     let options: ServeOptions
     let home: Home
     let store: Store
+    let remotes: RemoteRepositories
     let lanes: Lanes
     let git: GitExecutor
     let rollout: RolloutController

@@ -60,10 +60,12 @@ public enum ControlServer {
         let retention = Retention(
             home: home, store: store, artifacts: artifacts, git: git, settings: try options.retention(),
             logger: logger)
+        let remotes = RemoteRepositories(
+            home: home, store: store, fetcher: Fetcher(program: options.executablePath))
         let pipeline = Pipeline(
             home: home, store: store, git: git, artifacts: artifacts,
             jobs: Jobs(client: supervisors, halt: halt),
-            fetcher: ChildFetcher(home: home, fetcher: Fetcher(program: options.executablePath)),
+            fetcher: remotes,
             environment: environment, containment: containment,
             floor: FreeSpaceFloor(path: home.path, settings: retention.settings) { await retention.now() },
             builds: Slots("build slot", count: options.builds), deadlines: deadlines,
@@ -90,7 +92,7 @@ public enum ControlServer {
             await retention.soon()
         }
         let actions = Actions(
-            options: options, home: home, store: store, lanes: lanes, git: git, rollout: rollout,
+            options: options, home: home, store: store, remotes: remotes, lanes: lanes, git: git, rollout: rollout,
             routes: routes, proxy: proxy,
             deployment: deployment, keeper: keeper, deadlines: deadlines, containment: containment,
             refusals: Refusals(store: store, logger: logger),
@@ -111,7 +113,6 @@ public enum ControlServer {
         let rest = try await recovery.takeOver()
         await retention.soon()
         let intake = SpoolIntake(actions, logger: logger)
-        let remotes = ChildFetcher(home: home, fetcher: Fetcher(program: options.executablePath))
         let missed = options.lookEvery.map { every in
             MissedPushes(actions, every: every, logger: logger) { try await remotes.tip($0, branch: $1) }
         }
@@ -237,38 +238,6 @@ private struct Jobs: JobRunner {
 
     func rejoin(_ job: Job) async throws -> Job.Fate {
         try await client.rejoin(job, isLeft: { halt.hasBegun })
-    }
-}
-
-private struct ChildFetcher: RemoteFetcher {
-    let home: Home
-    let fetcher: Fetcher
-
-    /// The commit that a branch is at there; nothing is downloaded.
-    func tip(_ service: RegisteredService, branch: String) async throws -> CommitID {
-        var spec = try spec(service, branch: branch)
-        spec.onlyLists = true
-        return try await fetcher.fetch(spec, deadline: .seconds(30))
-    }
-
-    private func spec(_ service: RegisteredService, branch: String) throws -> FetchSpec {
-        let keys = "\(home.path)/keys/\(service.name)"
-        return FetchSpec(
-            address: try GitAddress(service.repository), repository: home.repository(service.name),
-            references: ["refs/heads/\(branch)"], sshKey: Files.exists(keys) ? keys : nil,
-            knownHosts: Files.exists("\(home.path)/known_hosts") ? "\(home.path)/known_hosts" : nil)
-    }
-
-    func fetch(_ service: RegisteredService, branch: String, log: @escaping @Sendable (LogLine) -> Void)
-        async throws -> CommitID
-    {
-        let path = home.repository(service.name)
-        if !Files.exists(path) { try await Blocking.run { try GitRepository.createBare(path) } }
-        return try await fetcher.fetch(spec(service, branch: branch), deadline: .seconds(600)) { progress in
-            log(
-                .detail("received \(progress.received) of \(progress.total) objects, \(progress.bytes) bytes")
-            )
-        }
     }
 }
 

@@ -31,15 +31,7 @@ extension ServiceCommand {
         func run() async throws {
             var body: [String: Any] = [:]
             body["overlap"] = TimeSpan(overlap)?.milliseconds
-            if let secretFrom {
-                let data =
-                    secretFrom == "-"
-                    ? FileHandle.standardInput.readDataToEndOfFile()
-                    : FileManager.default.contents(atPath: secretFrom)
-                guard let data else { throw ValidationError("\(secretFrom) cannot be read") }
-                body["secret"] = String(decoding: data, as: UTF8.self).trimmingCharacters(
-                    in: .whitespacesAndNewlines)
-            }
+            body["secret"] = try secretFrom.map(Input.text)
             let rotated =
                 try await options.client.call("POST", "/services/\(name)/rotate-secret", body)
                 as? [String: Any] ?? [:]
@@ -48,5 +40,16 @@ extension ServiceCommand {
             Output.webhook(rotated)
             Output.line("       The one before signs until \(rotated["previousUntil"] as? String ?? "")")
         }
+    }
+}
+
+/// What an operator gives in a file, so that it stands in no argument.
+enum Input {
+    /// - Parameter path: `-`: standard input.
+    static func text(_ path: String) throws -> String {
+        let data =
+            path == "-" ? FileHandle.standardInput.readDataToEndOfFile() : FileManager.default.contents(atPath: path)
+        guard let data else { throw ValidationError("\(path) cannot be read") }
+        return String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
     }
 }

@@ -6,7 +6,9 @@ internal import KintoCore
 struct ServiceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "service", abstract: "Register, list, show and remove services.",
-        subcommands: [Add.self, List.self, Show.self, Set.self, RotateSecret.self, Remove.self])
+        subcommands: [Add.self, List.self, Show.self, Set.self, RotateSecret.self, CheckRemote.self,
+            Remove.self,
+        ])
 
     struct Add: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -42,6 +44,7 @@ struct ServiceCommand: AsyncParsableCommand {
                 Output.line("       git push kinto \(branch)")
             } else if let webhook = added["webhook"] as? [String: Any] {
                 Output.webhook(webhook)
+                Output.remote(added, name)
             }
         }
     }
@@ -85,8 +88,11 @@ struct ServiceCommand: AsyncParsableCommand {
 
                 --provider says who sends the webhooks: what is signed in another way is refused.
 
+                --token-from, --username and --ca-from are for https repositories; they are kept sealed.
+
                 EXAMPLES:
                   kinto service set hello --queue cancel
+                  kinto service set hello --token-from token.txt
                   kinto service set hello --provider forgejo
                 """)
         @OptionGroup var options: GlobalOptions
@@ -94,13 +100,18 @@ struct ServiceCommand: AsyncParsableCommand {
         @Option(help: "wait, cancel or every.") var queue: String?
         @Option(help: "\(Provider.list).") var provider: String?
         @Option(help: "deploy, warn or off.") var missed: String?
+        @Option(help: "A file with the token for the https repository, or - for standard input; empty: none.")
+        var tokenFrom: String?
+        @Option(help: "The user name that goes with the token.") var username: String?
+        @Option(help: "A PEM file of the only authorities that may sign the https host; empty: the system's.")
+        var caFrom: String?
 
         func validate() throws {
             if let missed, MissedPushPolicy(rawValue: missed) == nil {
                 throw ValidationError("--missed is one of deploy, warn, off, not '\(missed)'")
             }
-            if queue == nil, provider == nil, missed == nil {
-                throw ValidationError("name what to set: --queue, --provider or --missed")
+            if queue == nil, provider == nil, missed == nil, tokenFrom == nil, username == nil, caFrom == nil {
+                throw ValidationError("name what to set, see kinto service set --help")
             }
             try queue.map { try check(queue: $0) }
             try check(provider: provider)
@@ -111,12 +122,34 @@ struct ServiceCommand: AsyncParsableCommand {
             body["queue"] = queue
             body["provider"] = provider
             body["missed"] = missed
+            body["token"] = try tokenFrom.map(Input.text)
+            body["username"] = username
+            body["authorities"] = try caFrom.map(Input.text)
             let shown = try await options.client.call("PATCH", "/services/\(name)", body)
             if options.json { return Output.json(shown) }
             guard !options.quiet else { return }
             if let queue { Output.line("\(name): a newer push finds the queue at '\(queue)'") }
+            if tokenFrom != nil || username != nil || caFrom != nil {
+                Output.line("\(name): the repository is fetched with that; try it with: kinto service check \(name)")
+            }
             if let missed { Output.line("\(name): a push of which no delivery told: \(missed)") }
             if let provider { Output.line("\(name): webhooks are read and checked as those of \(provider)") }
+        }
+    }
+
+    struct CheckRemote: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "check",
+            abstract: "Look whether a remote repository can be read, and trust its ssh host if it was never seen.")
+        @OptionGroup var options: GlobalOptions
+        @Argument var name: String
+
+        func run() async throws {
+            let answer =
+                try await options.client.call("POST", "/services/\(name)/check", [:]) as? [String: Any] ?? [:]
+            if options.json { return Output.json(answer) }
+            Output.remote(answer, name)
+            if (answer["check"] as? [String: Any])?["commit"] == nil { throw ExitCode(1) }
         }
     }
 
@@ -156,6 +189,29 @@ private func check(provider: String?) throws {
 }
 
 extension Output {
+    /// How a remote repository was found, and the key to enter at the forge.
+    static func remote(_ answer: [String: Any], _ name: String) {
+        let check = answer["check"] as? [String: Any] ?? [:]
+        if let key = answer["deployKey"] as? String {
+            line("       Deploy key, to be entered at the forge (reading is enough):")
+            line("       \(key)")
+        }
+        if let pinned = check["pinned"] as? String {
+            line("       The host's key is trusted from now on: \(pinned)")
+            line("       Compare it with what the host publishes.")
+        }
+        if let commit = check["commit"] as? String {
+            line("       The branch is at \(commit.prefix(7))")
+        } else if let problem = check["problem"] as? String {
+            trouble("the repository cannot be read yet: \(problem)")
+            for hint in check["hints"] as? [[String: Any]] ?? [] {
+                let command = (hint["command"] as? String).map { ": \($0)" } ?? ""
+                error("       \(hint["text"] as? String ?? "")\(command)\n")
+            }
+            error("       try again with: kinto service check \(name)\n")
+        }
+    }
+
     /// What has to be entered at the forge.
     static func webhook(_ webhook: [String: Any]) {
         line("       Webhook URL:    \(webhook["url"] as? String ?? "")")

@@ -20,6 +20,9 @@ struct ServiceRoutes: Sendable {
     private struct Settings: Decodable {
         let provider: String?
         let missed: String?
+        let token: String?
+        let username: String?
+        let authorities: String?
         let queue: String?
     }
 
@@ -110,8 +113,15 @@ struct ServiceRoutes: Sendable {
             try await actions.store.set(
                 target.service, provider: ask.provider.map(Self.provider), queue: ask.queue.map(Self.policy),
                 missed: ask.missed.map(Self.missed))
+            if ask.token != nil || ask.username != nil || ask.authorities != nil {
+                try await actions.changeCredentials(
+                    target.service, token: ask.token, username: ask.username, authorities: ask.authorities)
+            }
             return try await actions.status(version: version, only: target.service.description).services
                 .json()
+        }
+        api.post("/services/:name/check") { request, context in
+            try await actions.checkRemote(request.target(context).service).json()
         }
         api.get("/services/:name") { request, context in
             let target = try request.target(context)

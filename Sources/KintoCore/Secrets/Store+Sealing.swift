@@ -90,6 +90,7 @@ extension Store {
                     (row[2] as String?).map { try again($0, place(ofWebhook: name)) }, name,
                 ])
         }
+        try resealCredentials(database, again)
         for row in try Row.fetchAll(database, sql: "SELECT id, body FROM release") {
             let body = try ReleaseBody.resealed(row[1], with: box, opening: old)
             try database.execute(

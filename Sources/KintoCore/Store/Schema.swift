@@ -81,6 +81,9 @@ enum Schema {
                     ALTER TABLE delivery ADD COLUMN provider TEXT NOT NULL DEFAULT 'github';
                     ALTER TABLE delivery ADD COLUMN changes TEXT NOT NULL DEFAULT '';
                     ALTER TABLE delivery ADD COLUMN duration INTEGER NOT NULL DEFAULT 0;
+                    CREATE TABLE credential (
+                        service TEXT PRIMARY KEY REFERENCES service(name) ON DELETE CASCADE,
+                        sshKey TEXT, publicKey TEXT, username TEXT, token TEXT, authorities TEXT);
                     CREATE INDEX delivery_at ON delivery(at);
                     """)
         }

@@ -6,7 +6,10 @@ public import Wire
 extension Store {
     /// Registers a service with its production environment.
     /// - Throws: `Failure` of code `service-exists`.
-    public func add(_ service: RegisteredService, branch: String) async throws {
+    /// - Parameter credentials: for its repository.
+    public func add(
+        _ service: RegisteredService, branch: String, credentials: FetchCredentials? = nil
+    ) async throws {
         try requireFile()
         try await write(.door) { database in
             let exists = try Bool.fetchOne(
@@ -31,6 +34,7 @@ extension Store {
             try database.execute(
                 sql: "INSERT INTO environment (service, name, branch) VALUES (?, 'production', ?)",
                 arguments: [service.name.description, branch])
+            if let credentials { try Store.save(database, service.name, credentials) }
         }
     }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import CGit2
 internal import Glibc
 internal import KintoCore
 internal import Wire
@@ -44,6 +45,7 @@ public enum FetchMain {
             let spec = try FetchSpec(fields)
             let mirror = try openMirror(spec)
             let knownHosts = try prepareKnownHosts(spec)
+            try trustAuthorities(spec)
             let session = FetchSession(spec, knownHosts: knownHosts) {
                 say("progress \($0.received) \($0.total) \($0.bytes)")
             }
@@ -69,6 +71,20 @@ public enum FetchMain {
         setenv("HOME", "\(spec.repository)/kinto-home", 1)
         // What only lists writes nothing, and does not wait for what does.
         return spec.onlyLists ? nil : try FetchMirror(spec.repository)
+    }
+
+    /// The library takes them from a file only, and then trusts no others.
+    private static func trustAuthorities(_ spec: FetchSpec) throws {
+        guard let text = spec.authorities else { return }
+        let path = "\(spec.repository)/kinto-home/authorities.pem"
+        try Files.makeDirectories("\(spec.repository)/kinto-home")
+        try Files.replace(path, with: Array(text.utf8), durable: false)
+        try LibGit2.start()
+        guard kinto_git_opts_authorities(path) == 0 else {
+            throw Failure(
+                code: "fetch-tls", "The certificates that were given for \(spec.address.host) cannot be read.",
+                hints: [.init("Give them again, in PEM form: kinto service set NAME --ca-from FILE")])
+        }
     }
 
     private static func prepareKnownHosts(_ spec: FetchSpec) throws -> KnownHosts {

@@ -114,6 +114,9 @@ final class FetchSession {
         }
         credentialsAsked += 1
         if credentialsAsked > 1 { return GIT_EAUTH.rawValue }
+        if allowed & GIT_CREDENTIAL_SSH_KEY.rawValue != 0, let key = spec.sshKeyText {
+            return git_credential_ssh_key_memory_new(out, user ?? "git", nil, key, nil)
+        }
         if allowed & GIT_CREDENTIAL_SSH_KEY.rawValue != 0, let key = spec.sshKey {
             return git_credential_ssh_key_new(out, user ?? "git", nil, key, nil)
         }

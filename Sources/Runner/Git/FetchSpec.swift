@@ -16,6 +16,10 @@ public struct FetchSpec: Sendable {
     public var onlyLists: Bool
     /// Path of a private key without passphrase; ed25519 or ecdsa.
     public var sshKey: String?
+    /// The text of one, instead.
+    public var sshKeyText: String?
+    /// Certificates (PEM) of the only authorities that are trusted; nil: the system's.
+    public var authorities: String?
     /// Path of a known_hosts file; one that is absent knows no host.
     public var knownHosts: String?
     /// User name for https; nil: the address's, or one that the large providers accept.
@@ -45,6 +49,8 @@ public struct FetchSpec: Sendable {
         fields.add("repository", repository)
         for reference in references { fields.add("reference", reference) }
         if onlyLists { fields.add("onlyLists", "1") }
+        if let sshKeyText { fields.add("sshKeyText", sshKeyText) }
+        if let authorities { fields.add("authorities", authorities) }
         if let sshKey { fields.add("sshKey", sshKey) }
         if let knownHosts { fields.add("knownHosts", knownHosts) }
         if let username { fields.add("username", username) }
@@ -67,6 +73,8 @@ public struct FetchSpec: Sendable {
             onlyLists: fields["onlyLists"] != nil, sshKey: fields["sshKey"], knownHosts: fields["knownHosts"],
             username: fields["username"],
             token: fields["token"])
+        sshKeyText = fields["sshKeyText"]
+        authorities = fields["authorities"]
     }
 }
 

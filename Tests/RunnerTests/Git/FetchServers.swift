@@ -76,66 +76,6 @@ final class SilentServer: Sendable {
     }
 }
 
-/// A real sshd on loopback with one host key, one user key, and its files in the fixture's directory.
-struct SSHServer {
-    let port: Int
-    let key: String
-    let user: String
-    let fingerprint: String
-    private let pid: Int32
-
-    init(_ fixture: GitFixture) throws {
-        _ = try SSHServer.makeKey("host", fixture)
-        let publicKey = try SSHServer.makeKey("key", fixture)
-        try fixture.write("authorized_keys", publicKey + "\n", mode: 0o600)
-        key = "\(fixture.root)/key"
-        user = try fixture.run(["id", "-un"]).output.split(separator: "\n").first.map(String.init) ?? "root"
-        fingerprint =
-            try fixture.run(["ssh-keygen", "-l", "-f", "host"]).output
-            .split(separator: " ").first { $0.hasPrefix("SHA256:") }.map(String.init) ?? "none"
-        // sshd as root wants this directory, which an init script makes.
-        if geteuid() == 0 { try Files.makeDirectories("/run/sshd", mode: 0o755) }
-        port = try SilentServer(answers: false).port
-        try fixture.write(
-            "sshd_config",
-            """
-            ListenAddress 127.0.0.1:\(port)
-            HostKey \(fixture.root)/host
-            AuthorizedKeysFile \(fixture.root)/authorized_keys
-            PidFile none
-            StrictModes no
-            UsePAM no
-            PasswordAuthentication no
-            KbdInteractiveAuthentication no
-            PermitRootLogin yes
-            """)
-        pid = try Spawn(
-            path: "/usr/sbin/sshd",
-            arguments: ["/usr/sbin/sshd", "-D", "-e", "-f", "\(fixture.root)/sshd_config"],
-            environment: ["PATH=/usr/bin:/bin"],
-            standardError: try .open("\(fixture.root)/sshd.log", O_WRONLY | O_CREAT)
-        ).start()
-        let end = ContinuousClock.now.advanced(by: .seconds(20))
-        while try !fixture.read("sshd.log").contains("Server listening") {
-            let log = try fixture.read("sshd.log")
-            try #require(ContinuousClock.now < end, "sshd does not start: \(log)")
-            sched_yield()
-        }
-    }
-
-    func stop() {
-        kill(pid, SIGKILL)
-        waitpid(pid, nil, 0)
-    }
-
-    /// Makes an ed25519 key pair and gives its public half as `TYPE KEY`.
-    static func makeKey(_ name: String, _ fixture: GitFixture) throws -> String {
-        try fixture.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", name])
-        return try fixture.read("\(name).pub").split(separator: " ").prefix(2).joined(separator: " ")
-            .split(separator: "\n").joined()
-    }
-}
-
 /// The path of an executable product, which stands beside the test bundle.
 func builtProduct(_ name: String) throws -> String {
     for argument in CommandLine.arguments + ["/proc/self/exe"] {

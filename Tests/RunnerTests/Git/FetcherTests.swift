@@ -2,6 +2,7 @@
 import Glibc
 import KintoCore
 import Synchronization
+import TestSupport
 import Testing
 import Wire
 
@@ -195,7 +196,7 @@ import Wire
     }
 
     @Test func overSSHTheHostAndTheKeyDecide() async throws {
-        let server = try SSHServer(fixture)
+        let server = try SSHServer(fixture.root)
         defer { server.stop() }
         var spec = try spec("ssh://\(server.user)@127.0.0.1:\(server.port)\(fixture.work)")
         spec.sshKey = server.key
@@ -213,7 +214,7 @@ import Wire
         try fixture.run(["ssh-keygen", "-q", "-H", "-f", "known_hosts"])
         #expect(try !fixture.read("known_hosts").contains("127.0.0.1"))
         #expect(try await fetcher.fetch(spec, deadline: .seconds(20)) == first)
-        let other = try SSHServer.makeKey("other", fixture)
+        let other = try SSHServer.makeKey("other", fixture.root)
         try fixture.write("known_hosts", "[127.0.0.1]:\(server.port) \(other)\n")
         let changed = await failure { _ = try await fetcher.fetch(spec, deadline: .seconds(20)) }
         #expect(changed?.code == "host-key-changed")

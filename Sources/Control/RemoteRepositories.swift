@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import KintoCore
+internal import Runner
+internal import Wire
+
+/// The repositories that are fetched from, each with its service's credentials.
+struct RemoteRepositories: RemoteFetcher {
+    let home: Home
+    let store: Store
+    let fetcher: Fetcher
+    let hosts: KnownHostsFile
+
+    init(home: Home, store: Store, fetcher: Fetcher) {
+        self.home = home
+        self.store = store
+        self.fetcher = fetcher
+        hosts = KnownHostsFile(path: "\(home.path)/known_hosts")
+    }
+
+    func fetch(_ service: RegisteredService, branch: String, log: @escaping @Sendable (LogLine) -> Void)
+        async throws -> CommitID
+    {
+        let path = home.repository(service.name)
+        if !Files.exists(path) { try await Blocking.run { try GitRepository.createBare(path) } }
+        return try await fetcher.fetch(spec(service, branch: branch), deadline: .seconds(600)) { progress in
+            log(
+                .detail("received \(progress.received) of \(progress.total) objects, \(progress.bytes) bytes")
+            )
+        }
+    }
+
+    /// The commit that a branch is at there; nothing is downloaded.
+    func tip(_ service: RegisteredService, branch: String) async throws -> CommitID {
+        let path = home.repository(service.name)
+        if !Files.exists(path) { try await Blocking.run { try GitRepository.createBare(path) } }
+        var spec = try await spec(service, branch: branch)
+        spec.onlyLists = true
+        return try await fetcher.fetch(spec, deadline: .seconds(30))
+    }
+
+    /// A look at a repository, and what was learned of its host.
+    struct Meeting: Sendable {
+        /// The branch's commit, or why it cannot be had.
+        let tip: Result<CommitID, Failure>
+        /// The fingerprint of a host key that was trusted from now on; nil: none was added.
+        let pinned: String?
+    }
+
+    /// Looks at a repository for the first time: the key that an ssh host shows now is trusted from here on, and no other. Its
+    /// fingerprint is for the operator to compare.
+    func meet(_ service: RegisteredService, branch: String) async -> Meeting {
+        do { return Meeting(tip: .success(try await tip(service, branch: branch)), pinned: nil) } catch {
+            let failure = Lanes.failure(error)
+            guard failure.code == "host-key-unknown",
+                let line = failure.evidence.lazy.compactMap({ value("line: ", in: $0) }).first,
+                let fingerprint = failure.evidence.lazy.compactMap({ value("fingerprint: ", in: $0) }).first
+            else { return Meeting(tip: .failure(failure), pinned: nil) }
+            do {
+                try await hosts.add(line)
+                return Meeting(tip: .success(try await tip(service, branch: branch)), pinned: fingerprint)
+            } catch { return Meeting(tip: .failure(Lanes.failure(error)), pinned: fingerprint) }
+        }
+    }
+
+    private func value(_ name: String, in line: String) -> String? {
+        line.hasPrefix(name) ? String(line.dropFirst(name.count)) : nil
+    }
+
+    private func spec(_ service: RegisteredService, branch: String) async throws -> FetchSpec {
+        let credentials = try await store.credentials(service.name)
+        var spec = FetchSpec(
+            address: try GitAddress(service.repository), repository: home.repository(service.name),
+            references: ["refs/heads/\(branch)"], knownHosts: hosts.path, username: credentials.username,
+            token: credentials.token)
+        spec.sshKeyText = credentials.sshKey
+        spec.authorities = credentials.authorities
+        return spec
+    }
+}
+
+/// The keys of ssh hosts that are trusted, in the form of sshd(8). Operators may write to it, too.
+actor KnownHostsFile {
+    nonisolated let path: String
+
+    init(path: String) { self.path = path }
+
+    /// Adds a line; the file is whole at every moment.
+    func add(_ line: String) throws {
+        let old = Files.exists(path) ? try Files.read(path, limit: 16 << 20) : []
+        let needsEnd = !old.isEmpty && old.last != UInt8(ascii: "\n")
+        try Files.replace(path, with: old + Array("\(needsEnd ? "\n" : "")\(line)\n".utf8))
+    }
+}
