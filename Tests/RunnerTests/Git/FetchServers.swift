@@ -115,11 +115,16 @@ struct SSHServer {
             environment: ["PATH=/usr/bin:/bin"],
             standardError: try .open("\(fixture.root)/sshd.log", O_WRONLY | O_CREAT)
         ).start()
-        let end = ContinuousClock.now.advanced(by: .seconds(20))
-        while try !fixture.read("sshd.log").contains("Server listening") {
-            let log = try fixture.read("sshd.log")
-            try #require(ContinuousClock.now < end, "sshd does not start: \(log)")
-            sched_yield()
+        let end = ContinuousClock.now.advanced(by: .seconds(60))
+        do {
+            while try !fixture.read("sshd.log").contains("Server listening") {
+                let log = try fixture.read("sshd.log")
+                try #require(ContinuousClock.now < end, "sshd does not start: \(log)")
+                usleep(2_000)
+            }
+        } catch {
+            stop()
+            throw error
         }
     }
 
