@@ -102,7 +102,8 @@ let package = Package(
             name: "kinto-load", dependencies: ["Wire", "CLinux"], path: "Sources/KintoLoad",
             swiftSettings: settings),
 
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
+        .target(
+            name: "TestSupport", dependencies: ["Wire"], path: "Tests/TestSupport", swiftSettings: settings),
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: settings),
         .testTarget(
             name: "ReverseProxyTests",

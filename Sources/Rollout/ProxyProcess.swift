@@ -131,7 +131,7 @@ public actor ProxyProcess {
                     .init("give it another address", command: "kinto serve --proxy-listen 127.0.0.1:PORT")
                 ])
         }
-        tidy(except: place)
+        await tidy(except: place)
         return try await serving()
     }
 
@@ -141,7 +141,7 @@ public actor ProxyProcess {
                 code: "proxy-replace", "the proxy could not be replaced; the old one serves on",
                 evidence: lastWords, hints: [.init("try again", command: "kinto proxy restart")])
         }
-        tidy(except: place)
+        await tidy(except: place)
         return try await serving()
     }
 
@@ -149,7 +149,10 @@ public actor ProxyProcess {
     /// whatever becomes of this server.
     /// - Returns: its place when it serves; nil when it gave up.
     private func launch(drain: TimeSpan) async throws -> ProxyPlace? {
-        tidy(except: nil)
+        // Until it is recorded who has the place: another one that starts a proxy meanwhile would take it for one that is
+        // left over.
+        let alone = try await lock()
+        sweep(except: nil)
         let place = try ProxyPlace.make(in: home.proxies)
         let spec = spec(place, drain)
         let handle = try await supervisors.start(spec) { supervisor in
@@ -159,16 +162,30 @@ public actor ProxyProcess {
                 startedAt: .now, changedAt: .now)
             try Files.replace(spec.statePath, with: state.fields.encoded())
         }
+        flock(alone.raw, LOCK_UN)
         if try await answers(place, while: handle.supervisor) { return place }
         if place.isCurrent { return place }
         await handle.stop(grace: 0)
         // Had it become the one in this very moment, the watch would start another.
-        tidy(except: nil)
+        await tidy(except: nil)
         return nil
     }
 
     /// Removes what is left of proxies that have ended.
-    private func tidy(except kept: ProxyPlace?) {
+    private func tidy(except kept: ProxyPlace?) async {
+        guard let alone = try? await lock() else { return }
+        sweep(except: kept)
+        flock(alone.raw, LOCK_UN)
+    }
+
+    /// Of the places, against others that start proxies; free at the latest when the descriptor goes.
+    private func lock() async throws -> Descriptor {
+        let directory = try Descriptor.open(home.proxies, O_RDONLY | O_DIRECTORY)
+        try await Blocking.run { while flock(directory.raw, LOCK_EX) != 0, errno == EINTR {} }
+        return directory
+    }
+
+    private func sweep(except kept: ProxyPlace?) {
         for place in ProxyPlace.all(in: home.proxies) where place != kept && !place.isCurrent {
             let state = try? SupervisorState.read(place.state)
             if state?.supervisor.isRunning != true { try? Files.removeTree(place.directory) }

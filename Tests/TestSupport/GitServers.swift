@@ -1,28 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Foundation
 internal import Glibc
+internal import Synchronization
+internal import Wire
 
-/// A program that a test started, ended with it.
+/// A program that a test started, ended with it. Not one of Foundation's: those that close what they inherit, as sshd does, look
+/// to it as if they had ended, and it waits for them for ever.
 public final class Daemon: Sendable {
-    private let process: Process
+    private let pid: Mutex<Int32>
 
     /// - Parameters:
     ///   - log: what it says.
     ///   - isReady: looked at until it is true, or a minute is over.
-    init(_ words: [String], environment: [String: String] = [:], log: String, until isReady: () -> Bool) throws {
-        process = Process()
-        process.executableURL = URL(fileURLWithPath: words[0])
-        process.arguments = Array(words.dropFirst())
-        process.environment = ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"].merging(environment) { $1 }
-        _ = FileManager.default.createFile(atPath: log, contents: nil)
-        let file = FileHandle(forWritingAtPath: log)
-        process.standardOutput = file
-        process.standardError = file
-        process.standardInput = FileHandle.nullDevice
-        try process.run()
+    init(_ words: [String], environment: [String] = [], log: String, until isReady: () -> Bool) throws {
+        let output = try Descriptor.open(log, O_WRONLY | O_CREAT | O_APPEND)
+        let started = try Spawn(
+            path: words[0], arguments: words, environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"] + environment,
+            standardOutput: output, standardError: output
+        ).start()
+        pid = Mutex(started)
         let end = ContinuousClock.now.advanced(by: .seconds(60))
         while !isReady() {
-            guard process.isRunning, ContinuousClock.now < end else {
+            guard ContinuousClock.now < end else {
                 stop()
                 throw Trouble("\(words[0]) does not start: \((try? String(contentsOfFile: log, encoding: .utf8)) ?? "")")
             }
@@ -32,9 +31,12 @@ public final class Daemon: Sendable {
 
     /// Kills it and waits for its end.
     public func stop() {
-        guard process.isRunning else { return }
-        kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
+        pid.withLock { pid in
+            guard pid > 0 else { return }
+            kill(pid, SIGKILL)
+            waitpid(pid, nil, 0)
+            pid = 0
+        }
     }
 
     deinit { stop() }
@@ -156,7 +158,7 @@ public struct HTTPSGitServer: Sendable {
         let backend = try Daemon(
             ["/usr/sbin/fcgiwrap", "-s", "unix:\(socket)"],
             environment: [
-                "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*",
+                "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*",
             ], log: "\(directory)/fcgi.log", until: { FileManager.default.fileExists(atPath: socket) })
         try """
         daemon off; pid \(directory)/nginx.pid; error_log \(directory)/nginx.err; worker_processes 1;
