@@ -70,11 +70,16 @@ def processes(words):
 class Box:
     """`with Box() as box:` a running `kinto serve`, gone afterwards with its proxy and services."""
 
-    def __init__(self):
+    def __init__(self, *arguments):
+        """`arguments`: of `kinto serve` beside the usual ones."""
+        self.arguments = arguments
         for name in ("kinto", "kinto-runtime", "kinto-load"):
             if not os.access(BIN / name, os.X_OK):
                 raise SystemExit(f"{BIN / name} is missing: make release load")
         self.directory = Path(tempfile.mkdtemp(prefix="kinto-box."))
+        if any(word in arguments for word in ("--build-user", "--service-user")):
+            # Let through to what is theirs in the home.
+            self.directory.chmod(0o711)
         self.home = self.directory / "home"
         self.control_port, self.proxy_port = free_ports(2)
         # As every process that kinto starts for this home has it in its environment.
@@ -128,7 +133,7 @@ class Box:
         log = open(self.directory / "serve.log", "ab")
         self.server = subprocess.Popen(
             words + [BIN / "kinto", "serve", "--home", self.home, "--listen", f"127.0.0.1:{self.control_port}",
-             "--proxy-listen", f"127.0.0.1:{self.proxy_port}"],
+             "--proxy-listen", f"127.0.0.1:{self.proxy_port}", *self.arguments],
             env=environment() | variables, stdout=log, stderr=log, start_new_session=True)
         for _ in range(200 if wait else 0):
             if self.server.poll() is not None:
