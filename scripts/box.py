@@ -70,14 +70,14 @@ def processes(words):
 class Box:
     """`with Box() as box:` a running `kinto serve`, gone afterwards with its proxy and services."""
 
-    def __init__(self, *arguments):
-        """`arguments`: of `kinto serve` beside the usual ones."""
-        self.arguments = arguments
+    def __init__(self, options=()):
+        """`options`: more words for `kinto serve`."""
+        self.options = list(options)
         for name in ("kinto", "kinto-runtime", "kinto-load"):
             if not os.access(BIN / name, os.X_OK):
                 raise SystemExit(f"{BIN / name} is missing: make release load")
         self.directory = Path(tempfile.mkdtemp(prefix="kinto-box."))
-        if any(word in arguments for word in ("--build-user", "--service-user")):
+        if any(word in self.options for word in ("--build-user", "--service-user")):
             # Let through to what is theirs in the home.
             self.directory.chmod(0o711)
         self.home = self.directory / "home"
@@ -133,7 +133,7 @@ class Box:
         log = open(self.directory / "serve.log", "ab")
         self.server = subprocess.Popen(
             words + [BIN / "kinto", "serve", "--home", self.home, "--listen", f"127.0.0.1:{self.control_port}",
-             "--proxy-listen", f"127.0.0.1:{self.proxy_port}", *self.arguments],
+             "--proxy-listen", f"127.0.0.1:{self.proxy_port}", *self.options],
             env=environment() | variables, stdout=log, stderr=log, start_new_session=True)
         for _ in range(200 if wait else 0):
             if self.server.poll() is not None:
