@@ -7,7 +7,7 @@ DESTDIR ?=
 SWIFT ?= swift
 PACKAGES := libgit2-dev libcurl4-openssl-dev libssl-dev libnghttp2-dev libsqlite3-dev pkg-config git python3 openssh-server
 
-.PHONY: deps build test lint format bench bench-proxy bench-queue bench-hooks swap-drivers fuzz fuzz-hooks faults soak soak-swaps soak-undo soak-proxy soak-long crash demo install clean help
+.PHONY: deps build test lint format bench bench-proxy bench-queue bench-hooks swap-drivers fuzz fuzz-hooks faults soak soak-swaps soak-undo soak-proxy soak-long hostile crash demo install clean help
 
 deps: ## install the missing Debian packages
 	@missing=(); for package in $(PACKAGES); do \
@@ -110,6 +110,9 @@ soak-proxy: release load ## the proxy replaced 50 times under load
 
 soak-long: release load ## half an hour of deploys over 20 services under load: nothing grows
 	scripts/soak-long
+
+hostile: release load ## builds and services that mean no good, beside one that serves: its p99, and what is left
+	scripts/hostile
 
 crash: deps ## the server killed at each point of a deploy, and 500 times at any moment, under load (debug build)
 	$(SWIFT) build

@@ -77,6 +77,9 @@ class Box:
             if not os.access(BIN / name, os.X_OK):
                 raise SystemExit(f"{BIN / name} is missing: make release load")
         self.directory = Path(tempfile.mkdtemp(prefix="kinto-box."))
+        if any(word in self.options for word in ("--build-user", "--service-user")):
+            # Let through to what is theirs in the home.
+            self.directory.chmod(0o711)
         self.home = self.directory / "home"
         self.control_port, self.proxy_port = free_ports(2)
         # As every process that kinto starts for this home has it in its environment.

@@ -29,7 +29,8 @@ extension Actions {
     static let certificateFloor = 14
     func examine() async throws -> [Finding] {
         var findings = [
-            examineHome(), examineDatabase(), examineRoom(), examineContainment(), await examineProxy(),
+            examineHome(), examineDatabase(), await examineKey(), examineRoom(), examineContainment(),
+            await examineProxy(),
             try await examineWaits(), SpoolJSON(Spool(home)).finding,
         ]
         for certificate in await certificates() { findings.append(Actions.examine(certificate)) }
@@ -65,6 +66,20 @@ extension Actions {
                 fix: "put \(home.database) back, or: kinto restore BACKUP --home NEW")
         }
         return Finding("database", home.database)
+    }
+
+    private func examineKey() async -> Finding {
+        do {
+            let count = try await store.examineKey()
+            return Finding(
+                "secret key",
+                "\(home.path)/secret.key, closed to others, opens all \(count) values that are sealed")
+        } catch {
+            let failure = error as? Failure
+            return Finding(
+                "secret key", failure?.message ?? "\(error)", isWell: false,
+                fix: failure?.hints.first?.line)
+        }
     }
 
     private func examineRoom() -> Finding {

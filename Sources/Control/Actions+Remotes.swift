@@ -50,8 +50,12 @@ extension Actions {
 
     /// Changes what a service proves to its remote repository; nil: stays, empty: none any more.
     /// - Throws: `Failure` of code `unknown-service`, `invalid-request`.
-    func changeCredentials(_ name: ServiceName, token: String?, username: String?, authorities: String?) async throws {
-        for (what, text, limit) in [("token", token, 4096), ("username", username, 256), ("CA", authorities, 256 << 10)] {
+    func changeCredentials(_ name: ServiceName, token: String?, username: String?, authorities: String?)
+        async throws
+    {
+        for (what, text, limit) in [
+            ("token", token, 4096), ("username", username, 256), ("CA", authorities, 256 << 10),
+        ] {
             if let text, text.utf8.count > limit || text.utf8.contains(0) {
                 throw Failure(code: "invalid-request", "the \(what) is too long, or no text")
             }

@@ -92,7 +92,8 @@ public enum ControlServer {
             await retention.soon()
         }
         let actions = Actions(
-            options: options, home: home, store: store, remotes: remotes, lanes: lanes, git: git, rollout: rollout,
+            options: options, home: home, store: store, remotes: remotes, lanes: lanes, git: git,
+            rollout: rollout,
             routes: routes, proxy: proxy,
             deployment: deployment, keeper: keeper, deadlines: deadlines, containment: containment,
             refusals: Refusals(store: store, logger: logger),

@@ -6,7 +6,8 @@ internal import KintoCore
 struct ServiceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "service", abstract: "Register, list, show and remove services.",
-        subcommands: [Add.self, List.self, Show.self, Set.self, RotateSecret.self, CheckRemote.self,
+        subcommands: [
+            Add.self, List.self, Show.self, Set.self, RotateSecret.self, CheckRemote.self,
             Remove.self,
         ])
 
@@ -110,7 +111,8 @@ struct ServiceCommand: AsyncParsableCommand {
             if let missed, MissedPushPolicy(rawValue: missed) == nil {
                 throw ValidationError("--missed is one of deploy, warn, off, not '\(missed)'")
             }
-            if queue == nil, provider == nil, missed == nil, tokenFrom == nil, username == nil, caFrom == nil {
+            if queue == nil, provider == nil, missed == nil, tokenFrom == nil, username == nil, caFrom == nil
+            {
                 throw ValidationError("name what to set, see kinto service set --help")
             }
             try queue.map { try check(queue: $0) }
@@ -130,7 +132,8 @@ struct ServiceCommand: AsyncParsableCommand {
             guard !options.quiet else { return }
             if let queue { Output.line("\(name): a newer push finds the queue at '\(queue)'") }
             if tokenFrom != nil || username != nil || caFrom != nil {
-                Output.line("\(name): the repository is fetched with that; try it with: kinto service check \(name)")
+                Output.line(
+                    "\(name): the repository is fetched with that; try it with: kinto service check \(name)")
             }
             if let missed { Output.line("\(name): a push of which no delivery told: \(missed)") }
             if let provider { Output.line("\(name): webhooks are read and checked as those of \(provider)") }
@@ -140,7 +143,8 @@ struct ServiceCommand: AsyncParsableCommand {
     struct CheckRemote: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "check",
-            abstract: "Look whether a remote repository can be read, and trust its ssh host if it was never seen.")
+            abstract:
+                "Look whether a remote repository can be read, and trust its ssh host if it was never seen.")
         @OptionGroup var options: GlobalOptions
         @Argument var name: String
 

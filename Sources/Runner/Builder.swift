@@ -10,6 +10,7 @@ struct Builder: Sendable {
     let home: Home
     let jobs: any JobRunner
     let containment: Containment
+    let floor: FreeSpaceFloor
 
     /// A command of a release.
     struct Command {
@@ -42,8 +43,10 @@ struct Builder: Sendable {
                 environment: place.environment(environment), secrets: secrets,
                 timeout: manifest.build.timeout,
                 silence: manifest.build.silence,
-                confinement: containment.confineBuild(
-                    memory: manifest.build.memory, writable: place.writable, workingDirectory: directory))
+                confinement: floor.hold(
+                    containment.confineBuild(
+                        memory: manifest.build.memory, writable: place.writable, workingDirectory: directory))
+            )
         }
         func caches(in directory: String) -> BuildCaches {
             BuildCaches(

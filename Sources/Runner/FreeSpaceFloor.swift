@@ -2,7 +2,7 @@
 public import KintoCore
 internal import Wire
 
-/// The room that has to be there before a build is started: a disk that a build fills hurts everything else on it.
+/// The room that has to be there before a build is started, and as long as it runs: a disk that a build fills hurts everything else on it.
 public struct FreeSpaceFloor: Sendable {
     let path: String
     let bytes: UInt64
@@ -28,11 +28,23 @@ public struct FreeSpaceFloor: Sendable {
             stage: .build, code: "space-low",
             "\(path) has \(room.bytes >> 20) MiB and \(room.files) files free; no build is started below "
                 + "\(bytes >> 20) MiB and \(files) files",
-            hints: [
-                .init("see what kinto can give back", command: "kinto prune --dry-run"),
-                .init("or make room on the file system", command: "df -h \(path); df -i \(path)"),
-                .init("or set another floor: kinto serve --keep free-bytes=… --keep free-files=…"),
+            hints: FreeSpaceFloor.hints + [
+                .init("see what takes it", command: "df -h \(path); df -i \(path)")
             ])
+    }
+
+    static let hints: [Failure.Hint] = [
+        .init("see what kinto can give back", command: "kinto prune --dry-run"),
+        .init("or make room on the file system"),
+        .init("or set another floor: kinto serve --keep free-bytes=… --keep free-files=…"),
+    ]
+
+    /// Has a running command end when it takes the room below the floor.
+    func hold(_ confinement: Confinement) -> Confinement {
+        var held = confinement
+        held.freeBytes = Int(clamping: bytes)
+        held.freeFiles = Int(clamping: files)
+        return held
     }
 
     /// nil: there is enough, or it is not known.

@@ -50,6 +50,11 @@ struct JobVerdict {
                     .init("see whether it starts processes without end"),
                     .init("raise the limit", command: "kinto serve --build-processes NUMBER"),
                 ])
+        case (.space, _):
+            return Failure(
+                code: "space-low",
+                "the \(name) command left less than \(bounds.freeBytes >> 20) MiB or \(bounds.freeFiles) files free on the file system of kinto's home, and was ended before it could fill it",
+                evidence: evidence, hints: FreeSpaceFloor.hints)
         case (_, .exited(code: 127)):
             return Failure(
                 code: "\(name)-not-found",

@@ -30,7 +30,7 @@ public struct Pipeline: Sendable {
         self.store = store
         self.git = git
         self.artifacts = artifacts
-        builder = Builder(home: home, jobs: jobs, containment: containment)
+        builder = Builder(home: home, jobs: jobs, containment: containment, floor: floor)
         self.fetcher = fetcher
         self.environment = environment
         self.floor = floor

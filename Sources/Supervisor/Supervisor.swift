@@ -6,29 +6,33 @@ internal import Wire
 /// The parent of one command and of everything that the command leaves behind: one thread, one poll(2) loop over the
 /// command's output, signals and deadlines.
 struct Supervisor {
-    private let spec: SupervisorSpec
-    private let signals: Descriptor
-    private var state: SupervisorState
-    private var log: LineWriter
-    private var cleaner: OutputCleaner
-    private var output: Descriptor?
-    private var main: Int32?
-    private let tree: ProcessTree
+    /// Milliseconds without output after which what is there of a line is shown as a line. A program that writes in blocks
+    /// ends them within lines, and may have to wait for the processor there.
+    private static let pause: Int64 = 1000
+
+    let spec: SupervisorSpec
+    let signals: Descriptor
+    var state: SupervisorState
+    var log: LineWriter
+    var cleaner: OutputCleaner
+    var output: Descriptor?
+    var main: Int32?
+    let tree: ProcessTree
     /// Becomes readable when the tree's group gets empty.
     private var groupEvents: Descriptor?
-    private var limits: LimitWatch
-    private var startedAt = Monotonic.now
+    var limits: LimitWatch
+    var startedAt = Monotonic.now
     private var lastOutput = Monotonic.now
     private var lastBytes = Monotonic.now
     /// Monotonic milliseconds: when the grace is over, when to start again, when the job ran too long.
-    private var killAt: Int64?
+    var killAt: Int64?
     /// Until the next SIGKILL to what does not go: it may wait for a disk that does not answer.
     private var killPause: Int64 = 20
-    private var restartAt: Int64?
+    var restartAt: Int64?
     /// Until when a start waits for the end of what the last one left behind.
-    private var restartLatest: Int64 = 0
-    private var backOff = 100
-    private var stopping = false
+    var restartLatest: Int64 = 0
+    var backOff = 100
+    var stopping = false
 
     init?(_ spec: SupervisorSpec) {
         guard let own = ProcessIdentity(running: getpid()) else { return nil }
@@ -42,7 +46,7 @@ struct Supervisor {
         tree = ProcessTree.make(spec) { refusal = $0 }
         groupEvents = tree.events()
         if let refusal { log.note("runs without a control group: \(refusal)") }
-        limits = LimitWatch(spec.confinement, mode: spec.mode, tree: tree)
+        limits = LimitWatch(spec.confinement, mode: spec.mode, tree: tree, directory: spec.workingDirectory)
         cleaner = OutputCleaner(secrets: spec.secrets)
         let now = Timestamp.now
         state = SupervisorState(
@@ -101,12 +105,22 @@ struct Supervisor {
             main = pid
             output = reading
             state.process = ProcessIdentity(running: pid)
+            if spec.confinement.isBackground { comeAfterOthers() }
             write(.running)
         } catch {
             log.note("could not be started: \(error)")
             state.process = nil
             ended(.unstartable(code: error.code, operation: error.operation))
         }
+    }
+
+    /// Reading what a build prints as fast as it can takes as much of a processor as the build: it has the build's place,
+    /// after the services. Not before the command was started, which would come after that.
+    private func comeAfterOthers() {
+        let which = __priority_which_t(PRIO_PROCESS.rawValue)
+        setpriority(which, 0, min(19, getpriority(which, 0) + 10))
+        // Where sessions share the processor as groups of their own (sched(7)), this is what counts.
+        if let file = try? Descriptor.open("/proc/self/autogroup", O_WRONLY) { try? file.writeAll("10".utf8) }
     }
 
     // MARK: Events
@@ -121,7 +135,7 @@ struct Supervisor {
         consider(killAt)
         consider(restartAt)
         if main != nil, !stopping { consider(limits.nextTime) }
-        if cleaner.isWaiting { consider(lastBytes + 200) }
+        if cleaner.isWaiting { consider(lastBytes + Supervisor.pause) }
         if spec.mode == .job, !stopping, main != nil {
             if spec.timeout > 0 { consider(startedAt + Int64(spec.timeout)) }
             if spec.silence > 0 { consider(lastOutput + Int64(spec.silence)) }
@@ -162,7 +176,13 @@ struct Supervisor {
         if stopping, main == nil, tree.isEmpty { finish() }
     }
 
-    private mutating func readOutput() {
+    private var hasOutput: Bool {
+        guard let output else { return false }
+        var poller = pollfd(fd: output.raw, events: Int16(POLLIN), revents: 0)
+        return poll(&poller, 1, 0) > 0
+    }
+
+    mutating func readOutput() {
         guard let output else { return }
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
         // Bounded, so that a flood does not keep signals waiting.
@@ -182,7 +202,10 @@ struct Supervisor {
 
     private mutating func checkTimes() {
         let now = Monotonic.now
-        if cleaner.isWaiting, now >= lastBytes + 200 { log.write(cleaner.pause(now: now)) }
+        // Not when only this process was kept waiting: more of the line may be there already.
+        if cleaner.isWaiting, now >= lastBytes + Supervisor.pause, !hasOutput {
+            log.write(cleaner.pause(now: now))
+        }
         if let time = killAt, now >= time {
             tree.kill()
             killAt = now + killPause
@@ -199,7 +222,9 @@ struct Supervisor {
             }
         }
         guard !stopping, main != nil else { return }
-        if let time = limits.nextTime, now >= time, let cause = limits.look(now) {
+        if let time = limits.nextTime, now >= time,
+            let cause = limits.look(now) ?? (limits.lacksRoom ? .space : nil)
+        {
             if state.cause != cause { log.note(limits.words(cause)) }
             if spec.mode == .job { stop(cause, grace: 0) } else { meet(cause) }
             return
@@ -209,119 +234,6 @@ struct Supervisor {
             stop(.timeout, grace: spec.stopGrace)
         } else if spec.silence > 0, now >= lastOutput + Int64(spec.silence) {
             stop(.silence, grace: spec.stopGrace)
-        }
-    }
-
-    // MARK: Ends
-
-    /// The command's first process ended, or could not begin.
-    private mutating func ended(_ ending: SupervisorState.Ending) {
-        state.ending = ending
-        if stopping {
-            if tree.isEmpty { finish() }
-            return
-        }
-        state.leftBehind = tree.processes.count
-        if let cause = limits.look(Monotonic.now) {
-            log.note(limits.words(cause))
-            state.cause = cause
-        }
-        (state.peakMemory, state.peakProcesses) = (limits.peakMemory, limits.peakProcesses)
-        if spec.mode == .job || ending == .exited(code: spec.finalStatus) {
-            stop(state.cause, grace: 500)
-            return
-        }
-        tree.kill()
-        drainOutput()
-        let ran = Monotonic.now - startedAt
-        if ran >= 60_000 { backOff = 100 }
-        log.note("\(Supervisor.words(ending)) after \(ran) ms; starting again in \(backOff) ms")
-        let next = Monotonic.now + Int64(backOff)
-        restartAt = next
-        restartLatest = next + 5000
-        backOff = min(backOff == 100 ? 1000 : backOff * 2, max(100, spec.backOffLimit))
-        state.process = nil
-        write(.waiting)
-    }
-
-    private mutating func stop(_ cause: SupervisorState.Cause, grace: Int) {
-        restartAt = nil
-        if stopping {
-            if grace == 0 { killAt = Monotonic.now }
-            return
-        }
-        stopping = true
-        state.cause = cause
-        write(.stopping)
-        if main == nil, tree.isEmpty {
-            finish()
-            return
-        }
-        if grace == 0 {
-            tree.kill()
-            killAt = Monotonic.now + 20
-        } else {
-            tree.signal(main == nil ? SIGTERM : spec.stopSignal)
-            tree.signal(SIGCONT)
-            killAt = Monotonic.now + Int64(grace)
-        }
-    }
-
-    private mutating func finish() {
-        guard state.phase != .ended else { return }
-        drainOutput()
-        log.finish()
-        (state.peakMemory, state.peakProcesses) = (limits.peakMemory, limits.peakProcesses)
-        tree.group?.remove()
-        // What became of a job is not lost because the disk is full now: who waits for it waits a little longer.
-        var tries = 1
-        while !write(.ended), spec.mode == .job, tries < 240, !isToldToEnd(within: 250) { tries += 1 }
-    }
-
-    /// Milliseconds.
-    private func isToldToEnd(within time: Int32) -> Bool {
-        var poller = pollfd(fd: signals.raw, events: Int16(POLLIN), revents: 0)
-        guard poll(&poller, 1, time) > 0 else { return false }
-        while true {
-            let signal = kinto_next_signal(signals.raw)
-            if signal == 0 { return false }
-            if signal == SIGTERM || signal == SIGINT { return true }
-        }
-    }
-
-    /// What is still in the pipe when no writer is left, or all were killed.
-    private mutating func drainOutput() {
-        for _ in 0..<1024 {
-            guard let before = output else { break }
-            var poller = pollfd(fd: before.raw, events: Int16(POLLIN), revents: 0)
-            guard poll(&poller, 1, 0) > 0 else { break }
-            readOutput()
-        }
-        log.write(cleaner.finish())
-        output = nil
-    }
-
-    /// - Returns: whether it could be written. If not, on a full disk, it is with the next change; the command goes on.
-    @discardableResult
-    private mutating func write(_ phase: SupervisorState.Phase) -> Bool {
-        state.phase = phase
-        state.changedAt = .now
-        return
-            (try? Files.replace(spec.statePath, with: state.fields.encoded(), durable: phase == .ended))
-            != nil
-    }
-
-    /// A service is started again by its end; one whose processes were refused goes on.
-    private mutating func meet(_ cause: SupervisorState.Cause) {
-        state.cause = cause
-        if cause == .memory || tree.group?.groups.has(.pids) != true { tree.kill() }
-    }
-
-    private static func words(_ ending: SupervisorState.Ending) -> String {
-        switch ending {
-        case .exited(let code): "exited with code \(code)"
-        case .signaled(let signal): "was ended by signal \(signal)"
-        case .unstartable: "could not be started"
         }
     }
 }

@@ -47,7 +47,7 @@ struct SecretForms {
             // The part of the base64 text that does not depend on what stands before and after.
             let code = SecretForms.base64([UInt8](repeating: 0, count: shift) + bytes)
             let skip = shift == 0 ? 0 : shift + 1
-            let stable = (shift + bytes.count) / 3 * 4
+            let stable = (shift + bytes.count) * 8 / 6
             guard stable - skip >= SecretForms.shortestCode else { continue }
             if shift == 0 { insert(Array(code.prefix { $0 != UInt8(ascii: "=") }), wrapped: true) }
             let part = Array(code[skip..<stable])
@@ -58,8 +58,14 @@ struct SecretForms {
                         ? UInt8(ascii: "-") : $0 == UInt8(ascii: "/") ? UInt8(ascii: "_") : $0
                 },
                 wrapped: true)
+            // In a query.
+            insert(SecretForms.percent(part, upper: true))
+            insert(SecretForms.percent(part, upper: false))
         }
+        // A log of JSON in a log of JSON.
+        insert(SecretForms.json(SecretForms.json(bytes)))
         guard bytes.count <= SecretForms.long else { return }
+        addSeldom(bytes)
         for upper in [true, false] {
             insert(SecretForms.hex(bytes, upper: upper), wrapped: true)
             for space in ["%20", "+"] {
@@ -82,6 +88,34 @@ struct SecretForms {
         insert(
             SecretForms.replacing(
                 bytes, [0x26: "&amp;", 0x3C: "&lt;", 0x3E: "&gt;", 0x22: "&#34;", 0x27: "&#x27;"]))
+    }
+
+    /// What encoders of some languages make of it.
+    private mutating func addSeldom(_ bytes: [UInt8]) {
+        for upper in [true, false] {
+            // Only ASCII (Python), and without what means something in HTML (Go).
+            insert(SecretForms.unicodeEscaped(bytes, upper: upper, isASCII: true, markup: false))
+            insert(SecretForms.unicodeEscaped(bytes, upper: upper, isASCII: false, markup: true))
+            insert(SecretForms.unicodeEscaped(bytes, upper: upper, isASCII: true, markup: true))
+        }
+        let decimals = bytes.map { Array(String($0).utf8) }
+        for separator in [" ", ",", ", "] { insert(Array(decimals.joined(separator: separator.utf8))) }
+        for separator in [" ", ":"] {
+            for upper in [true, false] {
+                insert(
+                    Array(
+                        bytes.map { SecretForms.digits($0, upper: upper) }.joined(separator: separator.utf8)))
+            }
+        }
+        for shift in 0..<5 {
+            // As for base64: of the first character on that these bytes alone decide.
+            let code = SecretForms.base32([UInt8](repeating: 0, count: shift) + bytes)
+            let (skip, stable) = ((shift * 8 + 4) / 5, (shift + bytes.count) * 8 / 5)
+            guard stable - skip >= SecretForms.shortestCode else { continue }
+            let part = Array(code[skip..<stable])
+            insert(part, wrapped: true)
+            insert(part.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }, wrapped: true)
+        }
     }
 
     private mutating func insert(_ bytes: [UInt8], wrapped: Bool = false) {
@@ -150,6 +184,23 @@ struct SecretForms {
         return out
     }
 
+    /// Without the padding.
+    static func base32(_ bytes: [UInt8]) -> [UInt8] {
+        let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".utf8)
+        var out: [UInt8] = []
+        var (word, bits) = (UInt32(0), 0)
+        for byte in bytes {
+            (word, bits) = (word << 8 | UInt32(byte), bits + 8)
+            while bits >= 5 {
+                out.append(alphabet[Int(word >> UInt32(bits - 5) & 31)])
+                bits -= 5
+            }
+            word &= (1 << UInt32(bits)) - 1
+        }
+        if bits > 0 { out.append(alphabet[Int(word << UInt32(5 - bits) & 31)]) }
+        return out
+    }
+
     private static func digits(_ byte: UInt8, upper: Bool) -> [UInt8] {
         let digits = Array((upper ? "0123456789ABCDEF" : "0123456789abcdef").utf8)
         return [digits[Int(byte >> 4)], digits[Int(byte & 15)]]
@@ -183,6 +234,20 @@ struct SecretForms {
             case 0..<0x20: Array("\\u00".utf8) + digits(byte, upper: false)
             default: [byte]
             }
+        }
+    }
+
+    /// JSON with `\uXXXX` for what is not ASCII, or for `<`, `>`, `&`, the line separator and the paragraph separator.
+    static func unicodeEscaped(_ bytes: [UInt8], upper: Bool, isASCII: Bool, markup: Bool) -> [UInt8] {
+        func escaped(_ unit: UInt16) -> [UInt8] {
+            Array("\\u".utf8) + digits(UInt8(unit >> 8), upper: upper)
+                + digits(UInt8(unit & 255), upper: upper)
+        }
+        return String(decoding: bytes, as: UTF8.self).unicodeScalars.flatMap { scalar -> [UInt8] in
+            let text = String(scalar)
+            let isMarkup = "<>&\u{2028}\u{2029}".unicodeScalars.contains(scalar)
+            guard (isASCII && !scalar.isASCII) || (markup && isMarkup) else { return json(Array(text.utf8)) }
+            return text.utf16.flatMap { escaped($0) }
         }
     }
 

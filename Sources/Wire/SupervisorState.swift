@@ -39,6 +39,8 @@ public struct SupervisorState: Sendable, Equatable {
         case memory
         /// It started more processes than `Confinement.processes`.
         case processes
+        /// The file system had less left than `Confinement.freeBytes` or `freeFiles`.
+        case space
     }
 
     public var identifier: String

@@ -64,7 +64,7 @@ struct LogFollowerTests {
         }
     }
 
-    /// Scenario 49, without the doors.
+    /// Scenario 49: without the doors.
     @Test func twoHundredWatchersOfWhichFiftyNeverReadAndLateOnesSeeTheWholeLog() async throws {
         try await TemporaryDirectory.with { directory in
             let path = "\(directory)/release.log"
@@ -102,6 +102,52 @@ struct LogFollowerTests {
                 for task in idle { task.cancel() }
                 for task in idle { _ = try? await task.value }
             }
+        }
+    }
+
+    /// Scenario 49: who never reads is let go, who reads slowly is not, and neither is who waits for more.
+    @Test func aWatcherThatTakesNothingIsLetGo() async throws {
+        try await TemporaryDirectory.with { directory in
+            let path = "\(directory)/release.log"
+            let log = ReleaseLog(path: path)
+            log.append(.detail("line 0"))
+            let watch = LogWatch()
+            let patience = Duration.milliseconds(400)
+            let slow = Mutex<[String]>([])
+            let waiting = Mutex<[String]>([])
+            let others = [
+                Task {
+                    try await LogFollower(path: path, watch: watch, patience: .seconds(60)).read { chunk in
+                        try await Task.sleep(for: .milliseconds(1000))
+                        slow.withLock { $0 += texts(chunk) }
+                    }
+                },
+                Task {
+                    try await LogFollower(path: path, watch: watch, patience: patience).read { chunk in
+                        waiting.withLock { $0 += texts(chunk) }
+                    }
+                },
+            ]
+            let clock = ContinuousClock()
+            let began = clock.now
+            await withTaskGroup(of: Void.self) { group in
+                for _ in 0..<50 {
+                    group.addTask {
+                        await #expect(throws: LogFollower.Stalled.self) {
+                            try await LogFollower(path: path, watch: watch, patience: patience).read { _ in
+                                try await Task.sleep(for: .seconds(600))
+                            }
+                        }
+                    }
+                }
+            }
+            #expect(clock.now - began > patience && clock.now - began < .seconds(60))
+            log.append(.detail("line 1"))
+            try await until("both lines") {
+                slow.withLock { $0.count } == 2 && waiting.withLock { $0.count } == 2
+            }
+            log.close()
+            for other in others { try await other.value }
         }
     }
 

@@ -8,7 +8,7 @@ import Wire
 /// Builds and services that mean no good, beside one that serves.
 @Suite(.serialized, .timeLimit(.minutes(5)))
 struct ContainmentTests {
-    /// Scenario 51. Where builds have a user of their own, nothing of the server's and of other services is open to one.
+    /// Scenario 51: Where builds have a user of their own, nothing of the server's and of other services is open to one.
     @Test func aBuildReachesNothingOfTheOthers() async throws {
         guard geteuid() == 0 else {
             let tried = try await started(with: ["--build-user", "daemon"])
@@ -130,7 +130,7 @@ struct ContainmentTests {
         }
     }
 
-    /// Scenarios 46 and 47. A fork bomb and a memory hog fail by name; the others notice nothing.
+    /// Scenarios 46 and 47: A fork bomb and a memory hog fail by name; the others notice nothing.
     @Test func whatABuildTakesDoesNotHurtTheOthers() async throws {
         try await Server.with(["--build-processes", "60"]) { server in
             try await server.setUp()
@@ -166,6 +166,15 @@ struct ContainmentTests {
                 #expect(try server.processes().allSatisfy { !$0.contains(command) })
             }
             #expect(kill(pid, 0) == 0)
+            // What the kernel goes by when it has to choose one: the builds have 900. Less than 0 needs CAP_SYS_RESOURCE.
+            let rights = try String(contentsOfFile: "/proc/self/status", encoding: .utf8).split(
+                separator: "\n"
+            )
+            .first { $0.hasPrefix("CapEff:") }.flatMap {
+                UInt64($0.dropFirst(7).trimmingCharacters(in: .whitespaces), radix: 16)
+            }
+            let score = try String(contentsOfFile: "/proc/\(pid)/oom_score_adj", encoding: .utf8)
+            #expect(score == (try #require(rights) & 1 << 24 != 0 ? "-900\n" : "0\n"), "\(score)")
             #expect(try await server.servingProcess() == serving)
             let tally = await visitors.end()
             #expect(tally.failures.isEmpty, "\(tally.failures.prefix(3))")
@@ -173,7 +182,37 @@ struct ContainmentTests {
         }
     }
 
-    /// Scenario 68. A service that leaves its session, its parents and its process group, ignores TERM and stands still
+    /// A build that fills the disk is ended while there is room for everybody else, and what it wrote is gone.
+    @Test func aBuildThatFillsTheDiskIsEnded() async throws {
+        let room = try #require(Files.room("/tmp")).bytes
+        try #require(room > 4 << 30, "this test takes a gigabyte of the disk for a moment")
+        try await Server.with(["--keep", "free-bytes=\((room - (1 << 30)) >> 20)MiB"]) { server in
+            try await server.setUp()
+            #expect(try await server.push("first").output.contains("is live"))
+            try server.write(
+                "fill.py",
+                """
+                import os, time
+                with open("filled", "wb") as file:
+                    for part in range(48):
+                        os.posix_fallocate(file.fileno(), part << 26, 1 << 26)
+                        time.sleep(0.05)
+                time.sleep(30)
+                """)
+            try server.write(
+                "kinto.json", #"{"start":"python3 server.py","build":{"command":"python3 fill.py"}}"#)
+            let push = try await server.push("second")
+            #expect(push.output.contains("out of space"), "\(push.output)")
+            #expect(push.output.contains("was ended before it could fill it"), "\(push.output)")
+            let failure = try await server.releases("hello").first?["failure"] as? [String: Any]
+            #expect(failure?["code"] as? String == "space-low")
+            let left = try await server.run("/bin/sh", ["-c", "find \(server.home)/work -name filled"])
+            #expect(left.output.isEmpty, "\(left.output)")
+            #expect(try await server.get().status == 200)
+        }
+    }
+
+    /// Scenario 68: A service that leaves its session, its parents and its process group, ignores TERM and stands still
     /// is gone one second after its grace.
     @Test func nothingOfAServiceThatIsStoppedIsLeft() async throws {
         try await Server.with { server in

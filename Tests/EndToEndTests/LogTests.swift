@@ -9,7 +9,7 @@ import Wire
 /// Logs from the process that writes to the person who reads.
 @Suite(.serialized, .timeLimit(.minutes(5)))
 struct LogTests {
-    /// Scenario 49, over the doors; two hundred without them are in LogFollowerTests.
+    /// Scenario 49: over the doors; two hundred without them are in LogFollowerTests.
     @Test func watchersSeeTheWholeBuildAndThoseThatDoNotReadHurtNobody() async throws {
         try await Server.with { server in
             try await server.setUp(
@@ -55,6 +55,49 @@ struct LogTests {
             }
             #expect(try await push.value.output.contains("is live"))
             withExtendedLifetime(idle) {}
+        }
+    }
+
+    /// Scenario 49: a connection whose watcher takes nothing is closed, and the memory for it given back.
+    @Test func aWatcherThatNeverReadsIsDropped() async throws {
+        try await Server.with(environment: { _ in ["KINTO_WATCHER_PATIENCE=3s"] }) { server in
+            try await server.setUp(
+                #"{"start":"python3 flood.py & exec python3 server.py","probe":{"path":"/"}}"#)
+            try server.write(
+                "flood.py",
+                "import os, time\nwhile True: os.write(1, b'x' * 60000 + b'\\n'); time.sleep(0.001)")
+            #expect(try await server.push("first").output.contains("is live"))
+            let token = try String(contentsOfFile: "\(server.home)/token", encoding: .utf8).dropLast()
+            let path = "/api/v1/services/hello/releases/1/console?follow=1"
+            func sockets() -> Int { ProcessTable.socketInodes(of: server.pid).count }
+            let before = sockets()
+            let idle = try (0..<20).map { _ in try Idle(server.listen, path, token: String(token)) }
+            try await server.until { sockets() >= before + 20 }
+            // Not closed from this side.
+            try await server.until { sockets() < before + 10 }
+            withExtendedLifetime(idle) {}
+            #expect(try await server.kinto("logs", "hello", "--console", "-n", "1").status == 0)
+        }
+    }
+
+    /// Scenario 48: a push is shown the beginning of a flood, and how it ended.
+    @Test func aFloodIsNotSentToWhoPushes() async throws {
+        try await Server.with { server in
+            try await server.setUp(
+                #"{"start":"python3 server.py","probe":{"path":"/"},"build":{"command":"echo first; yes 0123456789 | head -n 300000"}}"#
+            )
+            let push = try await server.push("first").output
+            #expect(push.contains("       first"))
+            #expect(push.contains("is live"), "\(push.suffix(500))")
+            #expect(
+                push.contains(" !     more output is not shown here: kinto logs hello --release 1 --build"))
+            let size = push.utf8.count
+            #expect(size < 3 << 20)
+            let log = try await server.kinto("logs", "hello", "--release", "1", "--build").output
+            let inPush = push.utf8.count { $0 == UInt8(ascii: "9") }
+            let inLog = log.utf8.count { $0 == UInt8(ascii: "9") }
+            #expect(inPush > 10_000 && inPush < 100_000)
+            #expect(inLog >= 300_000)
         }
     }
 

@@ -15,7 +15,8 @@ struct RemoteRepositoryTests {
         try await server.setUp(Self.settings)
         try await server.push("first")
         try await server.kinto("service", "remove", "hello", "--yes")
-        try FileManager.default.createDirectory(atPath: "\(server.root)/git", withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(
+            atPath: "\(server.root)/git", withIntermediateDirectories: true)
         try await server.git("clone", "-q", "--bare", server.work, "\(server.root)/git/remote.git")
         return "\(server.root)/git/remote.git"
     }
@@ -57,7 +58,9 @@ struct RemoteRepositoryTests {
             try "[127.0.0.1]:\(ssh.port) \(other)\n".write(
                 toFile: "\(server.home)/known_hosts", atomically: true, encoding: .utf8)
             let changed = try await server.kinto("service", "check", "hello")
-            #expect(changed.status == 1 && changed.output.contains("someone stands in between"), "\(changed.output)")
+            #expect(
+                changed.status == 1 && changed.output.contains("someone stands in between"),
+                "\(changed.output)")
             #expect(!changed.output.contains("trusted from now on"))
         }
     }
@@ -77,7 +80,8 @@ struct RemoteRepositoryTests {
             try server.write("token", https.token + "\n")
             #expect(
                 try await server.kinto(
-                    "service", "set", "hello", "--token-from", "\(server.work)/token", "--username", https.user
+                    "service", "set", "hello", "--token-from", "\(server.work)/token", "--username",
+                    https.user
                 ).status == 0)
             let check = try await server.kinto("service", "check", "hello")
             #expect(check.status == 0 && check.output.contains("The branch is at "), "\(check.output)")

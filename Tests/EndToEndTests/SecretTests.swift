@@ -4,13 +4,14 @@ import HTTPClient
 import TestSupport
 import Testing
 
-/// Secrets from the command that sets them to the process that reads them, and nowhere else. Scenario 50.
+/// Secrets from the command that sets them to the process that reads them, and nowhere else.
 @Suite(.serialized, .timeLimit(.minutes(5)))
 struct SecretTests {
     private static let canary = #"c4n4ry/Secret+with"quotes"&a space"#
     private static let key =
         "-----BEGIN KEY-----\nc4n4ryPEMline1ABCDEFGH\nc4n4ryPEMline2IJKLMNOP\n-----END KEY-----\n"
 
+    /// Scenario 50: canaries in twelve forms, split over writes and in a stack trace.
     @Test func aSecretReachesTheProcessesAndNothingElse() async throws {
         try await Server.with { server in
             try await server.setUp(
@@ -84,6 +85,7 @@ struct SecretTests {
         }
     }
 
+    /// Scenario 50: in what git says.
     @Test func aTokenInARepositoryAddressIsNotShown() async throws {
         try await Server.with { server in
             let port = try FreePort.take()
@@ -144,6 +146,45 @@ struct SecretTests {
             #expect(!FileManager.default.fileExists(atPath: key))
             try FileManager.default.moveItem(atPath: key + ".away", toPath: key)
             try await server.serve()
+        }
+    }
+
+    @Test func theDoctorLooksAtTheKeyFile() async throws {
+        try await Server.with { server in
+            try await server.setUp()
+            try await server.kinto("config", "hello", "set", "--secret", "TOKEN=a-secret-value")
+            func finding() async throws -> String {
+                let said = try await server.kinto("doctor").output.split(separator: "\n").map(String.init)
+                let at = try #require(said.firstIndex { $0.contains("secret key") }, "\(said)")
+                return said[at...].prefix(2).filter { $0.contains("secret key") || $0.contains("→") }.joined(
+                    separator: "\n")
+            }
+            let (key, files) = ("\(server.home)/secret.key", FileManager.default)
+            let well = try await finding()
+            // The variable and the service's webhook secret.
+            #expect(well.contains("opens all 2 values"), "\(well)")
+            chmod(key, 0o644)
+            var told = try await finding()
+            #expect(told.contains("is open to other users (mode 644)"), "\(told)")
+            #expect(told.contains("chmod 600 \(key)"), "\(told)")
+            chmod(key, 0o600)
+            if geteuid() == 0 {
+                #expect(chown(key, 65_534, 65_534) == 0)
+                told = try await finding()
+                #expect(told.contains("belongs to another user"), "\(told)")
+                #expect(chown(key, 0, 0) == 0)
+            }
+            try files.moveItem(atPath: key, toPath: key + ".away")
+            told = try await finding()
+            #expect(told.contains("is missing; the server goes on"), "\(told)")
+            try "kinto-secret-key-1 \(Data(count: 32).base64EncodedString())\n".write(
+                toFile: key, atomically: true, encoding: .utf8)
+            chmod(key, 0o600)
+            told = try await finding()
+            #expect(told.contains("not the one that the database is sealed with"), "\(told)")
+            _ = try files.removeItem(atPath: key)
+            try files.moveItem(atPath: key + ".away", toPath: key)
+            #expect(try await finding() == well)
         }
     }
 

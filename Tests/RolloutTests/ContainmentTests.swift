@@ -41,7 +41,7 @@ struct ContainmentTests {
             confinement: bounds)
     }
 
-    /// Scenario 45. TERM ignored, parents left by two forks and sessions, the output held open: all is gone one second
+    /// Scenario 45: TERM ignored, parents left by two forks and sessions, the output held open: all is gone one second
     /// after the grace.
     @Test(arguments: Means.allCases)
     func nothingOfAJobThatIsStoppedIsLeft(_ means: Means) async throws {
@@ -73,7 +73,7 @@ struct ContainmentTests {
         }
     }
 
-    /// Scenario 45. What a job leaves behind does not keep its end.
+    /// Scenario 45: What a job leaves behind does not keep its end.
     @Test(arguments: Means.allCases)
     func whatHoldsTheOutputOpenDoesNotHoldTheJob(_ means: Means) async throws {
         try await with(means) { directory, groups in
@@ -88,7 +88,68 @@ struct ContainmentTests {
         }
     }
 
-    /// Scenario 46. The limit ends it and is named; the bomb is bounded twice over, so that a defect cannot take the
+    /// Scenario 45: The end that a timeout brings leaves nothing either.
+    @Test(arguments: Means.allCases)
+    func nothingOfAJobThatTakesTooLongIsLeft(_ means: Means) async throws {
+        try await with(means) { directory, groups in
+            let mark = "7\(UInt32.random(in: 100_000...999_999))"
+            var spec = job(
+                """
+                trap '' TERM
+                (setsid sh -c "trap '' TERM; exec sleep \(mark)" >/dev/null 2>&1 &)
+                touch ready
+                sleep \(mark); sleep \(mark)
+                """, in: directory, Confinement(groups: groups), grace: 300)
+            spec.timeout = 1500
+            let state = try await client.run(spec)
+            #expect(Files.exists("\(directory)/ready"))
+            #expect(state.cause == .timeout)
+            #expect(running(mark) == 0)
+        }
+    }
+
+    /// Scenario 48: a flood of text, a line without an end, binary, colours, carriage returns and NUL. The supervisor reads
+    /// it all, keeps head and tail, and stays small. The whole gigabytes are `scripts/hostile`'s.
+    @Test func aFloodCostsItsSupervisorNoMemory() async throws {
+        try await with(.kernel) { directory, groups in
+            let spec = job(
+                """
+                echo head
+                yes | head -c 8M
+                head -c 16M /dev/zero | tr '\\0' x
+                head -c 2M /dev/urandom; head -c 1M /dev/zero
+                for i in 1 2 3; do printf '\\r%s%%\\033[31m\\033]0;title\\007</script>\\000\\377' $i; done
+                echo; grep VmHWM /proc/$PPID/status
+                echo tail
+                """, in: directory, Confinement(groups: groups))
+            let state = try await client.run(spec)
+            #expect(state.ending == .exited(code: 0))
+            // Facts of their own: a failure shows what it is about, and this is a megabyte.
+            let log = try Files.read(spec.logPath)
+            let bytes = log.count
+            #expect(bytes > 1 << 20 && bytes < 5 << 18)
+            let isClean =
+                !log.contains(0) && !log.contains(0x07) && String(validating: log, as: UTF8.self) != nil
+            #expect(isClean)
+            let lines = log.split(separator: UInt8(ascii: "\n"))
+            func text(_ line: ArraySlice<UInt8>?) -> String { String(decoding: line ?? [], as: UTF8.self) }
+            let (first, last) = (text(lines.first), text(lines.last))
+            #expect(first.hasSuffix("head"))
+            #expect(last.hasSuffix("tail"))
+            let hasMark = lines.contains { text($0.prefix(200)).contains("lines left out here") }
+            #expect(hasMark)
+            let hasMarkup = lines.suffix(50).contains { text($0).contains("</script>") }
+            #expect(hasMarkup)
+            // At most so far, in kB.
+            let size = try #require(
+                text(lines.suffix(50).last { text($0).contains("VmHWM") }).split(
+                    whereSeparator: \.isWhitespace
+                ).dropLast().last)
+            #expect(try #require(Int(size)) < 64 << 10, "\(size) KiB")
+        }
+    }
+
+    /// Scenario 46: The limit ends it and is named; the bomb is bounded twice over, so that a defect cannot take the
     /// machine.
     @Test(arguments: Means.allCases)
     func aForkBombMeetsItsLimit(_ means: Means) async throws {
@@ -111,7 +172,7 @@ struct ContainmentTests {
         bomb 0
         """
 
-    /// Scenario 47.
+    /// Scenario 47: the limit ends it and is named.
     @Test(arguments: Means.allCases)
     func aMemoryHogMeetsItsLimit(_ means: Means) async throws {
         try await with(means) { directory, groups in

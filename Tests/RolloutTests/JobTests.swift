@@ -59,7 +59,7 @@ struct JobTests {
     @Test func outputIsLoggedInCleanLinesWithoutSecrets() async throws {
         try await TemporaryDirectory.with { directory in
             let (_, log) = try await run(
-                #"echo one; printf 'half'; sleep 0.5; echo ' more'; printf ' 10%%\r 90%%\rdone\n'; printf 'bad \377 byte\n'; echo "token=s3cret-token!" >&2; printf 'no end'"#,
+                #"echo one; printf 'half'; sleep 2; echo ' more'; printf ' 10%%\r 90%%\rdone\n'; printf 'bad \377 byte\n'; echo "token=s3cret-token!" >&2; printf 'no end'"#,
                 in: directory, secrets: ["s3cret-token!"])
             let lines = log.split(separator: "\n").map { String($0.dropFirst(25)) }
             #expect(

@@ -94,4 +94,66 @@ struct SupervisorClientTests {
             #expect(tree.allSatisfy { !$0.isRunning })
         }
     }
+
+    /// Scenario 69: between the death of a service with its supervisor and the stop, both numbers were given to others.
+    @Test func whoeverWasGivenTheNumbersOfTheDeadStaysAlive() async throws {
+        try await TemporaryDirectory.with { directory in
+            let handle = try await client.start(spec("exec sleep 600", in: directory)) { _ in }
+            try await until("the service") { handle.state()?.process != nil }
+            let service = try #require(handle.state()?.process)
+            for process in [handle.supervisor, service] { process.send(SIGKILL) }
+            try await until("their end") { !handle.supervisor.isRunning && !service.isRunning }
+            // The test is their parent, as the server is of its supervisors: a number is free when it was waited for.
+            var status: Int32 = 0
+            waitpid(handle.supervisor.pid, &status, 0)
+            try await until("the service's number") { kill(service.pid, 0) != 0 }
+            var others: [pid_t] = []
+            defer {
+                for other in others {
+                    kill(other, SIGKILL)
+                    waitpid(other, nil, 0)
+                }
+            }
+            for process in [handle.supervisor, service] {
+                // Not root: a living process of another start time, which is all that tells them apart.
+                let other = try geteuid() == 0 ? sleeper(numbered: process.pid) : sleeper()
+                others.append(other)
+                let reused = ProcessIdentity(
+                    pid: other, startTicks: process.startTicks, boot: process.boot)
+                #expect(geteuid() != 0 || reused == process)
+                #expect(!reused.isRunning)
+                #expect(!reused.send(SIGKILL))
+                #expect(reused.open() == nil)
+            }
+            await handle.stop(grace: 0)
+            try await Blocking.run {
+                Strays.end { $0.contains("KINTO_INSTANCE_ID=\(handle.identifier)") }
+            }
+            for other in others {
+                let identity = try #require(ProcessIdentity(running: other))
+                #expect(identity.isRunning, "process \(other) was ended for another")
+            }
+        }
+    }
+
+    private func sleeper() throws -> pid_t {
+        try Spawn(path: "/bin/sleep", arguments: ["sleep", "600"], environment: ["PATH=/usr/bin:/bin"])
+            .start()
+    }
+
+    /// A process that the kernel gives this number: it takes the next one after the last (proc(5), ns_last_pid). Others may
+    /// be faster; the count goes on from where it was.
+    private func sleeper(numbered pid: pid_t) throws -> pid_t {
+        let path = "/proc/sys/kernel/ns_last_pid"
+        for _ in 0..<500 {
+            let last = try Files.read(path)
+            try Descriptor.open(path, O_WRONLY).writeAll("\(pid - 1)".utf8)
+            let got = try sleeper()
+            try Descriptor.open(path, O_WRONLY).writeAll(last)
+            if got == pid { return got }
+            kill(got, SIGKILL)
+            waitpid(got, nil, 0)
+        }
+        throw Trouble("the number \(pid) was not to be had")
+    }
 }

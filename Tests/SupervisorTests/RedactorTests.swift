@@ -5,7 +5,7 @@ import Testing
 @testable import Supervisor
 @testable import Wire
 
-/// Secrets in output. Scenario 50.
+/// Scenario 50: secrets in output.
 struct RedactorTests {
     static let secret = #"c4n4ry/S3cr3t+"quoted"&'it's'?= ü$end"#
     static let pem =
@@ -47,11 +47,29 @@ struct RedactorTests {
         func shifted(_ count: Int) -> String {
             (Data("xy".utf8.prefix(count)) + data + Data("z".utf8)).base64EncodedString()
         }
+        // As `base32` of GNU coreutils and Python's base64.b32encode write it.
+        let base32 = "MM2G4NDSPEXVGM3DOIZXIKZCOF2W65DFMQRCMJ3JOQTXGJZ7HUQMHPBEMVXGI==="
+        let shifted32 = "PB4HQYZUNY2HE6JPKMZWG4RTOQVSE4LVN52GKZBCEYTWS5BHOMTT6PJAYO6CIZLOMQ======"
+            .replacing("=", with: "")
+        let ascii = json.replacing("\\/", with: "/").replacing("ü", with: "\\u00fc")
+        let go = json.replacing("\\/", with: "/").replacing("&", with: "\\u0026")
+        let inner = json.replacing("\\/", with: "/")
+        let twice = inner.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
         let shell = secret.replacing("'", with: "'\\''")
         let html = secret.replacing("&", with: "&amp;").replacing("\"", with: "&quot;").replacing(
             "'", with: "&#39;")
         return [
             Case("plain", secret),
+            Case("base32", base32),
+            Case("base32, three bytes before, lower case", String(shifted32.dropLast(1)).lowercased()),
+            Case("JSON of Python", ascii), Case("JSON of Go", go), Case("JSON in JSON", twice),
+            Case(
+                "base64 in a query",
+                shifted(0).replacing("+", with: "%2B").replacing("/", with: "%2F")
+                    .replacing("=", with: "%3D")),
+            Case("bytes", data.map { "\($0)" }.joined(separator: ", ")),
+            Case("bytes of Go", data.map { "\($0)" }.joined(separator: " ")),
+            Case("hex with colons", data.map { String(format: "%02x", $0) }.joined(separator: ":")),
             Case("base64", shifted(0)), Case("base64, one byte before", shifted(1)),
             Case("base64, two bytes before", shifted(2)), Case("base64 for URLs", url(shifted(0))),
             Case(

@@ -15,7 +15,8 @@ public final class Daemon: Sendable {
     init(_ words: [String], environment: [String] = [], log: String, until isReady: () -> Bool) throws {
         let output = try Descriptor.open(log, O_WRONLY | O_CREAT | O_APPEND)
         let started = try Spawn(
-            path: words[0], arguments: words, environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"] + environment,
+            path: words[0], arguments: words,
+            environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"] + environment,
             standardOutput: output, standardError: output
         ).start()
         pid = Mutex(started)
@@ -23,7 +24,9 @@ public final class Daemon: Sendable {
         while !isReady() {
             guard ContinuousClock.now < end else {
                 stop()
-                throw Trouble("\(words[0]) does not start: \((try? String(contentsOfFile: log, encoding: .utf8)) ?? "")")
+                throw Trouble(
+                    "\(words[0]) does not start: \((try? String(contentsOfFile: log, encoding: .utf8)) ?? "")"
+                )
             }
             usleep(5000)
         }
@@ -54,7 +57,9 @@ public final class Daemon: Sendable {
         try process.run()
         let text = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw Trouble("\(words.joined(separator: " ")): \(text)") }
+        guard process.terminationStatus == 0 else {
+            throw Trouble("\(words.joined(separator: " ")): \(text)")
+        }
         return text
     }
 }
@@ -98,7 +103,9 @@ public struct SSHServer: Sendable {
         let log = "\(directory)/sshd.log"
         daemon = try Daemon(
             ["/usr/sbin/sshd", "-D", "-e", "-f", "\(directory)/sshd_config"], log: log,
-            until: { (try? String(contentsOfFile: log, encoding: .utf8))?.contains("Server listening") == true })
+            until: {
+                (try? String(contentsOfFile: log, encoding: .utf8))?.contains("Server listening") == true
+            })
         try authorize(publicKey)
     }
 
@@ -137,7 +144,8 @@ public struct HTTPSGitServer: Sendable {
         authority = "\(directory)/ca.pem"
         for words in [
             [
-                "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem",
+                "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out",
+                "ca.pem",
                 "-subj", "/CN=Authority of the test", "-days", "2",
             ],
             [
@@ -149,7 +157,8 @@ public struct HTTPSGitServer: Sendable {
             toFile: "\(directory)/names", atomically: true, encoding: .utf8)
         try Daemon.run(
             [
-                "openssl", "x509", "-req", "-in", "host.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+                "openssl", "x509", "-req", "-in", "host.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
+                "-CAcreateserial",
                 "-out", "host.pem", "-days", "2", "-extfile", "names",
             ], in: directory)
         let password = try Daemon.run(["openssl", "passwd", "-apr1", token], in: directory)
@@ -183,7 +192,8 @@ public struct HTTPSGitServer: Sendable {
         """.write(toFile: "\(directory)/nginx.conf", atomically: true, encoding: .utf8)
         let port = port
         let front = try Daemon(
-            ["/usr/sbin/nginx", "-c", "\(directory)/nginx.conf", "-p", directory], log: "\(directory)/nginx.log",
+            ["/usr/sbin/nginx", "-c", "\(directory)/nginx.conf", "-p", directory],
+            log: "\(directory)/nginx.log",
             until: { HTTPSGitServer.answers(port) })
         daemons = [front, backend]
     }

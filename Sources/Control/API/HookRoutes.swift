@@ -70,7 +70,9 @@ struct HookRoutes: Sendable {
                 LogFollower(path: actions.home.releaseLog(target, release.number), watch: actions.logs),
                 // What shows it to the person who pushed is not known: nothing but text.
                 text: LogText(times: false, isTerminal: false),
-                after: Array(head.utf8)
+                after: Array(head.utf8),
+                view: PushView(
+                    command: "kinto logs \(target.service) --release \(release.number) --build")
             ) {
                 guard let done = try? await store.release(target, release.number), done.status != .deployed
                 else { return [] }

@@ -93,7 +93,7 @@ struct ReleaseRoutes: Sendable {
 extension Response {
     /// A log as plain text, each chunk sent as it comes.
     static func following(
-        _ follower: LogFollower, text: LogText, after: [UInt8] = [],
+        _ follower: LogFollower, text: LogText, after: [UInt8] = [], view: PushView? = nil,
         tail: (@Sendable () async -> [UInt8])? = nil
     ) -> Response {
         Response(
@@ -104,8 +104,10 @@ extension Response {
                     try await writer.write(ByteBuffer(bytes: after))
                     Fault.answered.pass()
                 }
+                var view = view
                 try await follower.read { chunk in
-                    let shown = text.shown(chunk)
+                    var shown = text.shown(chunk)
+                    if let part = view?.show(shown) { shown = part }
                     if !shown.isEmpty { try await writer.write(ByteBuffer(bytes: shown)) }
                 }
                 if let last = await tail?(), !last.isEmpty { try await writer.write(ByteBuffer(bytes: last)) }

@@ -1,20 +1,62 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Glibc
 internal import KintoCore
+internal import Synchronization
 internal import Wire
 
 /// Reads a log as it grows: whole lines, from the beginning or the last few, over rotations, until the log is marked
 /// as over (`ReleaseLog.close`) or the reader stops. The reader sets the pace: nothing is read before what was read
 /// last is taken, so a slow one costs neither memory nor the writer's time. It reads on from the files, and is told
-/// how many lines it missed when they were rotated away meanwhile.
+/// how many lines it missed when they were rotated away meanwhile. One that takes nothing for ``patience`` is let go.
 struct LogFollower: Sendable {
     let path: String
     /// nil: what is there now.
     let watch: LogWatch?
     /// Only the last so many lines of what is there.
     var tail: Int?
+    /// How long a reader may take for one chunk, which has 64 KiB at most.
+    var patience = standardPatience
+
+    /// A minute. `KINTO_WATCHER_PATIENCE=2s`: for tests, in debug builds only.
+    private static let standardPatience: Duration = {
+        #if DEBUG
+            if let text = getenv("KINTO_WATCHER_PATIENCE"), let time = TimeSpan(String(cString: text)) {
+                return time.duration
+            }
+        #endif
+        return .seconds(60)
+    }()
+
+    /// A reader that took too long.
+    struct Stalled: Error {}
 
     /// Calls `show` with chunks of whole lines, each ending with a newline.
+    /// - Throws: ``Stalled`` when one of these calls does not return within the patience; the task is cancelled then, so
+    ///   that the call ends.
     func read(_ show: ([UInt8]) async throws -> Void) async throws {
+        let guardian = StallGuard(patience: patience)
+        // Whoever reads is not a value that could be handed to another task: what ends is this one.
+        try await withUnsafeCurrentTask { current in
+            let reader = Reader(task: current)
+            let watching = Task { await guardian.watch(reader) }
+            do {
+                try await follow { chunk in
+                    guardian.begin()
+                    defer { guardian.end() }
+                    try await show(chunk)
+                }
+            } catch {
+                watching.cancel()
+                // The task that is to be cancelled has to be there as long as somebody may cancel it.
+                await watching.value
+                throw guardian.hasStalled ? Stalled() : error
+            }
+            watching.cancel()
+            await watching.value
+        }
+    }
+
+    private func follow(_ show: ([UInt8]) async throws -> Void) async throws {
         let changes = watch?.subscribe(to: path)
         let reader = LogReader(path: path, tail: tail, follows: watch != nil)
         guard let watch else { return try await showAll(reader, show) }
@@ -41,6 +83,42 @@ struct LogFollower: Sendable {
         while let chunk = try await Blocking.run({ reader.next() }) { try await show(chunk) }
         if lost {
             try await show(LogReader.note("the directory of this log is gone; it is not followed any more"))
+        }
+    }
+}
+
+/// The task that reads. It may be cancelled from any thread, as long as it is there.
+private struct Reader: @unchecked Sendable {
+    let task: UnsafeCurrentTask?
+
+    func cancel() { task?.cancel() }
+}
+
+/// Notes when a reader was given something, and when it had taken it.
+private final class StallGuard: Sendable {
+    private struct State {
+        var since: ContinuousClock.Instant?
+        var hasStalled = false
+    }
+    private let patience: Duration
+    private let state = Mutex(State())
+
+    init(patience: Duration) { self.patience = patience }
+
+    var hasStalled: Bool { state.withLock { $0.hasStalled } }
+    func begin() { state.withLock { $0.since = .now } }
+    func end() { state.withLock { $0.since = nil } }
+
+    /// Cancels the reader when it takes too long; returns then, or when it is cancelled. It looks a few times in
+    /// the patience: two hundred readers are two hundred of these.
+    func watch(_ reader: Reader) async {
+        while (try? await Task.sleep(for: patience / 4)) != nil {
+            let isOver = state.withLock { state in
+                guard let since = state.since, .now - since > patience else { return false }
+                state.hasStalled = true
+                return true
+            }
+            if isOver { return reader.cancel() }
         }
     }
 }

@@ -138,4 +138,43 @@ extension Store {
         let pool = pool
         try await Blocking.run { try Store.scrub(pool) }
     }
+
+    /// Looks at the key file as the next start will: it is there, closed to others, and opens the configuration and the
+    /// webhook secrets that are stored now.
+    /// - Returns: how many values it opened.
+    /// - Throws: `Failure` of code `secret-key-missing`, `secret-key-wrong` or `secret-key-unusable`.
+    public func examineKey() async throws -> Int {
+        let (pool, path) = (pool, keyPath)
+        return try await Blocking.run {
+            guard let key = try SecretKey.read(path) else {
+                throw Failure(
+                    code: "secret-key-missing",
+                    "the key file \(path) is missing; the server goes on with the key that it has read, and does not start again without it",
+                    hints: [.init("put it back from a backup, of mode 0600")])
+            }
+            let box = SecretBox(key)
+            return try pool.read { database in
+                let probe = try String.fetchOne(database, sql: "SELECT probe FROM sealing")
+                guard let probe, Store.opens(probe, key) else {
+                    throw Failure(
+                        code: "secret-key-wrong",
+                        "the key file \(path) is not the one that the database is sealed with; the server goes on with the key that it has read, and does not start again with this one",
+                        hints: [.init("put the key file back that belongs to this database")])
+                }
+                var count = 0
+                for row in try Row.fetchAll(
+                    database, sql: "SELECT service, environment, name, value FROM config")
+                {
+                    let (service, environment, name): (String, String, String) = (row[0], row[1], row[2])
+                    _ = try box.open(row[3], for: Store.place(ofVariable: name, "\(service)/\(environment)"))
+                    count += 1
+                }
+                for row in try Row.fetchAll(database, sql: "SELECT name, webhookSecret FROM service") {
+                    _ = try box.open(row[1], for: Store.place(ofWebhook: row[0]))
+                    count += 1
+                }
+                return count
+            }
+        }
+    }
 }

@@ -37,7 +37,9 @@ extension Store {
     static func save(_ database: Database, _ service: ServiceName, _ credentials: FetchCredentials) throws {
         let box = try SecretBox.required()
         let name = service.description
-        guard try Bool.fetchOne(database, sql: "SELECT 1 FROM service WHERE name = ?", arguments: [name]) != nil else {
+        guard
+            try Bool.fetchOne(database, sql: "SELECT 1 FROM service WHERE name = ?", arguments: [name]) != nil
+        else {
             throw Failure(code: "unknown-service", "there is no service '\(service)'")
         }
         try database.execute(

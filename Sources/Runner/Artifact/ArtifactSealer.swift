@@ -55,7 +55,7 @@ final class ArtifactSealer: Sendable {
                 threads.append(
                     try WorkerThread.start { [self] in
                         run {
-                            let hasher = FileSealer()
+                            let hasher = FileSealer(check: check)
                             while let batch = queue.pop() { try seal(batch, with: hasher) }
                         }
                         if stopped.load(ordering: .acquiring) { queue.close(dropping: true) }

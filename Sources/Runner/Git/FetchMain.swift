@@ -82,7 +82,8 @@ public enum FetchMain {
         try LibGit2.start()
         guard kinto_git_opts_authorities(path) == 0 else {
             throw Failure(
-                code: "fetch-tls", "The certificates that were given for \(spec.address.host) cannot be read.",
+                code: "fetch-tls",
+                "The certificates that were given for \(spec.address.host) cannot be read.",
                 hints: [.init("Give them again, in PEM form: kinto service set NAME --ca-from FILE")])
         }
     }

@@ -7,20 +7,23 @@ struct LimitWatch {
     private let bounds: Confinement
     private let mode: SupervisorSpec.Mode
     private let tree: ProcessTree
+    private let directory: String
     private(set) var peakMemory: Int?
     private(set) var peakProcesses: Int?
     /// What was told before, of an earlier run of a service.
     private var told = ControlGroup.Usage()
     private var nextLook: Int64 = 0
 
-    init(_ bounds: Confinement, mode: SupervisorSpec.Mode, tree: ProcessTree) {
+    init(_ bounds: Confinement, mode: SupervisorSpec.Mode, tree: ProcessTree, directory: String) {
         self.bounds = bounds
+        self.directory = directory
         self.mode = mode
         self.tree = tree
     }
 
     private var countsMemory: Bool { bounds.memory > 0 && !has(.memory) }
     private var countsProcesses: Bool { bounds.processes > 0 && !has(.pids) }
+    private var hasFloor: Bool { bounds.freeBytes > 0 || bounds.freeFiles > 0 }
     private func has(_ controller: ControlGroups.Controller) -> Bool {
         tree.group?.groups.has(controller) == true
     }
@@ -28,7 +31,7 @@ struct LimitWatch {
     /// Monotonic milliseconds: when to look again; nil: when something ends is soon enough.
     var nextTime: Int64? {
         let isCounting = countsMemory || countsProcesses
-        let isBounded = bounds.memory > 0 || bounds.processes > 0
+        let isBounded = bounds.memory > 0 || bounds.processes > 0 || hasFloor
         return isCounting || (mode == .job && isBounded) ? nextLook : nil
     }
 
@@ -55,12 +58,20 @@ struct LimitWatch {
         return nil
     }
 
+    /// Whether the file system has less left than it has to. Not asked at the end: what has ended fills nothing more.
+    var lacksRoom: Bool {
+        guard hasFloor, let room = Files.room(directory) else { return false }
+        return room.bytes < UInt64(bounds.freeBytes) || room.files < UInt64(bounds.freeFiles)
+    }
+
     /// For the log.
     func words(_ cause: SupervisorState.Cause) -> String {
         switch cause {
         case .memory:
             bounds.memory > 0 ? "out of memory: the limit is \(bounds.memory >> 20) MiB" : "out of memory"
         case .processes: "out of processes: the limit is \(bounds.processes)"
+        case .space:
+            "out of space: no build goes on with less than \(bounds.freeBytes >> 20) MiB and \(bounds.freeFiles) files free"
         default: cause.rawValue
         }
     }

@@ -19,6 +19,9 @@ public struct Confinement: Sendable, Equatable {
     public var memory: Int
     /// Processes and threads; 0: no limit.
     public var processes: Int
+    /// Of the file system of its working directory: it is ended when less is left. Bytes and files; 0: no limit.
+    public var freeBytes = 0
+    public var freeFiles = 0
     /// After the others on processor and disk.
     public var isBackground: Bool
     /// For /proc/PID/oom_score_adj; nil: the supervisor's.
@@ -50,6 +53,8 @@ public struct Confinement: Sendable, Equatable {
         }
         f.add("memory", memory)
         f.add("processes", processes)
+        f.add("freeBytes", freeBytes)
+        f.add("freeFiles", freeFiles)
         f.add("background", isBackground)
         if let memoryScore { f.add("memoryScore", memoryScore) }
         if let user {
@@ -79,6 +84,8 @@ public struct Confinement: Sendable, Equatable {
         // Absent in what an older server writes.
         if f["memory"] != nil { memory = max(0, try f.requiredInteger("memory")) }
         if f["processes"] != nil { processes = max(0, try f.requiredInteger("processes")) }
+        if f["freeBytes"] != nil { freeBytes = max(0, try f.requiredInteger("freeBytes")) }
+        if f["freeFiles"] != nil { freeFiles = max(0, try f.requiredInteger("freeFiles")) }
         isBackground = f.flag("background")
         if f["memoryScore"] != nil {
             memoryScore = min(max(-1000, try f.requiredInteger("memoryScore")), 1000)

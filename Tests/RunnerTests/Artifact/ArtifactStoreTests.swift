@@ -93,6 +93,71 @@ import Wire
         #expect(try status("/etc/passwd").st_mode & 0o200 == 0o200)
     }
 
+    /// Scenario 52: what a hostile build can leave. Kept as it is, stripped or left out, never followed; nothing waits for the
+    /// other end of a FIFO.
+    @Test func aHostileTreeIsStoredByTheRules() throws {
+        let build = try makeTree("hostile")
+        let outside = "\(fixture.root)/outside"
+        try fixture.write("outside/file", "not yours", mode: 0o600)
+        mkfifo("\(build)/lib/pipe", 0o666)
+        let socket = try UnixSocket.listen("\(build)/lib/socket")
+        var special = ["lib/pipe", "lib/socket"]
+        if geteuid() == 0 {
+            try #require(mknod("\(build)/device", S_IFCHR | 0o666, 1 << 8 | 5) == 0)
+            special.append("device")
+        }
+        symlink(outside, "\(build)/lib/absolute")
+        symlink("../../outside/file", "\(build)/lib/up")
+        symlink("loop", "\(build)/loop")
+        try #require(link("\(outside)/file", "\(build)/hard") == 0)
+        try #require(chmod("\(build)/bin/app", 0o7777) == 0)
+        try #require(chmod("\(build)/lib", 0o3777) == 0)
+        let names = [
+            "new\nline", " ", "-rf", "\u{1B}[2J", "a\\b", "\u{202E}txt", String(repeating: "x", count: 255),
+        ]
+        try Files.makeDirectories("\(build)/odd", mode: 0o755)
+        for name in names {
+            try Descriptor.open("\(build)/odd/\(name)", O_CREAT | O_WRONLY, mode: 0o644).writeAll(name.utf8)
+        }
+        let bytes: [CChar] = Array("\(build)/odd/".utf8CString.dropLast()) + [-1, -2, 0]
+        try Descriptor(owning: open(bytes, O_WRONLY | O_CREAT, 0o644)).writeAll("no UTF-8".utf8)
+        for number in 0..<20_000 {
+            try Descriptor.open("\(build)/odd/many\(number)", O_CREAT | O_WRONLY, mode: 0o644).writeAll([])
+        }
+        // A gigabyte of nothing is stored, as it is.
+        try #require(truncate("\(build)/lib/deep/er/data", 1 << 30) == 0)
+
+        let stored = try store.store(build, id: "a")
+        withExtendedLifetime(socket) {}
+        let tree = stored.artifact.path
+        #expect(stored.warnings.count == 2)
+        for name in special {
+            #expect(stored.warnings[0].contains(name), "\(stored.warnings)")
+            #expect(!Files.exists("\(tree)/\(name)"))
+        }
+        #expect(stored.warnings[1].contains("lib/absolute, lib/up."))
+        for name in ["lib/absolute", "lib/up", "loop"] {
+            #expect(try status("\(tree)/\(name)").st_mode & S_IFMT == S_IFLNK)
+        }
+        #expect(try status("\(outside)/file").st_mode & 0o7777 == 0o600)
+        #expect(try status("\(tree)/hard").st_ino != status("\(outside)/file").st_ino)
+        #expect(try status("\(tree)/bin/app").st_mode & 0o7777 == 0o555)
+        #expect(try status("\(tree)/lib").st_mode & 0o7000 == 0)
+        // Those of every tree, the links and the hard link, and the odd names. Links count.
+        #expect(stored.artifact.files == 4 + 4 + names.count + 1 + 20_000)
+        for name in names { #expect(try fixture.read("artifacts/a/tree/odd/\(name)") == name) }
+        #expect(try status("\(tree)/lib/deep/er/data").st_blocks < 1000)
+        try store.verify(stored.artifact)
+    }
+
+    /// Scenario 52: a sparse file of a terabyte is refused at once, and neither read nor copied.
+    @Test func aSparseTerabyteIsRefused() throws {
+        let build = try makeTree()
+        try #require(truncate("\(build)/lib/deep/er/data", 1 << 40) == 0)
+        #expect(failureCode { _ = try store.store(build, id: "a") } == "artifact-refused")
+        #expect(try Files.list(store.root) == [])
+    }
+
     @Test func aFileWithAnotherNameOutsideIsCopied() throws {
         let build = try makeTree()
         try fixture.write("cache/object", "shared")
