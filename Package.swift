@@ -76,7 +76,7 @@ let package = Package(
         .target(
             name: "Control",
             dependencies: [
-                "CLinux", "KintoCore", "Runner", "HookReceiver", "Rollout", "Wire",
+                "CLinux", "HTTPClient", "KintoCore", "Runner", "HookReceiver", "Rollout", "Wire",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),

@@ -27,7 +27,8 @@ extension Actions {
 
     /// - Parameter provider: nil: guessed from the address.
     func addService(
-        _ name: String, repository: String?, branch: String?, provider: Provider?, queue: QueuePolicy
+        _ name: String, repository: String?, branch: String?, settings: String?, provider: Provider?,
+        queue: QueuePolicy
     ) async throws -> Added {
         let service = try ServiceName(name)
         let branch = branch ?? "main"
@@ -36,6 +37,11 @@ extension Actions {
                 $0.value > 0x20 && $0.value != 0x7F && !"~^:?*[\\".unicodeScalars.contains($0)
             })
         else { throw Failure(code: "invalid-name", "that is not a branch name") }
+        let settingsPath = settings ?? "kinto.json"
+        guard Manifest.isPath(settingsPath) else {
+            throw Failure(
+                code: "invalid-request", "--config is a path in the repository like services/api/kinto.json")
+        }
         let source: RegisteredService.Source
         let path: String
         var guess = Provider(guessing: "")
@@ -54,6 +60,15 @@ extension Actions {
                 code: "service-exists", "there is a service '\(name)' already",
                 hints: [.init("look at it", command: "kinto service show \(name)")])
         }
+        if source == .local, let other = try await store.services().first(where: { $0.repository == path }) {
+            throw Failure(
+                code: "repository-taken", "pushes to \(path) deploy service '\(other.name)' already",
+                hints: [
+                    .init(
+                        "let this one fetch from it, and be told by a webhook",
+                        command: "kinto service add \(name) --repo file://\(path)")
+                ])
+        }
         let made = try await git.run { [options] () throws -> Bool in
             if source == .hosted, !Files.exists(path) { try GitRepository.createBare(path) }
             if source != .remote {
@@ -67,8 +82,8 @@ extension Actions {
         let secret = Actions.random()
         let provider = provider ?? guess
         let registered = RegisteredService(
-            name: service, source: source, repository: path, createdAt: .now, provider: provider,
-            webhookSecret: secret, queue: queue)
+            name: service, source: source, repository: path, createdAt: .now, settingsPath: settingsPath,
+            provider: provider, webhookSecret: secret, queue: queue)
         try await store.add(
             registered, branch: branch,
             credentials: key.map { FetchCredentials(sshKey: $0.privateText, publicKey: $0.publicText) })

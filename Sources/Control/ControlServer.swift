@@ -114,6 +114,7 @@ public enum ControlServer {
         let rest = try await recovery.takeOver()
         await retention.soon()
         let intake = SpoolIntake(actions, logger: logger)
+        let reporter = Reporter(store: store, publicURL: options.publicURL, logger: logger)
         let missed = options.lookEvery.map { every in
             MissedPushes(actions, every: every, logger: logger) { try await remotes.tip($0, branch: $1) }
         }
@@ -154,6 +155,7 @@ public enum ControlServer {
                 for release in (try? await store.openReleases()) ?? [] { await lanes.wake(release.target) }
                 group.addTask { await intake.run() }
                 group.addTask { await missed?.run() }
+                group.addTask { await reporter.run() }
                 await group.waitForAll()
             }
         } stop: {

@@ -23,6 +23,8 @@ public struct ServeOptions: Sendable {
     public var home: Home
     /// `ADDRESS:PORT` of webhooks and API.
     public var listen: String
+    /// How forges and people reach that, without a slash at its end; nil: not from elsewhere.
+    public var publicURL: String?
     public var proxy: Proxy
     /// `ADDRESS:PORT` of kinto's own proxy.
     public var proxyListen: String
@@ -48,7 +50,7 @@ public struct ServeOptions: Sendable {
     public var version: String
 
     public init(
-        home: Home, listen: String, proxy: Proxy = .embedded, proxyListen: String,
+        home: Home, listen: String, publicURL: String? = nil, proxy: Proxy = .embedded, proxyListen: String,
         proxyTLSListen: String? = nil, redirectsToTLS: Bool = true,
         proxyLimits: [String] = [], keep: [String] = [], lookEvery: Duration? = .seconds(300),
         builds: Int? = nil, rollouts: Int? = nil,
@@ -57,6 +59,7 @@ public struct ServeOptions: Sendable {
     ) {
         self.home = home
         self.listen = listen
+        self.publicURL = publicURL
         self.proxy = proxy
         self.proxyListen = proxyListen
         self.proxyTLSListen = proxyTLSListen

@@ -25,7 +25,8 @@ struct Kinto: AsyncParsableCommand {
             Rollback.self, Abort.self,
             Suspend.self, Resume.self, Pause.self, MaintenanceCommand.self, Scale.self, ProxyCommand.self,
             Config.self, SecretKeyCommand.self, CertificateCommand.self, Why.self,
-            Check.self, Doctor.self, Deliveries.self, Token.self, Backup.self, Restore.self,
+            Check.self, Doctor.self, Deliveries.self, ReportCommand.self, Token.self, Backup.self,
+            Restore.self,
             Prune.self, Pin.self, Unpin.self,
         ])
 
@@ -104,6 +105,9 @@ struct Serve: AsyncParsableCommand {
         abstract: "Run the server; starts the proxy if none runs.")
     @OptionGroup var options: GlobalOptions
     @Option(help: "Webhooks and API.") var listen = "127.0.0.1:7780"
+    @Option(
+        help: "How forges and people reach that, like https://kinto.example.com: for links and hook URLs.")
+    var publicUrl: String?
     @Option(help: "The proxy.") var proxyListen = "127.0.0.1:8080"
     @Option(help: "The proxy over TLS, like 0.0.0.0:443; see docs/tls.md.") var proxyTlsListen: String?
     @Flag(help: "Serve without TLS also where there is a certificate.") var noHttpsRedirect = false
@@ -125,6 +129,9 @@ struct Serve: AsyncParsableCommand {
     @OptionGroup(title: "Storage (docs/storage.md)") var storageOptions: StorageOptions
 
     func validate() throws {
+        if let publicUrl, URL(string: publicUrl)?.host == nil || !publicUrl.hasPrefix("http") {
+            throw ValidationError("--public-url is like https://kinto.example.com, not '\(publicUrl)'")
+        }
         if TimeSpan(lookEvery) == nil {
             throw ValidationError("--look-every wants a time like 30s or 5m, not '\(lookEvery)'")
         }
@@ -135,6 +142,10 @@ struct Serve: AsyncParsableCommand {
         }
     }
 
+    private var publicURL: String? {
+        publicUrl.map { $0.hasSuffix("/") ? String($0.dropLast()) : $0 }
+    }
+
     /// nil: never.
     private var look: Duration? {
         TimeSpan(lookEvery).flatMap { $0.milliseconds > 0 ? .milliseconds(max(1000, $0.milliseconds)) : nil }
@@ -143,7 +154,8 @@ struct Serve: AsyncParsableCommand {
     func run() async throws {
         try await ControlServer.run(
             ServeOptions(
-                home: options.directory, listen: listen, proxy: proxyOptions.choice, proxyListen: proxyListen,
+                home: options.directory, listen: listen, publicURL: publicURL, proxy: proxyOptions.choice,
+                proxyListen: proxyListen,
                 proxyTLSListen: proxyTlsListen, redirectsToTLS: !noHttpsRedirect,
                 proxyLimits: proxyLimit, keep: storageOptions.keep, lookEvery: look, builds: builds,
                 rollouts: rollouts,

@@ -21,6 +21,8 @@ struct ServiceCommand: AsyncParsableCommand {
         @Argument var name: String
         @Option(help: "A bare repository on this host, or a URL. Without: kinto makes one.") var repo: String?
         @Option(help: "The branch that deploys.") var branch = "main"
+        @Option(help: "Where its settings lie in the repository, like services/api/kinto.json.")
+        var config = "kinto.json"
         @Option(help: "Who sends its webhooks: \(Provider.list). Without: guessed from the URL.")
         var provider: String?
         @Option(help: "What a newer push does to a running one: wait, cancel or every.")
@@ -32,7 +34,7 @@ struct ServiceCommand: AsyncParsableCommand {
         }
 
         func run() async throws {
-            var body: [String: Any] = ["name": name, "branch": branch, "queue": queue]
+            var body: [String: Any] = ["name": name, "branch": branch, "config": config, "queue": queue]
             body["provider"] = provider
             body["repository"] = repo.map {
                 $0.contains(":") || $0.hasPrefix("/") ? $0 : URL(fileURLWithPath: $0).path

@@ -18,6 +18,8 @@ public struct RegisteredService: Sendable, Equatable {
     /// The path or URL the operator gave; never a payload's.
     public var repository: String
     public var createdAt: Timestamp
+    /// Where its settings lie in the repository.
+    public var settingsPath: String
     /// Who sends its webhooks.
     public var provider: Provider
     /// Signs webhooks; never shown but when it is made.
@@ -47,11 +49,13 @@ public struct RegisteredService: Sendable, Equatable {
 
     public init(
         name: ServiceName, source: Source, repository: String, createdAt: Timestamp,
-        provider: Provider = .github, webhookSecret: String, previousSecret: PreviousSecret? = nil,
+        settingsPath: String = "kinto.json", provider: Provider = .github, webhookSecret: String,
+        previousSecret: PreviousSecret? = nil,
         queue: QueuePolicy = .wait, missed: MissedPushPolicy = .deploy
     ) {
         self.name = name
         self.missed = missed
+        self.settingsPath = settingsPath
         self.provider = provider
         self.previousSecret = previousSecret
         self.source = source

@@ -6,7 +6,7 @@ public enum ManifestReader {
     /// - Throws: `Failure` when the repository cannot be read.
     /// - Returns: the settings, or a failure of code `manifest-…` that shows each problem with its line.
     public static func read(
-        _ commit: CommitID, repository: GitRepository, environment: String
+        _ commit: CommitID, repository: GitRepository, path: String = "kinto.json", environment: String
     ) throws -> Result<Manifest, Failure> {
         let hint = Failure.Hint("see what is wrong before pushing", command: "kinto check")
         func refused(_ code: String, _ message: String) -> Result<[UInt8]?, Failure> {
@@ -26,23 +26,30 @@ public enum ManifestReader {
                     "manifest-too-large", "\(name) has \(size) bytes; at most \(Manifest.sizeLimit) are read")
             }
         }
+        // With the slash; empty at the repository's root.
+        let place = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
         let (settings, procfile): ([UInt8]?, [UInt8]?)
         do {
-            settings = try contents("kinto.json").get()
+            settings = try contents(path).get()
             // Beside a kinto.json, what is called Procfile may be anything.
-            let found = try contents("Procfile")
+            let found = try contents(place + "Procfile")
             procfile = settings == nil ? try found.get() : try? found.get()
         } catch let failure as Failure { return .failure(failure) }
         guard let bytes = settings ?? procfile.map({ _ in Array("{}".utf8) }) else {
             return .failure(
                 Failure(
                     stage: .fetch, code: "manifest-missing",
-                    "the commit has neither kinto.json nor a Procfile",
+                    "the commit has neither \(path) nor \(place.isEmpty ? "a Procfile" : "\(place)Procfile")",
                     hints: [.init("add a kinto.json: the smallest one is { \"start\": \"./server\" }")]))
         }
-        return Manifest.parse(bytes, environment: environment, procfile: procfile).mapError { errors in
+        return Manifest.parse(bytes, environment: environment, procfile: procfile).map { parsed in
+            var manifest = parsed
+            // A service lives where its settings lie, unless they say otherwise.
+            if manifest.root == ".", !place.isEmpty { manifest.root = String(place.dropLast()) }
+            return manifest
+        }.mapError { errors in
             Failure(
-                stage: .fetch, code: "manifest-invalid", "kinto.json has mistakes",
+                stage: .fetch, code: "manifest-invalid", "\(path) has mistakes",
                 evidence: errors.rendered.split(separator: "\n", omittingEmptySubsequences: false).map(
                     String.init),
                 hints: [hint])

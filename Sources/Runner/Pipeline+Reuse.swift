@@ -50,6 +50,32 @@ extension Pipeline {
             tree: tree, manifest, environment: environment.build(release, manifest, config: config))
     }
 
+    /// A push that changed none of the service's `paths` since what is live deploys nothing. Which files those are says the
+    /// repository, never what a forge lists.
+    func refuseUnaffected(
+        _ release: Release, _ commit: CommitID, _ manifest: Manifest, _ settings: String, in path: String
+    ) async throws {
+        guard !manifest.paths.isEmpty, release.trigger == .push || release.trigger == .webhook,
+            !release.force,
+            let live = try await store.live(release.target), let current = live.commit,
+            try await store.environment(release.target)?.suspended == false
+        else { return }
+        let filter = PathFilter(manifest.paths)
+        let isAffected = try await git.run { () -> Bool in
+            let repository = try GitRepository(opening: path)
+            // What is live may have been collected after a force push: then everything may have changed.
+            guard (try? repository.commitInfo(current)) != nil else { return true }
+            // Settings concern the service wherever it lives.
+            return try repository.differs(current, commit) { $0 == settings || filter.contains($0) }
+        }
+        guard !isAffected else { return }
+        throw Superseded(
+            by: live.number,
+            reason:
+                "nothing in \(manifest.paths.joined(separator: ", ")) changed since release \(live.number), which stays live"
+        )
+    }
+
     /// A deploy of what has become live meanwhile changes nothing.
     func refuseRepeated(_ release: Release, _ commit: CommitID, config: [String: String]) async throws {
         guard !release.noCache, !release.force, let live = try await store.live(release.target),

@@ -123,7 +123,8 @@ public struct Pipeline: Sendable {
         }
         try await refuseRepeated(release, commit.id, config: config)
         await recorder.log(.step("Fetched \(commit.id.short) \(commit.subject)"))
-        let manifest = try await settings(commit.id, in: path, target: release.target)
+        let manifest = try await settings(commit.id, in: path, of: service, release.target)
+        try await refuseUnaffected(release, commit.id, manifest, service.settingsPath, in: path)
         try await preflight(manifest, release.target, config: config)
         try Fault.settingsRead.reach()
         try await recorder.facts { $0.manifest = manifest }
@@ -291,11 +292,16 @@ public struct Pipeline: Sendable {
         }
     }
 
-    private func settings(_ commit: CommitID, in path: String, target: Target) async throws -> Manifest {
+    private func settings(
+        _ commit: CommitID, in path: String, of service: RegisteredService, _ target: Target
+    )
+        async throws -> Manifest
+    {
         let environment = target.environment.description
         return try await git.run {
             try ManifestReader.read(
-                commit, repository: GitRepository(opening: path), environment: environment
+                commit, repository: GitRepository(opening: path), path: service.settingsPath,
+                environment: environment
             ).get()
         }
     }

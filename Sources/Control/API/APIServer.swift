@@ -36,6 +36,7 @@ struct APIServer: Sendable {
         ConfigRoutes(actions: actions, isLocal: trusted).add(to: api)
         CertificateRoutes(actions: actions).add(to: api)
         StorageRoutes(actions: actions).add(to: api)
+        ReportRoutes(store: actions.store).add(to: api)
         return router
     }
 }

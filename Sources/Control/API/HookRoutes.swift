@@ -94,10 +94,11 @@ struct HookRoutes: Sendable {
         guard let update, let service = try await actions.store.service(target.service) else {
             return text("")
         }
-        let (path, quarantine, name) = (service.repository, push.quarantine, target.environment.description)
+        let (path, settings) = (service.repository, service.settingsPath)
+        let (quarantine, name) = (push.quarantine, target.environment.description)
         let verdict = try await actions.git.run {
             try ManifestReader.read(
-                update.new, repository: GitRepository(opening: path, quarantine: quarantine),
+                update.new, repository: GitRepository(opening: path, quarantine: quarantine), path: settings,
                 environment: name)
         }
         guard case .failure(let failure) = verdict else { return text("") }

@@ -15,8 +15,10 @@ struct Problem: Error, HTTPResponseError {
         self.failure = failure
         status =
             switch failure.code {
-            case "unknown-service", "unknown-release", "unknown-delivery", "unknown-path": .notFound
-            case "invalid-name", "malformed", "invalid-config", "invalid-repository", "invalid-secret":
+            case "unknown-service", "unknown-release", "unknown-delivery", "unknown-report", "unknown-path":
+                .notFound
+            case "invalid-name", "malformed", "invalid-config", "invalid-repository", "invalid-secret",
+                "invalid-request":
                 .badRequest
             case "unauthorized": .unauthorized
             case "local-only": .forbidden

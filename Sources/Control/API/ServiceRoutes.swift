@@ -13,6 +13,7 @@ struct ServiceRoutes: Sendable {
         let name: String
         let repository: String?
         let branch: String?
+        let config: String?
         let provider: String?
         let queue: String?
     }
@@ -102,7 +103,7 @@ struct ServiceRoutes: Sendable {
         api.post("/services") { request, _ in
             let ask = try await request.decoded(NewService.self)
             return try await actions.addService(
-                ask.name, repository: ask.repository, branch: ask.branch,
+                ask.name, repository: ask.repository, branch: ask.branch, settings: ask.config,
                 provider: ask.provider.map(Self.provider), queue: ask.queue.map(Self.policy) ?? .wait
             ).json(.created)
         }

@@ -17,9 +17,9 @@ struct WebhookRoutes: Sendable {
     private func deliver(_ request: Request, _ context: APIServer.Context) async throws -> Response {
         let began = ContinuousClock.now
         let name = try context.parameters.require("name")
-        let answer: WebhookDoor.Answer
+        let answers: WebhookDoor.Answers
         do {
-            answer = try await DeliveryBody.read(request) { body in
+            answers = try await DeliveryBody.read(request) { body in
                 try Fault.bodyRead.reach()
                 let fields = request.headers.lazy.map { ($0.name.rawName, $0.value) }
                 return try await door.take(IncomingDelivery(fields, body: body), for: name, began: began)
@@ -33,8 +33,9 @@ struct WebhookRoutes: Sendable {
         } catch let failure as Failure where failure.code == "unsupported-media-type" {
             return Response(status: .unsupportedMediaType)
         }
-        guard case .refused = answer else {
-            return try DeliveryAnswer(answer, Target(service: ServiceName(name))).response()
+        guard case .refused = answers.named else {
+            return try DeliveryAnswer(answers.named, Target(service: ServiceName(name)), answers.others)
+                .response()
         }
         guard limiter.allows(context.source) else {
             return Response(status: .tooManyRequests, headers: [.retryAfter: "\(RefusalLimiter.retryAfter)"])
@@ -48,18 +49,41 @@ struct DeliveryAnswer {
     private struct Queued: Encodable {
         let delivery, service, environment, url: String
         let release, position: Int
+        let also: [Other]?
     }
 
     private struct Ignored: Encodable {
         let ignored, delivery, service, environment: String
         let url: String?
         let release: Int?
+        let also: [Other]?
     }
 
+    /// What became of it for another service of the same repository.
+    private struct Other: Encodable {
+        let service: String
+        let release: Int?
+        let ignored: String?
+
+        init?(_ service: ServiceName, _ answer: WebhookDoor.Answer) {
+            self.service = service.description
+            switch answer {
+            case .queued(let release, _, _): (self.release, ignored) = (release.number, nil)
+            case .ignored(let reason, _, let release): (self.release, ignored) = (release, reason)
+            case .refused: return nil
+            }
+        }
+    }
+
+    private let also: [Other]?
     let answer: WebhookDoor.Answer
     let target: Target
 
-    init(_ answer: WebhookDoor.Answer, _ target: Target) {
+    init(
+        _ answer: WebhookDoor.Answer, _ target: Target,
+        _ others: [(service: ServiceName, answer: WebhookDoor.Answer)] = []
+    ) {
+        also = others.isEmpty ? nil : others.compactMap { Other($0.service, $0.answer) }
         self.answer = answer
         self.target = target
     }
@@ -70,12 +94,12 @@ struct DeliveryAnswer {
         case .queued(let release, let position, let delivery):
             return try Queued(
                 delivery: delivery, service: service, environment: environment, url: url(release.number),
-                release: release.number, position: position
+                release: release.number, position: position, also: also
             ).json(.accepted).then(.answered)
         case .ignored(let reason, let delivery, let release):
             return try Ignored(
                 ignored: reason, delivery: delivery, service: service, environment: environment,
-                url: release.map(url), release: release
+                url: release.map(url), release: release, also: also
             ).json()
         case .refused: throw Problem(Failure(code: "unauthorized", "missing or wrong signature"))
         }

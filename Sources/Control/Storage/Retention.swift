@@ -34,7 +34,11 @@ actor Retention {
     private let leftovers: Leftovers
     private let logger: Logger
     private var current: Task<Void, Never>?
-    private var isWanted = false
+    /// How many were begun.
+    private var runs = 0
+    /// For the next run.
+    private var waiting: Task<Void, Never>?
+    private var rested = ContinuousClock.now
     /// As of the last run.
     private(set) var sizes: StorageSizes?
 
@@ -51,23 +55,38 @@ actor Retention {
         self.logger = logger
     }
 
-    /// Has a run made; of several wishes during one run comes one more.
+    /// After a deploy. It walks over all that is kept, so that many deploys in a row share a run: for twenty times as long as the
+    /// last one took there is none.
     func soon() {
-        isWanted = true
-        guard current == nil else { return }
-        current = Task {
-            while isWanted, !Task.isCancelled {
-                isWanted = false
-                await runQuietly()
-            }
-            current = nil
+        guard waiting == nil else { return }
+        waiting = Task { [rested] in
+            try? await Task.sleep(until: rested, clock: .continuous)
+            await self.now()
         }
     }
 
-    /// A run that ends before this returns.
+    /// A run that begins and ends before this returns; of callers that wait together it is the same one.
     func now() async {
-        soon()
-        while let running = current { await running.value }
+        let before = runs
+        while runs == before {
+            if let running = current {
+                await running.value
+            } else {
+                start()
+            }
+        }
+        if let running = current { await running.value }
+    }
+
+    private func start() {
+        runs += 1
+        waiting = nil
+        current = Task {
+            let began = ContinuousClock.now
+            await runQuietly()
+            rested = .now + max(.milliseconds(500), min(.seconds(60), (ContinuousClock.now - began) * 20))
+            current = nil
+        }
     }
 
     private func runQuietly() async {

@@ -4,9 +4,9 @@ internal import KintoCore
 internal import Wire
 
 extension Actions {
-    /// Where a forge sends a service's deliveries, as this server is reached by itself.
+    /// Where a forge sends a service's deliveries.
     func hookAddress(_ service: ServiceName) -> String {
-        "http://\(options.listen)/hooks/\(service)"
+        "\(options.publicURL ?? "http://\(options.listen)")/hooks/\(service)"
     }
 
     struct Rotated: Encodable {

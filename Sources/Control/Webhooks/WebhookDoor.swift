@@ -18,12 +18,15 @@ struct WebhookDoor: Sendable {
         case refused
     }
 
+    /// What each service said that is fed by the repository: the one that was named, then the others.
+    typealias Answers = (named: Answer, others: [(service: ServiceName, answer: Answer)])
+
     /// - Parameters:
     ///   - name: as the path has it.
     ///   - began: when the request's head was there.
     /// - Throws: `Failure`: `malformed`, `unsupported-media-type`, or that of a store that cannot keep it.
     func take(_ incoming: IncomingDelivery, for name: String, began: ContinuousClock.Instant) async throws
-        -> Answer
+        -> Answers
     {
         // An unknown name is checked like a known one, and answered the same.
         let known: RegisteredService? =
@@ -32,13 +35,27 @@ struct WebhookDoor: Sendable {
             incoming, known?.provider ?? .github, secrets: known?.secrets() ?? [" no such service"])
         guard isSigned, let service = known else {
             await refusals.note(incoming, name, known, status: 401, nil)
-            return .refused
+            return (.refused, [])
         }
         let event: ForgeEvent
         do throws(Failure) { event = try ForgeEvent.read(incoming, service.provider) } catch {
             await refusals.note(incoming, name, service, status: 400, error.message)
             throw error
         }
+        // One repository may feed several services, and a forge is told of one of them.
+        var others: [(service: ServiceName, answer: Answer)] = []
+        if service.source == .remote {
+            for other in try await actions.store.services()
+            where other.name != service.name && other.repository == service.repository {
+                others.append((other.name, try await take(event, other, began)))
+            }
+        }
+        return (try await take(event, service, began), others)
+    }
+
+    private func take(
+        _ event: ForgeEvent, _ service: RegisteredService, _ began: ContinuousClock.Instant
+    ) async throws -> Answer {
         if let identifier = event.identifier,
             let earlier = try await actions.store.delivery(service.name, identifier), earlier.status < 300
         {

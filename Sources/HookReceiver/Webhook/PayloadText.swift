@@ -12,7 +12,9 @@ enum PayloadText {
         case "application/json": return delivery.body
         case "application/x-www-form-urlencoded" where sendsForms(provider):
             return try payload(delivery.body)
-        case "" where provider == .generic: return delivery.body
+        // Some tools name a type even where there is nothing.
+        case _ where provider == .generic && (delivery.body.isEmpty || delivery.mediaType.isEmpty):
+            return delivery.body
         default:
             throw Failure(
                 code: "unsupported-media-type",

@@ -268,11 +268,7 @@ extension Manifest {
     private static func checked(_ path: String, _ r: ObjectReader, _ key: String) -> String? {
         let trimmed = path.hasSuffix("/") ? String(path.dropLast()) : path
         if trimmed == "." { return "." }
-        let parts = trimmed.split(separator: "/", omittingEmptySubsequences: false)
-        guard !parts.isEmpty, parts.allSatisfy({ !["", ".", "..", ".git"].contains($0) }),
-            path.utf8.count <= 1024,
-            !path.utf8.contains(where: { $0 < 0x20 })
-        else {
+        guard isPath(trimmed) else {
             r.complain(
                 key,
                 "must be a path below the root like \"dist\", without '..', '.git' or a leading '/': \"\(shown(path))\""
@@ -280,6 +276,13 @@ extension Manifest {
             return nil
         }
         return trimmed
+    }
+
+    /// Whether it is a path below the root of a repository, in its plain form.
+    public static func isPath(_ path: String) -> Bool {
+        let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+        return !parts.isEmpty && parts.allSatisfy { !["", ".", "..", ".git"].contains($0) }
+            && path.utf8.count <= 1024 && !path.utf8.contains { $0 < 0x20 }
     }
 
     private static func isHostName(_ name: String) -> Bool {
@@ -302,7 +305,6 @@ extension Manifest {
         var list: [String] = []
         func note(_ key: String) { list.append("\(key) in kinto.json is not acted upon by this version") }
         if !m.processes.isEmpty { note("processes") }
-        if !m.paths.isEmpty { note("paths") }
         return list
     }
 }

@@ -91,6 +91,7 @@ extension Store {
                 ])
         }
         try resealCredentials(database, again)
+        try resealReports(database, again)
         for row in try Row.fetchAll(database, sql: "SELECT id, body FROM release") {
             let body = try ReleaseBody.resealed(row[1], with: box, opening: old)
             try database.execute(

@@ -75,6 +75,7 @@ enum Schema {
             try database.execute(
                 sql: """
                     ALTER TABLE service ADD COLUMN provider TEXT NOT NULL DEFAULT 'github';
+                    ALTER TABLE service ADD COLUMN settingsPath TEXT NOT NULL DEFAULT 'kinto.json';
                     ALTER TABLE service ADD COLUMN missed TEXT NOT NULL DEFAULT 'deploy';
                     ALTER TABLE service ADD COLUMN previousSecret TEXT;
                     ALTER TABLE service ADD COLUMN previousSecretUntil INTEGER;
@@ -84,6 +85,16 @@ enum Schema {
                     CREATE TABLE credential (
                         service TEXT PRIMARY KEY REFERENCES service(name) ON DELETE CASCADE,
                         sshKey TEXT, publicKey TEXT, username TEXT, token TEXT, authorities TEXT);
+                    CREATE TABLE reportTarget (
+                        id INTEGER PRIMARY KEY AUTOINCREMENT,
+                        service TEXT REFERENCES service(name) ON DELETE CASCADE, kind TEXT NOT NULL,
+                        url TEXT NOT NULL, secret TEXT NOT NULL, since INTEGER NOT NULL);
+                    CREATE TABLE report (
+                        target INTEGER NOT NULL REFERENCES reportTarget(id) ON DELETE CASCADE,
+                        release INTEGER NOT NULL REFERENCES release(id) ON DELETE CASCADE,
+                        state TEXT, attempts INTEGER NOT NULL, nextAt INTEGER, problem TEXT,
+                        PRIMARY KEY (target, release)) WITHOUT ROWID;
+                    CREATE INDEX report_next ON report(nextAt) WHERE nextAt IS NOT NULL;
                     CREATE INDEX delivery_at ON delivery(at);
                     """)
         }

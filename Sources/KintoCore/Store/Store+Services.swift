@@ -21,12 +21,12 @@ extension Store {
             }
             try database.execute(
                 sql: """
-                    INSERT INTO service (name, source, repository, createdAt, provider, webhookSecret, queue)
-                    VALUES (?, ?, ?, ?, ?, ?, ?)
+                    INSERT INTO service (name, source, repository, createdAt, settingsPath, provider, webhookSecret, queue)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                     """,
                 arguments: [
                     service.name.description, service.source.rawValue, service.repository,
-                    service.createdAt.milliseconds, service.provider.rawValue,
+                    service.createdAt.milliseconds, service.settingsPath, service.provider.rawValue,
                     SecretBox.required().seal(
                         service.webhookSecret, for: Store.place(ofWebhook: service.name.description)),
                     service.queue.rawValue,
@@ -220,6 +220,7 @@ extension Store {
             source: RegisteredService.Source(rawValue: row["source"]) ?? .remote,
             repository: row["repository"],
             createdAt: Timestamp(milliseconds: row["createdAt"]),
+            settingsPath: row["settingsPath"],
             provider: Provider(rawValue: row["provider"]) ?? .generic,
             webhookSecret: try box.open(row["webhookSecret"], for: place(ofWebhook: name)),
             previousSecret: previous,

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Where what becomes of releases is reported.
+public struct ReportTarget: Sendable, Equatable {
+    public enum Kind: String, Sendable, Codable, CaseIterable {
+        /// The commit's status at the forge, by the service's provider.
+        case status
+        /// A request signed by Standard Webhooks.
+        case webhook
+        /// A text, as Slack and what imitates it take it.
+        case slack
+    }
+
+    public var id: Int64
+    /// nil: all services.
+    public var service: ServiceName?
+    public var kind: Kind
+    /// Where it is sent; of a status the API's address, empty: that of the forge's own.
+    public var url: String
+    /// Token of the forge's API, or what signs; empty: none.
+    public var secret: String
+
+    public init(id: Int64 = 0, service: ServiceName?, kind: Kind, url: String, secret: String) {
+        self.id = id
+        self.service = service
+        self.kind = kind
+        self.url = url
+        self.secret = secret
+    }
+}
+
+/// A release whose present state a target was not told yet.
+public struct PendingReport: Sendable {
+    public let target: ReportTarget
+    public let release: Release
+    /// The state that the target knows; nil: none.
+    public let told: Release.Status?
+    /// How often this was tried.
+    public let attempts: Int
+    /// How the release before it of the same environment ended; nil: there was none.
+    public let before: Release.Status?
+
+    public init(
+        target: ReportTarget, release: Release, told: Release.Status?, attempts: Int, before: Release.Status?
+    ) {
+        self.target = target
+        self.release = release
+        self.told = told
+        self.attempts = attempts
+        self.before = before
+    }
+}

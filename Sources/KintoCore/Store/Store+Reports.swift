@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import GRDB
+public import Wire
+
+/// What was reported to whom. Nothing is queued: a target is due a report of each release whose state is not the one that it was
+/// told last, so that none is lost and one that comes late tells what is true then.
+extension Store {
+    /// Releases that are accepted from now on are reported.
+    /// - Returns: the target's number.
+    public func add(_ target: ReportTarget) async throws -> Int64 {
+        try await write { database in
+            try database.execute(
+                sql: """
+                    INSERT INTO reportTarget (service, kind, url, secret, since)
+                    VALUES (?, ?, ?, ?, (SELECT coalesce(max(id), 0) FROM release))
+                    """,
+                arguments: [target.service?.description, target.kind.rawValue, target.url, ""])
+            let id = database.lastInsertedRowID
+            try database.execute(
+                sql: "UPDATE reportTarget SET secret = ? WHERE id = ?",
+                arguments: [try SecretBox.required().seal(target.secret, for: Store.place(ofReport: id)), id])
+            return id
+        }
+    }
+
+    /// - Throws: `Failure` of code `unknown-report`.
+    public func removeReportTarget(_ id: Int64) async throws {
+        try await write { database in
+            try database.execute(sql: "DELETE FROM reportTarget WHERE id = ?", arguments: [id])
+            guard database.changesCount == 1 else {
+                throw Failure(
+                    code: "unknown-report", "there is no report \(id)",
+                    hints: [.init("see what there is", command: "kinto report list")])
+            }
+        }
+    }
+
+    /// In the order in which they were added, each with what went wrong last.
+    public func reportTargets() async throws -> [(target: ReportTarget, problem: String?, waiting: Int)] {
+        try await read { database in
+            try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT t.*, (SELECT problem FROM report WHERE target = t.id AND problem IS NOT NULL
+                        ORDER BY release DESC LIMIT 1) AS problem,
+                        (SELECT count(*) FROM report WHERE target = t.id AND nextAt IS NOT NULL) AS waiting
+                    FROM reportTarget t ORDER BY id
+                    """
+            ).map { (try reportTarget($0), $0["problem"], $0["waiting"]) }
+        }
+    }
+
+    /// What is due now, oldest first, a few of each target.
+    public func pendingReports(_ id: Int64, at now: Timestamp, limit: Int = 20) async throws
+        -> [PendingReport]
+    {
+        try await read { database in
+            guard
+                let row = try Row.fetchOne(
+                    database, sql: "SELECT * FROM reportTarget WHERE id = ?", arguments: [id])
+            else { return [] }
+            let target = try reportTarget(row)
+            let rows = try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT r.*, p.state AS toldState, coalesce(p.attempts, 0) AS toldAttempts,
+                        (SELECT b.status FROM release b WHERE b.service = r.service AND b.environment = r.environment
+                            AND b.id < r.id AND b.status IN ('deployed', 'failed') ORDER BY b.id DESC LIMIT 1) AS beforeState
+                    FROM release r LEFT JOIN report p ON p.target = ?1 AND p.release = r.id
+                    WHERE r.id > ?2 AND (?3 IS NULL OR r.service = ?3)
+                        AND (p.state IS NULL OR p.state != r.status) AND coalesce(p.nextAt, 0) <= ?4
+                    ORDER BY r.id LIMIT ?5
+                    """,
+                arguments: [id, row["since"] as Int64, target.service?.description, now.milliseconds, limit])
+            return try rows.map { row in
+                PendingReport(
+                    target: target, release: try ReleaseBody.release(row),
+                    told: (row["toldState"] as String?).flatMap { Release.Status(rawValue: $0) },
+                    attempts: row["toldAttempts"],
+                    before: (row["beforeState"] as String?).flatMap { Release.Status(rawValue: $0) })
+            }
+        }
+    }
+
+    /// When the next one that failed is tried again; nil: none waits.
+    public func nextReport() async throws -> Timestamp? {
+        try await read {
+            try Int64.fetchOne($0, sql: "SELECT min(nextAt) FROM report WHERE nextAt IS NOT NULL").map {
+                Timestamp(milliseconds: $0)
+            }
+        }
+    }
+
+    /// The target knows this state now, or has no use for it.
+    /// - Parameter problem: why it was given up.
+    public func reported(_ report: PendingReport, problem: String? = nil) async throws {
+        try await write {
+            try $0.execute(
+                sql:
+                    "INSERT OR REPLACE INTO report (target, release, state, attempts, problem) VALUES (?, ?, ?, 0, ?)",
+                arguments: [report.target.id, report.release.id, report.release.status.rawValue, problem])
+        }
+    }
+
+    /// It is tried again later.
+    public func reportFailed(_ report: PendingReport, _ problem: String, next: Timestamp) async throws {
+        try await write {
+            try $0.execute(
+                sql: """
+                    INSERT OR REPLACE INTO report (target, release, state, attempts, nextAt, problem)
+                    VALUES (?, ?, ?, ?, ?, ?)
+                    """,
+                arguments: [
+                    report.target.id, report.release.id, report.told?.rawValue, report.attempts + 1,
+                    next.milliseconds, problem,
+                ])
+        }
+    }
+
+    /// One value at once, then one after each transaction that changed releases or targets; several may be told as one.
+    public func changesOfReleases() -> AsyncStream<Void> {
+        let (stream, continuation) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        continuation.yield()
+        let observation = DatabaseRegionObservation(tracking: Table("release"), Table("reportTarget"))
+            .start(in: pool, onError: { _ in continuation.finish() }, onChange: { _ in continuation.yield() })
+        continuation.onTermination = { _ in observation.cancel() }
+        return stream
+    }
+
+    fileprivate static func place(ofReport id: Int64) -> String { "secret of report \(id)" }
+
+    static func resealReports(_ database: Database, _ again: (String, String) throws -> String) throws {
+        for row in try Row.fetchAll(database, sql: "SELECT id, secret FROM reportTarget") {
+            let id: Int64 = row[0]
+            try database.execute(
+                sql: "UPDATE reportTarget SET secret = ? WHERE id = ?",
+                arguments: [try again(row[1], Store.place(ofReport: id)), id])
+        }
+    }
+}
+
+private func reportTarget(_ row: Row) throws -> ReportTarget {
+    let id: Int64 = row["id"]
+    return ReportTarget(
+        id: id, service: try (row["service"] as String?).map { try ServiceName($0) },
+        kind: ReportTarget.Kind(rawValue: row["kind"]) ?? .webhook, url: row["url"],
+        secret: try SecretBox.required().open(row["secret"], for: Store.place(ofReport: id)))
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+import Crypto
+import Foundation
+import TestSupport
+import Testing
+
+/// What forges and people are told, by real receivers on loopback.
+@Suite(.timeLimit(.minutes(5)))
+struct ReportTests {
+    /// Notes what it is sent, and answers as a file says: a status, or `hang`.
+    private final class Receiver {
+        let port: UInt16
+        private let server: Server
+        private let name: String
+        private let task: Task<Void, Never>
+
+        init(_ server: Server, _ name: String) async throws {
+            self.server = server
+            self.name = name
+            port = try FreePort.take()
+            try server.write(
+                "receiver.py",
+                """
+                import http.server, json, sys, time
+                place = sys.argv[2]
+                class Handler(http.server.BaseHTTPRequestHandler):
+                    def do_POST(self):
+                        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                        answer = open(place + ".answer").read().strip()
+                        if answer == "hang": time.sleep(60)
+                        with open(place + ".seen", "a") as f:
+                            f.write(json.dumps({"path": self.path, "headers": {k.lower(): v for k, v in self.headers.items()},
+                                                "body": body, "answer": answer}) + "\\n")
+                        self.send_response(int(answer) if answer.isdigit() else 200)
+                        self.end_headers()
+                    def log_message(self, *_): pass
+                s = http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
+                s.daemon_threads = True
+                open(place + ".ready", "w").close()
+                import os, threading
+                parent = os.getppid()
+                threading.Thread(target=s.serve_forever, daemon=True).start()
+                while os.getppid() == parent and not os.path.exists(place + ".end"): time.sleep(0.1)
+                """)
+            try "201".write(toFile: "\(server.root)/\(name).answer", atomically: true, encoding: .utf8)
+            let (port, place) = (port, "\(server.root)/\(name)")
+            task = Task {
+                _ = try? await server.run(
+                    "/usr/bin/python3", ["\(server.work)/receiver.py", "\(port)", place])
+            }
+            try await server.until { FileManager.default.fileExists(atPath: "\(place).ready") }
+        }
+
+        func answer(_ text: String) throws {
+            try text.write(toFile: "\(server.root)/\(name).answer", atomically: true, encoding: .utf8)
+        }
+
+        struct Seen: Decodable {
+            let path: String
+            let headers: [String: String]
+            let body: String
+            let answer: String
+
+            var fields: [String: Any] {
+                (try? JSONSerialization.jsonObject(with: Data(body.utf8)) as? [String: Any]) ?? [:]
+            }
+        }
+
+        /// Of those that were answered well.
+        func seen() -> [Seen] {
+            let text = (try? String(contentsOfFile: "\(server.root)/\(name).seen", encoding: .utf8)) ?? ""
+            return text.split(separator: "\n").compactMap {
+                try? JSONDecoder().decode(Seen.self, from: Data($0.utf8))
+            }.filter { $0.answer == "201" }
+        }
+
+        func end() async {
+            _ = FileManager.default.createFile(atPath: "\(server.root)/\(name).end", contents: nil)
+            await task.value
+        }
+    }
+
+    private func failing(_ server: Server) async throws {
+        try server.write("kinto.json", #"{"start":"exit 7","probe":{"deadline":"5s"}}"#)
+        try await server.push("fails")
+    }
+
+    private func working(_ server: Server, _ text: String) async throws {
+        try server.write(
+            "kinto.json", #"{"start":"python3 server.py","rollout":{"watch":"0s","warm":"0s","drain":"1s"}}"#)
+        try server.write("server.py", Server.application + "\n# \(text)")
+        try await server.push(text)
+    }
+
+    @Test func peopleAreToldOfTheFirstFailureAndOfTheRecovery() async throws {
+        try await Server.with(["--public-url", "https://kinto.example.com/"]) { server in
+            try await server.setUp(#"{"start":"python3 server.py"}"#)
+            let (webhook, slack) = (
+                try await Receiver(server, "webhook"), try await Receiver(server, "slack")
+            )
+            let secret = "whsec_" + Data("a secret of some length".utf8).base64EncodedString()
+            try server.write("secret", secret)
+            #expect(
+                try await server.kinto(
+                    "report", "add", "webhook", "--url", "http://127.0.0.1:\(webhook.port)/in",
+                    "--secret-from",
+                    "\(server.work)/secret"
+                ).status == 0)
+            #expect(
+                try await server.kinto(
+                    "report", "add", "slack", "hello", "--url", "http://127.0.0.1:\(slack.port)/x"
+                ).status == 0)
+            // One that never answers delays nobody.
+            let hanging = try await Receiver(server, "hanging")
+            try hanging.answer("hang")
+            try await server.kinto("report", "add", "slack", "--url", "http://127.0.0.1:\(hanging.port)/")
+            try await working(server, "first")
+            try await failing(server)
+            try await server.until { slack.seen().count == 1 && webhook.seen().count == 1 }
+            // Another failure is no news. The receiver of the recovery is away for a while: it comes when it is back.
+            try webhook.answer("503")
+            try await failing(server)
+            try await working(server, "mended")
+            try await server.until { slack.seen().count == 2 }
+            try await server.until {
+                let list = try await server.json("report", "list", "--json") as? [[String: Any]]
+                return (list?.first?["problem"] as? String)?.contains("answered 503") == true
+            }
+            try webhook.answer("201")
+            _ = server.stop()
+            try await server.serve()
+            try await server.until { webhook.seen().count == 2 }
+            let texts = slack.seen().map { $0.fields["text"] as? String ?? "" }
+            #expect(texts[0].hasPrefix("hello/production: release 2"), "\(texts)")
+            #expect(texts[0].contains("failed: "), "\(texts)")
+            #expect(
+                texts[0].hasSuffix("https://kinto.example.com/api/v1/services/hello/releases/2"), "\(texts)")
+            #expect(texts[1].contains("release 4") && texts[1].contains("is live again"), "\(texts)")
+            let types = webhook.seen().map { $0.fields["type"] as? String }
+            #expect(types == ["release.failed", "release.recovered"])
+            for one in webhook.seen() {
+                let signed =
+                    "\(one.headers["webhook-id"] ?? "").\(one.headers["webhook-timestamp"] ?? "").\(one.body)"
+                let code = HMAC<SHA256>.authenticationCode(
+                    for: Data(signed.utf8), using: SymmetricKey(data: Data("a secret of some length".utf8)))
+                #expect(one.headers["webhook-signature"] == "v1,\(Data(code).base64EncodedString())")
+            }
+            #expect(!(try await server.kinto("report", "list").output.contains(secret)))
+            #expect(try await server.kinto("report", "remove", "1").status == 0)
+            #expect(try await server.kinto("report", "remove", "1").status == 3)
+            for one in [webhook, slack, hanging] { await one.end() }
+        }
+    }
+
+    @Test(arguments: ["github", "gitlab", "forgejo", "bitbucket", "bitbucket-server"])
+    func aForgeKeepsTheCommitsStatus(provider: String) async throws {
+        try await Server.with { server in
+            try await server.setUp(#"{"start":"python3 server.py"}"#)
+            try await working(server, "first")
+            try await server.kinto("service", "remove", "hello", "--yes")
+            let forge = try await Receiver(server, "forge")
+            // An address of a forge that is fetched from here: the mirror stands in the place where it would be.
+            #expect(
+                try await server.kinto(
+                    "service", "add", "hello", "--repo", "https://localhost:1/team/some.repo.git",
+                    "--provider", provider
+                ).status == 0)
+            try server.write("token", "a-token")
+            #expect(
+                try await server.kinto(
+                    "report", "add", "status", "hello", "--url", "http://127.0.0.1:\(forge.port)/api",
+                    "--secret-from",
+                    "\(server.work)/token"
+                ).status == 0)
+            let commit = try await server.git("rev-parse", "HEAD").output.trimmingCharacters(
+                in: .whitespacesAndNewlines)
+            // Nobody listens there, so the release fails; the forge is told by its API all the same.
+            #expect(try await server.kinto("deploy", "hello", "--ref", commit).status != 0)
+            try await server.until { forge.seen().contains { $0.body.lowercased().contains("fail") } }
+            let last = try #require(forge.seen().last)
+            let wanted: (path: String, header: String, value: String, state: String) =
+                switch provider {
+                case "github":
+                    (
+                        "/api/repos/team/some.repo/statuses/\(commit)", "authorization", "Bearer a-token",
+                        "failure"
+                    )
+                case "gitlab":
+                    (
+                        "/api/projects/team%2Fsome.repo/statuses/\(commit)", "private-token", "a-token",
+                        "failed"
+                    )
+                case "forgejo":
+                    (
+                        "/api/repos/team/some.repo/statuses/\(commit)", "authorization", "token a-token",
+                        "failure"
+                    )
+                case "bitbucket":
+                    (
+                        "/api/repositories/team/some.repo/commit/\(commit)/statuses/build", "authorization",
+                        "Bearer a-token", "FAILED"
+                    )
+                default:
+                    (
+                        "/api/rest/build-status/1.0/commits/\(commit)", "authorization", "Bearer a-token",
+                        "FAILED"
+                    )
+                }
+            #expect(last.path == wanted.path)
+            #expect(last.headers[wanted.header] == wanted.value)
+            #expect(last.fields["state"] as? String == wanted.state)
+            await forge.end()
+        }
+    }
+
+    @Test func whatCannotBeReportedIsRefused() async throws {
+        try await Server.with { server in
+            try await server.setUp(#"{"start":"python3 server.py"}"#)
+            for words in [
+                ["status", "hello"], ["webhook"], ["slack", "--url", "ftp://x/"],
+                ["webhook", "nosuch", "--url", "http://x/"],
+            ] {
+                let answer = try await server.run(
+                    "\(server.bin)/kinto", ["report", "add"] + words + ["--home", server.home])
+                #expect(answer.status != 0, "\(words)")
+            }
+            #expect(try await server.kinto("report", "add", "mail").status == 2)
+        }
+    }
+}
