@@ -151,7 +151,10 @@ class Standing:
         """The same, and nothing left lying about, when nothing is under way."""
         releases = self.settled()
         self.always(what, lambda: (triggers, triggers))
-        problems = list(self.leftovers(releases))
+        # What a dead server left is swept beside the deploys, which come first.
+        latest = time.monotonic() + 60
+        while (problems := list(self.leftovers(releases))) and time.monotonic() < latest:
+            time.sleep(0.1)
         dead = zombies(self.found()[0])
         if dead:
             problems.append(f"zombies: {dead}")

@@ -55,7 +55,7 @@ actor Retention {
         self.logger = logger
     }
 
-    /// After a deploy. It walks over all that is kept, so that many deploys in a row share a run: for twenty times as long as the
+    /// After a deploy. It walks over all that is kept, so that many deploys in a row share a run: for ten times as long as the
     /// last one took there is none.
     func soon() {
         guard waiting == nil else { return }
@@ -84,7 +84,7 @@ actor Retention {
         current = Task {
             let began = ContinuousClock.now
             await runQuietly()
-            rested = .now + max(.milliseconds(500), min(.seconds(60), (ContinuousClock.now - began) * 20))
+            rested = .now + max(.milliseconds(500), min(.seconds(10), (ContinuousClock.now - began) * 10))
             current = nil
         }
     }

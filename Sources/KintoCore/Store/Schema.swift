@@ -95,6 +95,8 @@ enum Schema {
                         state TEXT, attempts INTEGER NOT NULL, nextAt INTEGER, problem TEXT,
                         PRIMARY KEY (target, release)) WITHOUT ROWID;
                     CREATE INDEX report_next ON report(nextAt) WHERE nextAt IS NOT NULL;
+                    -- A rollback asks who else has the artifact: not by reading the whole history.
+                    CREATE INDEX release_artifact ON release(json_extract(body, '$.artifact.identifier'));
                     CREATE INDEX delivery_at ON delivery(at);
                     """)
         }
