@@ -17,8 +17,7 @@ struct Problem: Error, HTTPResponseError {
             switch failure.code {
             case "unknown-service", "unknown-release", "unknown-delivery", "unknown-report", "unknown-path":
                 .notFound
-            case "invalid-name", "malformed", "invalid-config", "invalid-repository", "invalid-secret",
-                "invalid-request":
+            case "invalid-name", "malformed", "invalid-config", "invalid-repository", "invalid-secret":
                 .badRequest
             case "unauthorized": .unauthorized
             case "local-only": .forbidden

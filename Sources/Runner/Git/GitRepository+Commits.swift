@@ -105,14 +105,25 @@ extension GitRepository {
         var id = ObjectID(commit).raw
         var reference: OpaquePointer?
         defer { git_reference_free(reference) }
-        do throws(GitError) {
+        func create() throws(GitError) {
             try git("pin") { git_reference_create(&reference, handle, "refs/kinto/\(name)", &id, 1, nil) }
-        } catch { throw error.failure("Commit \(commit.short) could not be pinned in \(path).") }
+        }
+        do throws(GitError) { try create() } catch {
+            // Nobody else writes these names, and one server does so at a time: what locks it is dead.
+            guard error.code == GIT_ELOCKED.rawValue, unlink("\(directory)/refs/kinto/\(name).lock") == 0
+            else {
+                throw error.failure("Commit \(commit.short) could not be pinned in \(path).")
+            }
+            do throws(GitError) { try create() } catch {
+                throw error.failure("Commit \(commit.short) could not be pinned in \(path).")
+            }
+        }
         giveToOwner("refs/kinto/\(name)")
     }
 
     /// Removes a pin. Nothing happens when there is none.
     public func unpin(_ name: String) throws(Failure) {
+        unlink("\(directory)/refs/kinto/\(name).lock")
         do throws(GitError) { try git("unpin") { git_reference_remove(handle, "refs/kinto/\(name)") } } catch
         {
             if !error.isNotFound { throw error.failure("Pin \(name) could not be removed from \(path).") }

@@ -97,6 +97,9 @@ import Wire
         let bare = "\(fixture.root)/bare.git"
         let pinned = try fixture.commitAll("Pinned")
         try fixture.git("push", "-q", bare, "main", in: fixture.work)
+        // A server that was killed in the middle of it leaves its lock behind.
+        try Files.makeDirectories("\(bare)/refs/kinto/release")
+        try Files.replace("\(bare)/refs/kinto/release/7.lock", with: [])
         try GitRepository(opening: bare).pin(pinned, name: "release/7")
         try fixture.git("reset", "-q", "--hard", first.description, in: fixture.work)
         try fixture.git("push", "-q", "-f", bare, "main", in: fixture.work)
