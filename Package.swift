@@ -133,7 +133,8 @@ let package = Package(
         .testTarget(
             name: "HookReceiverTests",
             dependencies: [
-                "HookReceiver", "KintoCore", "Wire", .product(name: "Crypto", package: "swift-crypto"),
+                "HookReceiver", "KintoCore", "TestSupport", "Wire",
+                .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: settings),
         .testTarget(

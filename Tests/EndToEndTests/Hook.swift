@@ -49,4 +49,11 @@ struct Hook {
     func deliveries() async throws -> [[String: Any]] {
         try await server.json("deliveries", "hello", "--json") as? [[String: Any]] ?? []
     }
+
+    /// Waits until a delivery has a verdict; refused ones are noted beside the answer.
+    func until(_ verdict: String) async throws {
+        try await server.until {
+            try await deliveries().contains { ($0["verdict"] as? String)?.contains(verdict) == true }
+        }
+    }
 }

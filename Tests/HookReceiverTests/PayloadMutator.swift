@@ -1,33 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import TestSupport
 
 /// JSON as a sender who means harm may write it: parts left out, twice, of another type, in another order, too deep, too
 /// long, and not JSON at all.
 struct PayloadMutator {
-    /// SplitMix64, so that a seed says which inputs there were.
-    struct Random: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-            return z ^ (z >> 31)
-        }
-    }
-
     private indirect enum Node {
         case object([(String, Node)])
         case array([Node])
         case raw(String)
     }
 
-    var random: Random
+    var random: SplitMix
     private let seeds: [Node]
 
     init(_ bodies: [[UInt8]], seed: UInt64) throws {
-        random = Random(state: seed)
+        random = SplitMix(state: seed)
         seeds = try bodies.map {
             PayloadMutator.node(try JSONSerialization.jsonObject(with: Data($0), options: .fragmentsAllowed))
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import KintoCore
+import TestSupport
 import Testing
 import Wire
 
@@ -55,7 +56,7 @@ struct WebhookFuzzTests {
 
     /// The provider's headers with some of them gone, twice, or of other values.
     private func changed(
-        _ delivery: IncomingDelivery, _ payload: PayloadIndex.Payload, _ random: inout PayloadMutator.Random
+        _ delivery: IncomingDelivery, _ payload: PayloadIndex.Payload, _ random: inout SplitMix
     ) -> [(String, String)] {
         var headers = index.headers(
             payload.provider, event: payload.eventHeader.values.first ?? "", body: payload.body,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import TestSupport
 import Testing
 
 @testable import KintoCore
@@ -99,16 +100,5 @@ struct ManifestTests {
     @Test(arguments: ["", "-a", "a-", "A", "a/b", "..", "a.b", "é", String(repeating: "a", count: 10_240)])
     func badServiceNamesAreRefused(name: String) {
         #expect(throws: Failure.self) { try ServiceName(name) }
-    }
-}
-
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

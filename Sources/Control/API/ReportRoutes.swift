@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Foundation
+internal import HookReceiver
 internal import Hummingbird
 internal import KintoCore
 internal import Wire
@@ -74,6 +75,11 @@ struct ReportRoutes: Sendable {
         switch kind {
         case .status where name == nil: throw refuse("a status is reported for one service: name it")
         case .status where secret.isEmpty: throw refuse("a status needs a token of the forge's API")
+        case .webhook
+        where secret.hasPrefix("whsec_")
+            && StandardWebhook.signature(
+                identifier: "", time: "", [], secret: secret) == nil:
+            throw refuse("a secret that begins with whsec_ goes on in base64")
         case .webhook where url.isEmpty, .slack where url.isEmpty: throw refuse("name the url")
         default: break
         }

@@ -87,7 +87,9 @@ struct LogFollower: Sendable {
     }
 }
 
-/// The task that reads. It may be cancelled from any thread, as long as it is there.
+/// The task that reads.
+// Proof: UnsafeCurrentTask.cancel may be called from any task while the one it refers to is there, and `read` waits for the one that
+// calls it before it returns.
 private struct Reader: @unchecked Sendable {
     let task: UnsafeCurrentTask?
 

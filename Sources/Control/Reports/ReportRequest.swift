@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Crypto
 internal import Foundation
 internal import HTTPClient
+internal import HookReceiver
 internal import KintoCore
 internal import Wire
 
@@ -69,14 +69,11 @@ struct ReportRequest {
         var headers = [
             "Content-Type: application/json", "webhook-id: \(identifier)", "webhook-timestamp: \(time)",
         ]
-        if !report.target.secret.isEmpty {
-            let secret = report.target.secret
-            let key =
-                secret.hasPrefix("whsec_")
-                ? Data(base64Encoded: String(secret.dropFirst("whsec_".count))) ?? Data() : Data(secret.utf8)
-            let code = HMAC<SHA256>.authenticationCode(
-                for: Data("\(identifier).\(time).".utf8) + bytes, using: SymmetricKey(data: key))
-            headers.append("webhook-signature: v1,\(Data(code).base64EncodedString())")
+        if !report.target.secret.isEmpty,
+            let signature = StandardWebhook.signature(
+                identifier: identifier, time: time, Array(bytes), secret: report.target.secret)
+        {
+            headers.append("webhook-signature: \(signature)")
         }
         return HTTPClient.Request(
             "POST", url: report.target.url, headers: headers, body: Array(bytes), timeout: Self.timeout)

@@ -4,9 +4,9 @@ internal import KintoCore
 internal import Logging
 internal import Wire
 
-/// Tells forges and people what becomes of releases, beside the deploys and never in their way. A target that is slow or away
-/// delays nobody but itself, and is told what is true when it is back.
-struct Reporter: Sendable {
+/// Tells forges and people what becomes of releases, beside the deploys and never in their way. Each target has a task of its own:
+/// one that is slow or away delays nobody but itself, and is told what is true when it is back.
+actor Reporter {
     /// Pauses between tries, from the first to the longest.
     private static let pauses: [Duration] = [
         .seconds(2), .seconds(10), .seconds(60), .seconds(300), .seconds(1800),
@@ -14,9 +14,18 @@ struct Reporter: Sendable {
     /// So many tries, about three days of them; then it is given up and stands in `kinto report list`.
     private static let tries = 150
 
-    let store: Store
-    let publicURL: String?
-    let logger: Logger
+    private let store: Store
+    private let publicURL: String?
+    private let logger: Logger
+    /// The targets that are being told, and whether there is more for them meanwhile.
+    private var told: [Int64: Bool] = [:]
+    private var again: Task<Void, any Error>?
+
+    init(store: Store, publicURL: String?, logger: Logger) {
+        self.store = store
+        self.publicURL = publicURL
+        self.logger = logger
+    }
 
     /// Until it is cancelled.
     func run() async {
@@ -24,19 +33,16 @@ struct Reporter: Sendable {
             await withTaskGroup(of: Void.self) { group in
                 // What changed, and what is to be tried again.
                 let (due, tell) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
-                group.addTask {
+                group.addTask { [store] in
                     for await _ in store.changesOfReleases() { tell.yield() }
                     tell.finish()
                 }
-                var again: Task<Void, any Error>?
                 for await _ in due {
-                    await tellAll()
-                    again?.cancel()
-                    guard let next = try? await store.nextReport() else { continue }
-                    let left = max(0, next.milliseconds - Timestamp.now.milliseconds)
-                    again = Task {
-                        try await Task.sleep(for: .milliseconds(left + 5))
-                        tell.yield()
+                    for one in (try? await store.reportTargets()) ?? [] where begins(one.target.id) {
+                        group.addTask {
+                            repeat { await self.tell(one.target) } while await self.goesOn(one.target.id)
+                            await self.wake { tell.yield() }
+                        }
                     }
                 }
                 again?.cancel()
@@ -47,10 +53,30 @@ struct Reporter: Sendable {
         }
     }
 
-    private func tellAll() async {
-        let targets = (try? await store.reportTargets()) ?? []
-        await withTaskGroup(of: Void.self) { group in
-            for one in targets { group.addTask { await tell(one.target) } }
+    /// - Returns: whether a task has to be made for the target; else the one that it has goes on.
+    private func begins(_ id: Int64) -> Bool {
+        defer { told[id] = told[id] != nil }
+        return told[id] == nil
+    }
+
+    private func goesOn(_ id: Int64) -> Bool {
+        if told[id] == true, !Task.isCancelled {
+            told[id] = false
+            return true
+        }
+        told[id] = nil
+        return false
+    }
+
+    /// What failed is tried again at its time; the earliest of all is enough to wait for.
+    private func wake(_ wake: @escaping @Sendable () -> Void) async {
+        let next = try? await store.nextReport()
+        again?.cancel()
+        guard let next, !Task.isCancelled else { return }
+        let left = max(0, next.milliseconds - Timestamp.now.milliseconds)
+        again = Task {
+            try await Task.sleep(for: .milliseconds(left + 5))
+            wake()
         }
     }
 
@@ -73,13 +99,14 @@ struct Reporter: Sendable {
                 return true
             }
             do {
-                let answer = try await HTTPClient.send(request)
-                if (200..<300).contains(answer.status) {
+                // What is answered beside the status is not kept, however much it is.
+                let status = try await HTTPClient.stream(request) { _ in }
+                if (200..<300).contains(status) {
                     try await store.reported(report)
                     return true
                 }
                 // One that is refused does not keep the others back.
-                try await failed(report, "answered \(answer.status)")
+                try await failed(report, "answered \(status)")
                 return true
             } catch let error as HTTPClient.TransportError {
                 try await failed(report, error.description)

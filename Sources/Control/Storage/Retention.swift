@@ -60,7 +60,7 @@ actor Retention {
     func soon() {
         guard waiting == nil else { return }
         waiting = Task { [rested] in
-            try? await Task.sleep(until: rested, clock: .continuous)
+            guard (try? await Task.sleep(until: rested, clock: .continuous)) != nil else { return }
             await self.now()
         }
     }
@@ -80,6 +80,8 @@ actor Retention {
 
     private func start() {
         runs += 1
+        // Any run is the one that it waits for.
+        waiting?.cancel()
         waiting = nil
         current = Task {
             let began = ContinuousClock.now

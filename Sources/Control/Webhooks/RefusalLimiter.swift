@@ -8,7 +8,7 @@ final class RefusalLimiter: Sendable {
     static let burst = 60.0
     /// Seconds, as a limited source is told.
     static let retryAfter = 10
-    /// Sources that are remembered; when there are more, the one that was quiet for longest is forgotten.
+    /// Sources that are remembered; when there are more, those that were quiet are forgotten, and if that is not enough all.
     static let sources = 4096
 
     private struct Bucket {

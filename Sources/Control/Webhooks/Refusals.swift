@@ -10,6 +10,8 @@ actor Refusals {
     /// So many at once, and one more each `interval`.
     static let burst = 20.0
     static let interval = Duration.seconds(10)
+    /// Longer bodies are not compared with other secrets: each comparison reads all of it.
+    static let examined = 256 << 10
 
     private struct Allowance {
         var left = Refusals.burst
@@ -26,18 +28,28 @@ actor Refusals {
         self.logger = logger
     }
 
+    /// Returns before anything is looked for or written: how long an answer takes must not tell what is configured.
     /// - Parameters:
     ///   - name: as the sender wrote it; `service`: nil when there is none of that name.
     ///   - reason: nil: the signature was missing or wrong.
     func note(
         _ delivery: IncomingDelivery, _ name: String, _ service: RegisteredService?, status: Int,
         _ reason: String?
-    ) async {
+    ) {
         // Names that nobody has share one allowance.
         guard let skipped = allow(service?.name.description ?? "") else { return }
+        Task { await keep(delivery, name, service, status: status, reason, skipped: skipped) }
+    }
+
+    private func keep(
+        _ delivery: IncomingDelivery, _ name: String, _ service: RegisteredService?, status: Int,
+        _ reason: String?, skipped: Int
+    ) async {
         var cause: String
         if let reason {
             cause = reason
+        } else if delivery.body.count > Self.examined {
+            cause = "no signature that fits; the body is too long to look for the cause"
         } else {
             let others = service == nil ? [] : (try? await store.services()) ?? []
             cause = RefusalCause.explain(delivery, service, others: others)

@@ -65,12 +65,13 @@ struct WebhookDoor: Sendable {
         }
         var delivery = Delivery(
             identifier: event.identifier ?? Actions.random(), service: service.name.description,
-            provider: service.provider, event: event.name, reference: "", verdict: "", release: nil,
-            status: 200,
-            at: .now)
+            provider: service.provider, event: RefChange.shown(event.name), reference: "", verdict: "",
+            release: nil, status: 200, at: .now)
         if !event.changes.isEmpty {
+            // Of a push of thousands of references the record need not hold all.
             delivery.changes = String(
-                decoding: (try? JSONEncoder().encode(event.changes)) ?? Data(), as: UTF8.self)
+                decoding: (try? JSONEncoder().encode(Array(event.changes.prefix(100)))) ?? Data(),
+                as: UTF8.self)
         }
         return try await decide(event, service, delivery, began: began)
     }

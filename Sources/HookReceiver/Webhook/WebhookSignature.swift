@@ -108,16 +108,10 @@ public enum WebhookSignature {
             let signatures = delivery.only("webhook-signature"), time.utf8.count <= 12,
             let seconds = Int(time), abs(now.milliseconds / 1000 - Int64(seconds)) <= window
         else { return false }
-        var secretKey = key(secret)
-        if isSigningToken(secret) {
-            guard let bytes = Data(base64Encoded: String(secret.dropFirst("whsec_".count))), !bytes.isEmpty
-            else { return false }
-            secretKey = SymmetricKey(data: bytes)
-        }
-        var code = HMAC<SHA256>(key: secretKey)
-        code.update(data: Array("\(identifier).\(time).".utf8))
-        code.update(data: delivery.body)
-        let wanted = code.finalize()
+        guard
+            let wanted = StandardWebhook.code(
+                identifier: identifier, time: time, delivery.body, secret: secret)
+        else { return false }
         return signatures.split(separator: " ").prefix(16).reduce(false) { found, signature in
             guard signature.hasPrefix("v1,"),
                 let given = Data(base64Encoded: String(signature.dropFirst("v1,".count)))

@@ -4,7 +4,7 @@ internal import Glibc
 /// A queue between threads that may block: `push` waits while it is full, `pop` while it is empty. Never to
 /// be used from the cooperative pool unless `capacity` is without bound, and `pop` never there.
 final class BlockingQueue<Element: Sendable>: @unchecked Sendable {
-    // Unchecked: the two pthread objects need a fixed address, and `elements` and `isClosed` are only touched
+    // Proof: the two pthread objects need a fixed address, and `elements` and `isClosed` are only touched
     // with `mutex` held.
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let changed: UnsafeMutablePointer<pthread_cond_t>
