@@ -31,6 +31,9 @@ struct Actions: Sendable {
     /// Decides on webhook deliveries.
     var webhooks: WebhookDoor { WebhookDoor(actions: self, refusals: refusals) }
 
+    /// What hooks left while there was no server. It came before whatever asks now, and is taken up before it.
+    var spool: SpoolIntake { SpoolIntake(self, logger: logger) }
+
     func require(_ target: Target) async throws {
         guard try await store.environment(target) != nil else {
             throw Failure(

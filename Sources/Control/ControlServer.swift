@@ -113,7 +113,7 @@ public enum ControlServer {
         let recovery = Recovery(home: home, store: store, actions: actions, ports: ports, logger: logger)
         let rest = try await recovery.takeOver()
         await retention.soon()
-        let intake = SpoolIntake(actions, logger: logger)
+        let intake = actions.spool
         let reporter = Reporter(store: store, publicURL: options.publicURL, logger: logger)
         let missed = options.lookEvery.map { every in
             MissedPushes(actions, every: every, logger: logger) { try await remotes.tip($0, branch: $1) }

@@ -52,6 +52,7 @@ struct HookRoutes: Sendable {
         }
         do {
             let release: Release
+            await actions.spool.take()
             switch try await actions.accept(push, update, target, environment) {
             case .release(let accepted, _): release = accepted
             case .duplicate(let earlier):

@@ -129,6 +129,7 @@ struct WebhookDoor: Sendable {
             new.deduplication = event.identifier.map { "webhook \(service.name) \($0)" }
             new.delivery = delivery
             new.tip = change.commit
+            await actions.spool.take()
             switch try await actions.take(new) {
             case .release(let release, let position):
                 return .queued(release, position: position, delivery: delivery.identifier)
