@@ -16,8 +16,9 @@ extension Actions {
         do {
             swapped = try await rollout.gate.with(target) {
                 let previous = try await store.live(target).flatMap(RolloutPlan.Previous.init)
-                let before = try? await routes.counters().first { $0.upstream == previous?.upstream }
+                async let counters = try? await routes.counters()
                 let release = try await store.acceptWarm(new, from: earlier)
+                let before = await counters?.first { $0.upstream == previous?.upstream }
                 do { try await routes.set(Deployment.route(release, to: release.instances)) } catch {
                     try await giveBack(release, to: earlier, error)
                     throw error

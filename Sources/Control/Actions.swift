@@ -47,22 +47,10 @@ struct Actions: Sendable {
     func rollback(_ target: Target, to number: Int?, currentConfig: Bool) async throws -> (Release, [String])
     {
         try await require(target)
-        // The newest say it nearly always.
-        var history = try await store.releases(target, limit: 20)
-        if history.count == 20, number != nil || history.count(where: \.isProven) < 2 {
-            history = try await store.releases(target, limit: 10_000)
-        }
-        let proven = history.filter(\.isProven)
-        guard proven.count >= 2 else {
-            throw Failure(
-                code: "not-rollbackable",
-                "\(target) has \(proven.count == 1 ? "only one deployed release" : "no deployed release"): there is nothing to go back to"
-            )
-        }
-        let live = history.first { $0.live }
+        let live = try await store.live(target)
         let chosen: Release
         if let number {
-            guard let found = history.first(where: { $0.number == number }) else {
+            guard let found = try await store.release(target, number) else {
                 throw Failure(code: "unknown-release", "there is no release \(number) of \(target)")
             }
             guard found.isProven else {
@@ -74,8 +62,13 @@ struct Actions: Sendable {
             chosen = found
         } else {
             // The one that was live before what is live now.
-            guard let before = proven.filter({ !$0.live && $0.number < live?.number ?? .max }).first else {
-                throw Failure(code: "not-rollbackable", "there is no earlier deployed release of \(target)")
+            guard let before = try await store.proven(target, before: live?.number ?? .max) else {
+                throw Failure(
+                    code: "not-rollbackable",
+                    live.map {
+                        "release \($0.number) is the first of \(target) that was live: there is nothing to go back to"
+                    }
+                        ?? "\(target) has no deployed release: there is nothing to go back to")
             }
             chosen = before
         }

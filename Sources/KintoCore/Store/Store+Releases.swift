@@ -38,6 +38,22 @@ extension Store {
         }
     }
 
+    /// The newest release with a lower number that was live, and is not.
+    public func proven(_ target: Target, before number: Int) async throws -> Release? {
+        try await read { database in
+            try Row.fetchOne(
+                database,
+                sql: """
+                    SELECT * FROM release WHERE service = ? AND environment = ? AND number < ? AND live = 0
+                    AND (status = 'deployed'
+                        OR status = 'deploying' AND json_extract(body, '$.liveAt') IS NOT NULL)
+                    ORDER BY number DESC LIMIT 1
+                    """,
+                arguments: [target.service.description, target.environment.description, number]
+            ).map(ReleaseBody.release)
+        }
+    }
+
     /// The newest release that was live and whose artifact was built from, or taken for, this key.
     public func built(_ target: Target, key: String) async throws -> Release? {
         try await read { database in
