@@ -143,7 +143,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "ControlTests",
-            dependencies: ["Control", "KintoCore", "Supervisor", "Wire", "TestSupport"],
+            dependencies: ["Control", "HTTPClient", "KintoCore", "Supervisor", "Wire", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "ProxyDriverTests",

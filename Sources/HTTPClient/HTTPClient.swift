@@ -33,6 +33,11 @@ public enum HTTPClient {
     public struct Response: Sendable {
         public var status: Int
         public var body: [UInt8]
+
+        public init(status: Int, body: [UInt8]) {
+            self.status = status
+            self.body = body
+        }
     }
 
     /// Why there is no answer.
@@ -53,12 +58,29 @@ public enum HTTPClient {
         return Response(status: status, body: collected.bytes.withLock { $0 })
     }
 
+    /// For a peer that is not trusted to come to an end: its status counts once it is known, whatever becomes of the body, of
+    /// which the first bytes are kept.
+    /// - Parameter limit: bytes of the body after which the connection is closed.
+    public static func answer(_ request: Request, limit: Int) async throws -> Response {
+        let collected = Collector()
+        let status = try await perform(request, limit: limit) { part in
+            collected.bytes.withLock { $0 += part }
+        }
+        return Response(status: status, body: collected.bytes.withLock { Array($0.prefix(limit)) })
+    }
+
     /// Hands on the body as it arrives; cancelling the task ends the transfer.
     /// - Returns: the status.
     public static func stream(_ request: Request, _ onBytes: @escaping @Sendable ([UInt8]) -> Void)
         async throws -> Int
     {
-        let transfer = Transfer(onBytes)
+        try await perform(request, limit: nil, onBytes)
+    }
+
+    private static func perform(
+        _ request: Request, limit: Int?, _ onBytes: @escaping @Sendable ([UInt8]) -> Void
+    ) async throws -> Int {
+        let transfer = Transfer(limit, onBytes)
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 queue.async { continuation.resume(with: Result { try transfer.perform(request) }) }
@@ -68,8 +90,9 @@ public enum HTTPClient {
         }
     }
 
-    private static let queue = DispatchQueue(label: "kinto.http", attributes: .concurrent)
-    fileprivate static let started: Bool = curl_global_init(Int(CURL_GLOBAL_NOTHING)) == CURLE_OK
+    /// Of threads that wait for peers.
+    static let queue = DispatchQueue(label: "kinto.http", attributes: .concurrent)
+    static let started: Bool = curl_global_init(Int(CURL_GLOBAL_NOTHING)) == CURLE_OK
 }
 
 private final class Collector: Sendable {
@@ -79,8 +102,21 @@ private final class Collector: Sendable {
 private final class Transfer: Sendable {
     let onBytes: @Sendable ([UInt8]) -> Void
     let cancelled = Atomic(false)
+    /// Bytes of the body that are enough; nil: all of it is wanted, and its end.
+    let limit: Int?
+    private let taken = Atomic(0)
 
-    init(_ onBytes: @escaping @Sendable ([UInt8]) -> Void) { self.onBytes = onBytes }
+    init(_ limit: Int?, _ onBytes: @escaping @Sendable ([UInt8]) -> Void) {
+        self.limit = limit
+        self.onBytes = onBytes
+    }
+
+    /// - Returns: whether more is wanted.
+    func take(_ bytes: [UInt8]) -> Bool {
+        onBytes(bytes)
+        guard let limit else { return true }
+        return taken.add(bytes.count, ordering: .relaxed).newValue <= limit
+    }
 
     func perform(_ request: HTTPClient.Request) throws -> Int {
         guard HTTPClient.started, let curl = curl_easy_init() else {
@@ -114,12 +150,12 @@ private final class Transfer: Sendable {
         _ = kinto_curl_set_long(curl, CURLOPT_NOPROGRESS, 0)
         let code = curl_easy_perform(curl)
         if cancelled.load(ordering: .relaxed) { throw CancellationError() }
-        guard code == CURLE_OK else {
+        var status = 0
+        _ = kinto_curl_get_long(curl, CURLINFO_RESPONSE_CODE, &status)
+        guard code == CURLE_OK || limit != nil && status >= 200 else {
             throw HTTPClient.TransportError(
                 code: code.rawValue, description: String(cString: curl_easy_strerror(code)))
         }
-        var status = 0
-        _ = kinto_curl_get_long(curl, CURLINFO_RESPONSE_CODE, &status)
         return status
     }
 }
@@ -129,8 +165,9 @@ private func received(
 ) -> Int {
     guard let data, let context else { return 0 }
     let transfer = Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
-    transfer.onBytes(UnsafeRawBufferPointer(start: data, count: size * count).map { $0 })
-    return size * count
+    // Less than was given ends the transfer.
+    return transfer.take(UnsafeRawBufferPointer(start: data, count: size * count).map { $0 })
+        ? size * count : 0
 }
 
 private func progressed(

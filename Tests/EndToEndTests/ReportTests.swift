@@ -224,7 +224,7 @@ struct ReportTests {
                     "\(server.bin)/kinto", ["report", "add"] + words + ["--home", server.home])
                 #expect(answer.status != 0, "\(words)")
             }
-            #expect(try await server.kinto("report", "add", "mail").status == 2)
+            #expect(try await server.kinto("report", "add", "pigeon").status == 2)
         }
     }
 }

@@ -14,6 +14,22 @@ struct ReportRoutes: Sendable {
         let kind: String
         let url: String?
         let secret: String?
+        let mail: NewMail?
+    }
+
+    private struct NewMail: Decodable {
+        let from: String
+        let to: [String]
+        let user: String?
+        let authorities: String?
+        let plaintext: Bool?
+    }
+
+    private struct MailJSON: Encodable {
+        let from: String
+        let to: [String]
+        let user: String?
+        let plaintext: Bool
     }
 
     private struct TargetJSON: Encodable {
@@ -21,6 +37,8 @@ struct ReportRoutes: Sendable {
         let service: String?
         let kind: ReportTarget.Kind
         let url: String
+        /// Of a mail.
+        let mail: MailJSON?
         /// What went wrong last.
         let problem: String?
         /// Reports that are tried again.
@@ -32,7 +50,10 @@ struct ReportRoutes: Sendable {
             try await store.reportTargets().map {
                 TargetJSON(
                     id: $0.target.id, service: $0.target.service?.description, kind: $0.target.kind,
-                    url: Credentials.redacted($0.target.url), problem: $0.problem, waiting: $0.waiting)
+                    url: Credentials.redacted($0.target.url),
+                    mail: $0.target.mail.map {
+                        MailJSON(from: $0.from, to: $0.to, user: $0.user, plaintext: $0.isPlaintext)
+                    }, problem: $0.problem, waiting: $0.waiting)
             }.json()
         }
         api.post("/reports") { request, _ in
@@ -45,12 +66,62 @@ struct ReportRoutes: Sendable {
         }
     }
 
+    private func refuse(_ text: String) -> Failure { Failure(code: "invalid-request", text) }
+
+    private func service(_ name: String?) async throws -> RegisteredService? {
+        guard let name else { return nil }
+        guard let known = try await store.service(ServiceName(name)) else {
+            throw Failure(code: "unknown-service", "there is no service '\(name)'")
+        }
+        return known
+    }
+
+    private func mail(_ ask: NewTarget, _ url: String, _ secret: String) async throws -> ReportTarget {
+        guard MailServerAddress(url) != nil else {
+            throw refuse("url is smtp://HOST or smtps://HOST, with :PORT where it is not the usual one")
+        }
+        guard let mail = ask.mail, !mail.to.isEmpty else {
+            throw refuse("a mail needs who sends it and who gets it: --from, --to")
+        }
+        guard mail.to.count <= MailSettings.largestRecipientCount else {
+            throw refuse("a mail has at most \(MailSettings.largestRecipientCount) recipients")
+        }
+        for address in [mail.from] + mail.to where !MailSettings.isAddress(address) {
+            throw refuse(
+                "'\(address.prefix(100))' is no address: name@example.com, in ASCII, without a name and brackets"
+            )
+        }
+        func isLine(_ text: String) -> Bool {
+            text.utf8.count <= 4096
+                && !text.unicodeScalars.contains { $0.properties.generalCategory == .control }
+        }
+        guard isLine(secret), isLine(mail.user ?? "") else {
+            throw refuse("user and password are one line each")
+        }
+        guard secret.isEmpty == (mail.user ?? "").isEmpty else {
+            throw refuse("a user goes with a password, and a password with a user: --user, --secret-from")
+        }
+        let authorities = mail.authorities ?? ""
+        guard authorities.isEmpty || authorities.contains("-----BEGIN CERTIFICATE-----"),
+            authorities.utf8.count <= 256 << 10
+        else { throw refuse("the authorities are certificates in PEM, of at most 256 KiB") }
+        guard mail.plaintext != true || authorities.isEmpty && url.lowercased().hasPrefix("smtp://") else {
+            throw refuse("without TLS there are no certificates, and no smtps://")
+        }
+        return ReportTarget(
+            service: try await service(ask.service)?.name, kind: .mail, url: url, secret: secret,
+            mail: MailSettings(
+                from: mail.from, to: mail.to, user: secret.isEmpty ? nil : mail.user,
+                authorities: authorities.isEmpty ? nil : authorities, isPlaintext: mail.plaintext ?? false))
+    }
+
     private func checked(_ ask: NewTarget) async throws -> ReportTarget {
-        func refuse(_ text: String) -> Failure { Failure(code: "invalid-request", text) }
         guard let kind = ReportTarget.Kind(rawValue: ask.kind) else {
-            throw refuse("kind is one of status, webhook and slack")
+            throw refuse("kind is one of status, webhook, slack and mail")
         }
         let (url, secret) = (ask.url ?? "", ask.secret ?? "")
+        if kind == .mail { return try await mail(ask, url, secret) }
+        if ask.mail != nil { throw refuse("from, to and what belongs to them are of a mail only") }
         if !url.isEmpty {
             guard url.utf8.count <= 2048, url.hasPrefix("https://") || url.hasPrefix("http://"),
                 URL(string: url)?.host != nil
@@ -59,19 +130,15 @@ struct ReportRoutes: Sendable {
         guard secret.utf8.count <= 4096, secret.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
             throw refuse("secret is one word of printable ASCII characters")
         }
-        var name: ServiceName?
-        if let service = ask.service {
-            let parsed = try ServiceName(service)
-            guard let known = try await store.service(parsed) else {
-                throw Failure(code: "unknown-service", "there is no service '\(service)'")
-            }
-            if kind == .status, known.source != .remote || known.provider == .generic {
-                throw refuse(
-                    "\(service) has no forge that keeps statuses: its provider is \(known.provider.rawValue), its repository \(known.source.rawValue)"
-                )
-            }
-            name = parsed
+        let known = try await service(ask.service)
+        if kind == .status, let known,
+            known.source != .remote || [.generic, .gogs].contains(known.provider)
+        {
+            throw refuse(
+                "\(known.name) has no forge that keeps statuses: its provider is \(known.provider.rawValue), its repository \(known.source.rawValue)"
+            )
         }
+        let name = known?.name
         switch kind {
         case .status where name == nil: throw refuse("a status is reported for one service: name it")
         case .status where secret.isEmpty: throw refuse("a status needs a token of the forge's API")

@@ -15,8 +15,22 @@ struct ReportRequest {
     /// Of the control server as people reach it, without a slash at its end; nil: reports have no links.
     let publicURL: String?
 
+    /// How it is brought there.
+    enum Form {
+        case http(HTTPClient.Request)
+        case mail(ReleaseMail)
+    }
+
     /// nil: the target has no use for this state.
-    func make(at now: Timestamp = .now) -> HTTPClient.Request? {
+    func make(at now: Timestamp = .now) -> Form? {
+        if report.target.kind == .mail {
+            guard news != nil, let mail = report.target.mail else { return nil }
+            return .mail(ReleaseMail(report: report, mail: mail, link: link, identifier: identifier))
+        }
+        return request(now).map { .http($0) }
+    }
+
+    private func request(_ now: Timestamp) -> HTTPClient.Request? {
         switch report.target.kind {
         case .status:
             guard let commit = report.release.commit else { return nil }
@@ -26,7 +40,15 @@ struct ReportRequest {
             ).request()
         case .slack: return news.flatMap { ReportRequest.post(report.target.url, [], ["text": $0.text]) }
         case .webhook: return news.flatMap { signed($0, now) }
+        case .mail: return nil
         }
+    }
+
+    /// The same when it is sent again, and nobody else's: the time tells servers apart that report to the same place.
+    private var identifier: String {
+        let release = report.release
+        return
+            "kinto-\(report.target.id)-\(release.id)-\(release.status.rawValue)-\(release.createdAt.milliseconds)"
     }
 
     private var link: String? {
@@ -64,8 +86,7 @@ struct ReportRequest {
             type: news.type, timestamp: (release.finishedAt ?? now).rfc3339, text: news.text,
             data: ReleaseJSON(release: release))
         guard let bytes = try? encoder.encode(body) else { return nil }
-        let identifier = "kinto-\(report.target.id)-\(release.id)-\(release.status.rawValue)"
-        let time = "\(now.milliseconds / 1000)"
+        let (identifier, time) = (self.identifier, "\(now.milliseconds / 1000)")
         var headers = [
             "Content-Type: application/json", "webhook-id: \(identifier)", "webhook-timestamp: \(time)",
         ]

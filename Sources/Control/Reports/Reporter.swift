@@ -13,6 +13,8 @@ actor Reporter {
     ]
     /// So many tries, about three days of them; then it is given up and stands in `kinto report list`.
     private static let tries = 150
+    /// Bytes: what is answered beside the status says why at most.
+    private static let answerLimit = 16 << 10
 
     private let store: Store
     private let publicURL: String?
@@ -93,20 +95,16 @@ actor Reporter {
     private func tell(_ report: PendingReport) async -> Bool {
         do {
             guard let service = try await store.service(report.release.target.service),
-                let request = ReportRequest(report: report, service: service, publicURL: publicURL).make()
+                let form = ReportRequest(report: report, service: service, publicURL: publicURL).make()
             else {
                 try await store.reported(report)
                 return true
             }
             do {
-                // What is answered beside the status is not kept, however much it is.
-                let status = try await HTTPClient.stream(request) { _ in }
-                if (200..<300).contains(status) {
-                    try await store.reported(report)
-                    return true
+                switch form {
+                case .http(let request): try await post(request, report, to: service)
+                case .mail(let mail): try await send(mail, report)
                 }
-                // One that is refused does not keep the others back.
-                try await failed(report, "answered \(status)")
                 return true
             } catch let error as HTTPClient.TransportError {
                 try await failed(report, error.description)
@@ -115,16 +113,49 @@ actor Reporter {
         } catch { return false }
     }
 
-    private func failed(_ report: PendingReport, _ problem: String) async throws {
+    private func post(
+        _ request: HTTPClient.Request, _ report: PendingReport, to service: RegisteredService
+    ) async throws {
+        let answer = try await HTTPClient.answer(request, limit: Self.answerLimit)
+        if (200..<300).contains(answer.status)
+            || report.target.kind == .status && StatusReport.isKnown(answer, to: service.provider)
+        {
+            return try await store.reported(report)
+        }
+        // One that is refused does not keep the others back.
+        try await failed(report, "answered \(answer.status)")
+    }
+
+    private func send(_ mail: ReleaseMail, _ report: PendingReport) async throws {
+        var refused: [SMTPClient.Refusal]
+        do {
+            do { refused = try await SMTPClient.send(mail.submission()) } catch let refusal
+                as SMTPClient.Refusal
+                where refusal.isPermanent && refusal.recipient != nil && mail.mail.to.count > 1
+            {
+                refused = try await SMTPClient.send(mail.submission(allowsRefusedRecipients: true))
+            }
+        } catch let refusal as SMTPClient.Refusal {
+            return try await failed(report, refusal.description, forGood: refusal.isPermanent)
+        }
+        let problem = refused.isEmpty ? nil : refused.map(\.description).joined(separator: "; ")
+        if let problem { warn(report, problem) }
+        try await store.reported(report, problem: problem.map { "release \(report.release.upstream): \($0)" })
+    }
+
+    private func warn(_ report: PendingReport, _ what: String) {
+        logger.warning("a report failed", metadata: ["report": "\(report.target.id)", "of": "\(what)"])
+    }
+
+    /// - Parameter forGood: the target said that it will not take it, however often it is asked.
+    private func failed(_ report: PendingReport, _ problem: String, forGood: Bool = false) async throws {
         let what = "release \(report.release.upstream) (\(report.release.status.rawValue)): \(problem)"
-        if report.attempts + 1 >= Self.tries {
+        if forGood || report.attempts + 1 >= Self.tries {
             logger.error(
                 "a report is given up", metadata: ["report": "\(report.target.id)", "of": "\(what)"])
             return try await store.reported(report, problem: "given up: \(what)")
         }
-        if report.attempts == 0 {
-            logger.warning("a report failed", metadata: ["report": "\(report.target.id)", "of": "\(what)"])
-        }
+        if report.attempts == 0 { warn(report, what) }
         let pause = Self.pauses[min(report.attempts, Self.pauses.count - 1)] * Double.random(in: 0.8...1.2)
         let next = Timestamp(milliseconds: Timestamp.now.milliseconds + Int64(pause / .milliseconds(1)))
         try await store.reportFailed(report, what, next: next)

@@ -1,10 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Crypto
 internal import Foundation
 internal import HTTPClient
 internal import KintoCore
 internal import Runner
 
-/// A commit's status, as each forge takes it.
+/// A commit's status, as each forge's documentation says that it takes it:
+/// - GitHub: docs.github.com/rest/commits/statuses (a description of more than 140 characters is refused with 422)
+/// - GitLab: docs.gitlab.com/api/commits, "Set the pipeline status of a commit", and its `Ci::CreateCommitStatusService`
+/// - Gitea and Forgejo: `POST /repos/{owner}/{repo}/statuses/{sha}` of their /api/swagger, states of `modules/commitstatus`
+/// - Bitbucket: developer.atlassian.com/cloud/bitbucket/rest/api-group-commit-statuses (a key of more than 40 characters is
+///   refused with 400; so is a link whose host is one word)
+/// - Bitbucket Server: developer.atlassian.com/server/bitbucket/rest, build-status: state, key and url are needed, the url has
+///   at most 450 characters and the rest 255, and states are SUCCESSFUL, FAILED and INPROGRESS only
+///
+/// Gogs has no statuses.
 struct StatusReport {
     let release: Release
     let commit: CommitID
@@ -26,7 +36,7 @@ struct StatusReport {
         }
     }
 
-    /// One short line.
+    /// One short line: GitHub's limit is the lowest.
     private var text: String {
         let words: String
         switch release.status {
@@ -39,7 +49,26 @@ struct StatusReport {
             words =
                 "release \(release.number) was superseded\(release.supersededBy.map { " by \($0)" } ?? "")"
         }
-        return String(words.prefix(140))
+        return StatusReport.line(words, limit: 140)
+    }
+
+    /// Without control characters, cut to so many units of UTF-16: what counts least counts these.
+    private static func line(_ text: String, limit: Int) -> String {
+        var out = String.UnicodeScalarView()
+        var left = limit
+        for scalar in text.unicodeScalars {
+            left -= UTF16.width(scalar)
+            if left < 0 { break }
+            out.append(scalar.properties.generalCategory == .control ? " " : scalar)
+        }
+        return String(out)
+    }
+
+    /// Whether the refusal of a status says that the forge has that state already, as when it is sent again: GitLab lets none
+    /// be set twice ("Cannot transition status via :run from :running").
+    static func isKnown(_ answer: HTTPClient.Response, to provider: Provider) -> Bool {
+        provider == .gitlab && answer.status == 400
+            && String(decoding: answer.body, as: UTF8.self).contains("Cannot transition status")
     }
 
     private var context: String {
@@ -56,8 +85,11 @@ struct StatusReport {
         if path.last?.hasSuffix(".git") == true, let last = path.popLast() {
             path.append(String(last.dropLast(4)))
         }
-        let project = path.map(StatusReport.escaped).joined(separator: "/")
-        let host = address.host
+        // Owner and repository: what is before them is where the forge lives.
+        let project = path.suffix(2).map(StatusReport.escaped).joined(separator: "/")
+        let host =
+            (address.host.contains(":") ? "[\(address.host)]" : address.host)
+            + (address.transport == .https ? address.port.map { ":\($0)" } ?? "" : "")
         switch service.provider {
         case .github:
             let base =
@@ -69,8 +101,8 @@ struct StatusReport {
                     "state": word(
                         pending: "pending", success: "success", failure: "failure", stopped: "error"),
                     "context": context, "description": text, "target_url": link,
-                ])
-        case .gitea, .forgejo, .gogs:
+                ], "Accept: application/vnd.github+json", "X-GitHub-Api-Version: 2022-11-28")
+        case .gitea, .forgejo:
             let base = api.isEmpty ? "https://\(host)/api/v1" : api
             return post(
                 "\(base)/repos/\(project)/statuses/\(commit)", "Authorization: token \(token)",
@@ -86,30 +118,52 @@ struct StatusReport {
                 "\(base)/projects/\(name)/statuses/\(commit)", "PRIVATE-TOKEN: \(token)",
                 [
                     "state": word(
-                        pending: "running", success: "success", failure: "failed", stopped: "canceled"),
-                    "name": context, "description": text, "target_url": link, "ref": release.branch,
+                        pending: release.status == .queued ? "pending" : "running", success: "success",
+                        failure: "failed", stopped: "canceled"),
+                    "name": context, "description": text,
+                    "target_url": link.flatMap { $0.count <= 255 ? $0 : nil },
+                    "ref": release.branch.isEmpty ? nil : release.branch,
                 ])
         case .bitbucket:
             let base = api.isEmpty ? "https://api.bitbucket.org/2.0" : api
+            let page = "https://bitbucket.org/\(project)/commits/\(commit)"
+            let isTaken = link.flatMap { URL(string: $0)?.host }?.contains(".") == true
             return post(
                 "\(base)/repositories/\(project)/commit/\(commit)/statuses/build",
                 "Authorization: Bearer \(token)",
-                bitbucket)
+                bitbucket(stopped: "STOPPED", key: shortKey, page: isTaken ? link ?? page : page))
         case .bitbucketServer:
             let base = api.isEmpty ? "https://\(host)" : api
+            // `scm/PROJECT/REPOSITORY` over https, without scm over ssh.
+            let names = path.suffix(2).map(StatusReport.escaped)
+            let page =
+                names.count == 2
+                ? "\(base)/projects/\(names[0])/repos/\(names[1])/commits/\(commit)" : "\(base)/"
             return post(
-                "\(base)/rest/build-status/1.0/commits/\(commit)", "Authorization: Bearer \(token)", bitbucket
-            )
-        case .generic: return nil
+                "\(base)/rest/build-status/1.0/commits/\(commit)", "Authorization: Bearer \(token)",
+                bitbucket(
+                    stopped: "FAILED", key: context, page: link.flatMap { $0.count <= 450 ? $0 : nil } ?? page
+                ))
+        case .gogs, .generic: return nil
         }
     }
 
-    private var bitbucket: [String: String?] {
+    /// - Parameter page: both need one.
+    private func bitbucket(stopped: String, key: String, page: String) -> [String: String?] {
         [
             "state": word(
-                pending: "INPROGRESS", success: "SUCCESSFUL", failure: "FAILED", stopped: "STOPPED"),
-            "key": context, "name": context, "description": text, "url": link ?? "http://localhost/",
+                pending: "INPROGRESS", success: "SUCCESSFUL", failure: "FAILED", stopped: stopped),
+            "key": key, "name": context, "description": text, "url": page,
         ]
+    }
+
+    /// Of at most 40 characters, and still the same for this service and environment only.
+    private var shortKey: String {
+        if context.utf8.count <= 40 { return context }
+        let digest = SHA256.hash(data: Data(context.utf8)).prefix(6).map {
+            String($0 >> 4, radix: 16) + String($0 & 15, radix: 16)
+        }
+        return "\(context.prefix(27))-\(digest.joined())"
     }
 
     private func word(pending: String, success: String, failure: String, stopped: String) -> String {
@@ -121,10 +175,10 @@ struct StatusReport {
         }
     }
 
-    private func post(_ url: String, _ authorization: String, _ fields: [String: String?]) -> HTTPClient
-        .Request?
-    {
-        ReportRequest.post(url, [authorization], fields.compactMapValues { $0 })
+    private func post(
+        _ url: String, _ authorization: String, _ fields: [String: String?], _ headers: String...
+    ) -> HTTPClient.Request? {
+        ReportRequest.post(url, [authorization] + headers, fields.compactMapValues { $0 })
     }
 
     private static func escaped(_ text: String) -> String {

@@ -100,6 +100,9 @@ enum Schema {
                     CREATE INDEX delivery_at ON delivery(at);
                     """)
         }
+        migrator.registerMigration("5-mail") { database in
+            try database.execute(sql: "ALTER TABLE reportTarget ADD COLUMN mail TEXT")
+        }
         return migrator
     }()
 }

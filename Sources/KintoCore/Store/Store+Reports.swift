@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Foundation
 internal import GRDB
 public import Wire
 
@@ -8,13 +9,14 @@ extension Store {
     /// Releases that are accepted from now on are reported.
     /// - Returns: the target's number.
     public func add(_ target: ReportTarget) async throws -> Int64 {
-        try await write { database in
+        let mail = try target.mail.map { String(decoding: try JSONEncoder().encode($0), as: UTF8.self) }
+        return try await write { database in
             try database.execute(
                 sql: """
-                    INSERT INTO reportTarget (service, kind, url, secret, since)
-                    VALUES (?, ?, ?, ?, (SELECT coalesce(max(id), 0) FROM release))
+                    INSERT INTO reportTarget (service, kind, url, secret, mail, since)
+                    VALUES (?, ?, ?, ?, ?, (SELECT coalesce(max(id), 0) FROM release))
                     """,
-                arguments: [target.service?.description, target.kind.rawValue, target.url, ""])
+                arguments: [target.service?.description, target.kind.rawValue, target.url, "", mail])
             let id = database.lastInsertedRowID
             try database.execute(
                 sql: "UPDATE reportTarget SET secret = ? WHERE id = ?",
@@ -144,5 +146,8 @@ private func reportTarget(_ row: Row) throws -> ReportTarget {
     return ReportTarget(
         id: id, service: try (row["service"] as String?).map { try ServiceName($0) },
         kind: ReportTarget.Kind(rawValue: row["kind"]) ?? .webhook, url: row["url"],
-        secret: try SecretBox.required().open(row["secret"], for: Store.place(ofReport: id)))
+        secret: try SecretBox.required().open(row["secret"], for: Store.place(ofReport: id)),
+        mail: try (row["mail"] as String?).map {
+            try JSONDecoder().decode(MailSettings.self, from: Data($0.utf8))
+        })
 }
