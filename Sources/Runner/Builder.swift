@@ -127,9 +127,12 @@ struct Builder: Sendable {
         let verdict = JobVerdict(
             name: command.name, command: command.text, timeout: command.timeout, silence: command.silence,
             bounds: command.confinement)
-        if let failure = verdict.failure(state, log: home.releaseLog(release.target, release.number)) {
-            throw Builder.diskFull(failure, in: command.directory).at(command.stage)
-        }
+        guard let failure = verdict.failure(state) else { return }
+        let diagnosis = Diagnosis(
+            .command(log: home.releaseLog(release.target, release.number)), release.target,
+            release: release.number, command: command.text, directory: command.directory,
+            environment: command.environment, ending: state.ending)
+        throw Builder.diskFull(diagnosis.explain(failure), in: command.directory).at(command.stage)
     }
 
     /// A command that fails on a full disk fails in its own words; this is the cause.
