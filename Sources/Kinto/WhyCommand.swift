@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ArgumentParser
+internal import KintoCore
 
 struct Why: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -55,6 +56,8 @@ enum WhyView {
         )
         if let cause = why["cause"] as? [String: Any] {
             Output.line("  Cause: \(safe(cause["message"])) (\(safe(cause["code"])))")
+        } else if code.hasSuffix("-exit") || code == "exited" {
+            Output.line("  \(Failure.unknownCause)")
         }
         for line in why["evidence"] as? [String] ?? [] { Output.line("  | \(Output.safe(line))") }
         for (index, hint) in (why["hints"] as? [[String: Any]] ?? []).enumerated() {

@@ -81,8 +81,9 @@ public struct Diagnosis: Sendable {
             }
         } else if let trace = reading.trace {
             result.cause = .init(
-                code: "uncaught-error", "\(trace.language) ended at \(own(trace.place)): \(trace.headline)")
+                code: "uncaught-error", "an error was thrown at \(own(trace.place)): \(trace.headline)")
             result.evidence += [trace.headline, "at \(own(trace.place))"]
+            if let reason = trace.reason { result.evidence.append("caused by \(reason)") }
         } else if let signal = ExitMeaning.of(ending) {
             result.cause = .init(code: signal.code, signal.words)
             result.evidence += reading.lines(of: self)
@@ -130,7 +131,7 @@ public struct Diagnosis: Sendable {
                 return (rule, best.values, lines(of: diagnosis))
             }
             let shown = section.lines(around: best.offset, before: 0, after: rule.after)
-            return (rule, best.values, [shown.line] + shown.after.filter { !$0.isEmpty })
+            return (rule, best.values, [shown.line] + shown.after.filter { !$0.allSatisfy(\.isWhitespace) })
         }
 
         /// What looks most like the cause when nothing is known, and how the output ends.
@@ -144,7 +145,7 @@ public struct Diagnosis: Sendable {
             if out.isEmpty { return end }
             let rest = end.filter { !out.contains($0) }
             if !rest.isEmpty, let last = out.last, !scan.tail.suffix(5).contains(last) { out.append("…") }
-            return out + rest
+            return (out + rest).filter { !$0.allSatisfy(\.isWhitespace) }
         }
     }
 

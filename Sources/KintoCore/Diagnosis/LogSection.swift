@@ -27,6 +27,7 @@ struct LogSection {
     /// `2026-01-02T03:04:05.678Z `
     private static let time = 25
     private static let indentation = Array("       ".utf8)
+    private static let trouble = Array(" !     ".utf8)
     private static let step = Array("-----> ".utf8)
 
     /// nil: there is no such log.
@@ -83,7 +84,10 @@ struct LogSection {
         // The state of an unfinished line.
         if stored.last == UInt8(ascii: "\r") { return .other }
         let text = stored.dropFirst(LogSection.time)
-        if kind == .console { return .output(text) }
+        if kind == .console {
+            // The supervisor's own words.
+            return text.starts(with: LogSection.trouble) ? .other : .output(text)
+        }
         if text.starts(with: LogSection.indentation) {
             return .output(text.dropFirst(LogSection.indentation.count))
         }

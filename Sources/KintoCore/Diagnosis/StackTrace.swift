@@ -22,6 +22,8 @@ struct StackTrace {
     let headline: String
     /// `app.py:12`
     let place: String
+    /// The first error of a chain, of which this one is a consequence.
+    let reason: String?
 
     static let styles: [Style] = [
         Style(
@@ -98,8 +100,21 @@ struct StackTrace {
         else { return nil }
         let ending = style.language == "Go" ? ".go" : style.language == "Java" ? ".java" : ""
         return (
-            end, StackTrace(language: style.language, headline: headline, place: "\(path)\(ending):\(number)")
+            end,
+            StackTrace(
+                language: style.language, headline: headline, place: "\(path)\(ending):\(number)",
+                reason: reason(lines, texts, before: end))
         )
+    }
+
+    private static let chained = LogPattern("^The above exception was the direct cause of")
+    private static let causedBy = LogPattern("^Caused by: {text}")
+
+    private static func reason(_ lines: [String], _ texts: [LogLineText], before end: Int) -> String? {
+        if let chain = texts[..<end].firstIndex(where: { chained.match($0) != nil }) {
+            return lines[..<chain].last { !$0.isEmpty && $0.first != " " }
+        }
+        return texts[..<end].reversed().lazy.compactMap { causedBy.match($0)?["text"] }.first
     }
 
     private static func isPart(_ part: String, of line: String, _ style: Style) -> Bool {

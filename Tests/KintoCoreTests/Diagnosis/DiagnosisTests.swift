@@ -122,4 +122,29 @@ struct DiagnosisTests {
         #expect(failure.cause != nil)
         #expect(failure.evidence.allSatisfy { $0.utf8.count < 500 })
     }
+
+    @Test func theFirstErrorOfAChainIsShown() async throws {
+        let failure = try await DiagnosisTests.explain(
+            """
+            Traceback (most recent call last):
+              File "app.py", line 5, in load
+                return json.load(open('settings.json'))
+            FileNotFoundError: [Errno 2] No such file or directory: 'settings.json'
+
+            The above exception was the direct cause of the following exception:
+
+            Traceback (most recent call last):
+              File "app.py", line 8, in <module>
+                load()
+            SettingsError: settings could not be loaded
+             !     exited with code 1 after 85 ms; starting again in 100 ms
+            """, isBuild: false)
+        #expect(
+            failure.cause?.message
+                == "an error was thrown at app.py:8: SettingsError: settings could not be loaded")
+        #expect(
+            failure.evidence.contains { $0.hasPrefix("caused by FileNotFoundError: ") }, "\(failure.evidence)"
+        )
+        #expect(!failure.told.joined().contains("starting again"))
+    }
 }

@@ -75,6 +75,14 @@ extension Rule {
                 )
             ]),
         Rule(
+            code: "perl-module-missing", when: ["Can't locate {path}.pm in @INC"],
+            says: "Perl finds no module {path}.pm",
+            [.init("install its Debian package (lib…-perl), or with cpanm as part of the build")]),
+        Rule(
+            code: "node-rejection", when: ["The promise rejected with the reason {text}"],
+            says: "a promise was rejected and nobody looked: {text}",
+            [.init("reject with an Error, which has its place, and await or catch it")]),
+        Rule(
             code: "ruby-syntax",
             when: [
                 "{path}:{number}: syntax error", "{path}:{number}: syntax errors found", "^SyntaxError (",

@@ -100,12 +100,13 @@ extension Rule {
             when: [
                 "ECONNREFUSED {word}", "ConnectionRefusedError: {text}", "connect: connection refused",
                 "Connection refused",
-                "could not connect to server", "Can't connect to MySQL server on '{word}'",
+                "could not connect to server", "Failed to connect to {word} port",
+                "Can't connect to MySQL server on '{word}'",
                 "Can't connect to local MySQL server",
                 "ECONNREFUSED", "ServerSelectionTimeoutError", "MongoNetworkError",
                 "Error connecting to Redis", "SQLSTATE[HY000] [2002]",
             ],
-            says: "a server that it needs (a database, a cache) does not accept connections",
+            says: "a server that it needs does not accept connections",
             [
                 .init("see whether it runs and listens, and check its address", "kinto config {SERVICE} list")
             ]),
