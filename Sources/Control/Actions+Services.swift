@@ -149,6 +149,8 @@ extension Actions {
             let name, environment, branch, repository, url: String
             let live: ReleaseJSON?
             let releases: [ReleaseJSON]
+            /// The newest release that is over, if it failed.
+            let failed: WhyJSON?
             let queued: Int
             /// What a newer trigger does to those before it.
             let queue: QueuePolicy
@@ -197,6 +199,9 @@ extension Actions {
                         url: deployment.url(target, live?.manifest ?? Manifest(start: "-")),
                         live: live.map { ReleaseJSON(release: $0) },
                         releases: open.map { ReleaseJSON(release: $0) },
+                        failed: try await store.releases(target, limit: open.count + 1).first(
+                            where: \.status.isFinal
+                        ).flatMap { $0.status == .failed ? WhyJSON($0) : nil },
                         queued: open.count { $0.status == .queued }, queue: service.queue,
                         missed: service.missed,
                         suspended: environment.suspended,

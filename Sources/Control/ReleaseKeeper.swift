@@ -123,6 +123,7 @@ actor ReleaseKeeper {
                 "it took \(seen.requests) requests: \(seen.failed) failed, \(seen.errors) were answered with 500 or above, \(seen.delayed) waited",
                 at: 0)
         }
+        failure.evidence += SettingsChange.line(from: earlier, to: release).map { [$0] } ?? []
         failure.message += "; release \(earlier.number) is back"
         return failure
     }
@@ -131,7 +132,7 @@ actor ReleaseKeeper {
         let log = ReleaseLog(path: home.releaseLog(release.target, release.number))
         log.reopen()
         log.append(.trouble("Release \(release.number) failed: \(failure.message)"))
-        for line in failure.evidence { log.append(.detail(line)) }
+        for line in failure.told { log.append(.detail(line)) }
         log.append(.detail(rest))
         log.close()
         logger.error(

@@ -97,19 +97,4 @@ enum ReleaseView {
                 ]
             }
     }
-
-    static func why(_ release: [String: Any]) {
-        guard let failure = release["failure"] as? [String: Any] else {
-            Output.line("release \(release["number"] as? Int ?? 0) is \(release["status"] as? String ?? "")")
-            return
-        }
-        Output.line(
-            "Release \(release["number"] as? Int ?? 0) failed at \(failure["stage"] as? String ?? "its start"): \(Output.safe(failure["message"] as? String ?? "")) (\(failure["code"] as? String ?? ""))"
-        )
-        for line in failure["evidence"] as? [String] ?? [] { Output.line("  | \(Output.safe(line))") }
-        for hint in failure["hints"] as? [[String: Any]] ?? [] {
-            let text = Output.safe(hint["text"] as? String ?? "")
-            Output.line("  -> \((hint["command"] as? String).map { "\(text): \(Output.safe($0))" } ?? text)")
-        }
-    }
 }

@@ -57,6 +57,9 @@ struct Status: AsyncParsableCommand {
                 })
         for service in services {
             let name = "\(service["name"] as? String ?? "")/\(service["environment"] as? String ?? "")"
+            if let failed = service["failed"] as? [String: Any] {
+                Output.line(" !     \(WhyView.line(failed))")
+            }
             for wait in service["waits"] as? [[String: Any]] ?? [] {
                 let until = (wait["until"] as? String).map { ", until \($0) at the latest" } ?? ""
                 Output.line("       \(name): \(Output.safe(wait["on"] as? String ?? ""))\(until)")
@@ -179,32 +182,5 @@ struct Abort: AsyncParsableCommand {
         options.json
             ? Output.json(release)
             : Output.line("release \(release["number"] as? Int ?? 0): \(release["status"] as? String ?? "")")
-    }
-}
-
-struct Why: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Why a release failed, and what to do.")
-    @OptionGroup var options: GlobalOptions
-    @Argument var name: String
-    @Argument var number: Int?
-
-    func run() async throws {
-        let releases =
-            try await options.client.call("GET", "/services/\(name)/releases?env=\(options.env)&limit=1000")
-            as? [[String: Any]] ?? []
-        guard
-            let release = releases.first(where: { release in
-                if let number {
-                    release["number"] as? Int == number
-                } else {
-                    release["status"] as? String == "failed"
-                }
-            })
-        else {
-            Output.trouble(
-                number.map { "there is no release \($0) of \(name)" } ?? "no release of \(name) failed")
-            throw ExitCode(3)
-        }
-        options.json ? Output.json(release["failure"] ?? [String: Any]()) : ReleaseView.why(release)
     }
 }

@@ -19,12 +19,25 @@ public struct Failure: Error, Sendable, Equatable, Codable, CustomStringConverti
         public var line: String { command.map { "\(text): \($0)" } ?? text }
     }
 
+    /// What a rule of ``Diagnosis`` knows of the reason behind it: a code of its own, and a sentence.
+    public struct Cause: Sendable, Equatable, Codable {
+        public var code: String
+        public var message: String
+
+        public init(code: String, _ message: String) {
+            self.code = code
+            self.message = Credentials.redacted(message)
+        }
+    }
+
     /// Where it happened; nil outside a deploy.
     public var stage: Stage?
     /// Stable, listed in docs/failures.md: `build-exit`, `fetch-timeout`.
     public var code: String
     public var message: String { didSet { message = Credentials.redacted(message) } }
-    /// The lines of output or facts that show it, oldest first.
+    /// Why that was so, when it is known: `npm-lock`. The code above is what kinto saw itself.
+    public var cause: Cause?
+    /// The lines of output or facts that show it, what tells most first.
     public var evidence: [String] { didSet { evidence = evidence.map { Credentials.redacted($0) } } }
     public var hints: [Hint]
 
@@ -43,6 +56,23 @@ public struct Failure: Error, Sendable, Equatable, Codable, CustomStringConverti
         var copy = self
         copy.stage = copy.stage ?? stage
         return copy
+    }
+
+    /// The cause if it is known, else what happened: for where there is room for one line.
+    public var summary: String { cause?.message ?? message }
+
+    /// Whether what kinto saw says nothing of the reason.
+    public var isUnexplained: Bool { cause == nil && (code.hasSuffix("-exit") || code == "exited") }
+    public static let unknownCause = "Cause: not known to kinto; these lines look most like it"
+
+    /// Everything below the message, a line each, as it stands at the end of a failed release's log. Steps have the
+    /// numbers that `kinto why NAME --run` takes.
+    public var told: [String] {
+        var lines = cause.map { ["Cause: \($0.message) (\($0.code))"] } ?? []
+        if isUnexplained { lines.append(Failure.unknownCause) }
+        lines += evidence.map { "| \($0)" }
+        lines += hints.enumerated().map { "\($0.offset + 1) -> \($0.element.line)" }
+        return lines
     }
 
     public var description: String { "\(message) (\(code))" }

@@ -18,8 +18,8 @@ struct Probe: Sendable {
         case foreign
         case refused
         case silent
-        case status(Int, String)
-        case malformed
+        case status(Int, ProbeAnswer)
+        case malformed(ProbeAnswer)
     }
 
     /// Blocks up to the try's own timeout.
@@ -67,30 +67,34 @@ struct Probe: Sendable {
             sent += count
         }
         var answer: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 4096)
         // The status line is enough; the rest is evidence.
-        while answer.count < 1024 {
-            let count = recv(connection.raw, &buffer, buffer.count, 0)
-            guard count > 0 else { break }
-            answer += buffer[0..<count]
-            if ContinuousClock.now > deadline { break }
-        }
+        read(connection, until: 1024, deadline, &answer)
         guard let line = answer.split(separator: 0x0A, maxSplits: 1).first else { return .silent }
         let words = line.split(separator: 0x20)
         guard words.count >= 2, words[0].starts(with: "HTTP/1.".utf8),
             let status = Int(String(decoding: words[1], as: UTF8.self))
         else {
-            return .malformed
+            return .malformed(ProbeAnswer(answer))
         }
         if settings.status.contains(where: { $0.contains(status) }) { return .healthy }
-        let text = String(decoding: answer.prefix(300), as: UTF8.self)
-        return .status(
-            status, text.split(whereSeparator: \.isNewline).map { $0.trimmed }.joined(separator: " | "))
+        read(connection, until: ProbeAnswer.limit, deadline, &answer)
+        return .status(status, ProbeAnswer(answer))
+    }
+
+    private func read(
+        _ connection: Descriptor, until size: Int, _ deadline: ContinuousClock.Instant,
+        _ answer: inout [UInt8]
+    ) {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        while answer.count < size, ContinuousClock.now <= deadline {
+            let count = recv(connection.raw, &buffer, buffer.count, 0)
+            guard count > 0 else { break }
+            answer += buffer[0..<count]
+        }
     }
 }
 
-extension Substring {
-    fileprivate var trimmed: String {
-        unicodeScalars.map { $0.value < 0x20 ? " " : String($0) }.joined()
-    }
+extension Manifest.Probe {
+    /// What the probe asks, as people are told.
+    var question: String { "asked: GET \(path ?? "/") HTTP/1.1, Host: \(host)" }
 }

@@ -33,9 +33,9 @@ struct ProbeDiagnosis: Sendable {
                     "\(instance.name) listens on \(wrong.description), expected \(expected): read PORT, or pass it on in 'start' as $PORT",
                     evidence: others.map { "listens on \($0.description)" })
             }
-            return failure(
-                "not-listening", "\(instance.name) did not listen on \(expected) within \(limit)",
-                evidence: console())
+            return explained(
+                failure(
+                    "not-listening", "\(instance.name) did not listen on \(expected) within \(limit)"))
         case .foreign:
             let owner = Listeners.owner(of: instance.port)
             return failure(
@@ -43,90 +43,94 @@ struct ProbeDiagnosis: Sendable {
                 "port \(instance.port) is held by a process outside of the release\(owner.map { ": \($0.name) (pid \($0.pid))" } ?? "")"
             )
         case .refused:
-            return failure(
-                "probe-refused", "\(instance.name) refuses connections on \(expected)", evidence: console())
+            return explained(
+                failure(
+                    "probe-refused", "\(instance.name) refuses connections on \(expected)"))
         case .silent:
-            return failure(
-                "probe-timeout",
-                "\(instance.name) accepts connections on \(expected) but does not answer GET \(plan.manifest.probe.path ?? "/") within \(plan.manifest.probe.timeout)",
-                evidence: console())
-        case .status(let status, let text):
-            var result = failure(
-                "probe-status",
+            return explained(
+                failure(
+                    "probe-timeout",
+                    "\(instance.name) accepts connections on \(expected) but does not answer GET \(plan.manifest.probe.path ?? "/") within \(plan.manifest.probe.timeout)"
+                ))
+        case .status(let status, let answer):
+            return answered(
+                code: "probe-status",
                 "GET \(plan.manifest.probe.path ?? "/") of \(instance.name) answered \(status) until the deadline of \(limit)",
-                // The page of an error may show what the service knows.
-                evidence: [Redactor.redacted(text, plan.secrets)] + console())
-            if (300..<400).contains(status) {
-                result.hints.append(
-                    .init(
-                        "a redirect is not followed: probe a path that answers directly (probe.path), or allow the status (probe.status)"
-                    ))
-            }
-            return result
-        case .malformed:
-            return failure(
-                "probe-malformed", "\(instance.name) does not speak HTTP on \(expected)", evidence: console())
+                answer)
+        case .malformed(let answer):
+            return answered(
+                code: "probe-malformed", "\(instance.name) does not speak HTTP on \(expected)", answer)
         }
     }
 
+    /// With what was asked and what came back. The page of an error may show what the service knows.
+    private func answered(code: String, _ message: String, _ answer: ProbeAnswer) -> Failure {
+        let lines = answer.lines.map { Redactor.redacted($0, plan.secrets) }
+        return explained(
+            Failure(
+                stage: .probe, code: code, message, evidence: [plan.manifest.probe.question] + lines,
+                hints: [logsHint]), answer: lines)
+    }
+
     /// The command ended before it was live.
-    func ended(_ state: SupervisorState) -> Failure {
+    func ended(_ state: SupervisorState) -> Failure { explained(end(state), ending: state.ending) }
+
+    private func end(_ state: SupervisorState) -> Failure {
         let ran = max(0, state.changedAt.milliseconds - state.startedAt.milliseconds)
-        let lines = console()
         switch state.ending {
         case _ where state.cause == .memory:
             var result = failure(
                 "service-memory",
-                "\(instance.name) ran out of memory after \(ran) ms, before it was live\(state.peakMemory.map { " (at most \($0 >> 20) MiB were used)" } ?? "")",
-                evidence: lines)
+                "\(instance.name) ran out of memory after \(ran) ms, before it was live\(state.peakMemory.map { " (at most \($0 >> 20) MiB were used)" } ?? "")"
+            )
             result.hints.append(.init("raise its limit", command: "kinto serve --service-memory SIZE"))
             return result
         case .exited(code: 127):
             return failure(
                 "start-not-found",
-                "the start command uses a program that is not there: \(plan.manifest.start)", evidence: lines)
+                "the start command uses a program that is not there: \(plan.manifest.start)")
         case .exited(code: 126):
             return failure(
                 "start-not-executable",
-                "the start command names a file that is not executable: \(plan.manifest.start)",
-                evidence: lines)
+                "the start command names a file that is not executable: \(plan.manifest.start)")
         case .exited(code: 0) where state.leftBehind > 0:
             return failure(
                 "daemonized",
-                "\(instance.name) put itself into the background: run it in the foreground, kinto keeps it running",
-                evidence: lines)
+                "\(instance.name) put itself into the background: run it in the foreground, kinto keeps it running"
+            )
         case .exited(let code):
             return failure(
-                "exited", "\(instance.name) exited with code \(code) after \(ran) ms, before it was live",
-                evidence: lines)
+                "exited", "\(instance.name) exited with code \(code) after \(ran) ms, before it was live")
         case .signaled(let signal):
             return failure(
                 "killed",
-                "\(instance.name) was ended by signal \(signal) after \(ran) ms, before it was live",
-                evidence: lines)
+                "\(instance.name) was ended by signal \(signal) after \(ran) ms, before it was live")
         case .unstartable(let code, let operation):
             return failure(
                 "unstartable", "\(instance.name) could not be started: \(SystemError(operation, code: code))")
-        case nil: return failure("exited", "\(instance.name) ended before it was live", evidence: lines)
+        case nil: return failure("exited", "\(instance.name) ended before it was live")
         }
     }
 
     func lost() -> Failure {
-        failure("supervisor-lost", "the supervisor of \(instance.name) was killed", evidence: console())
+        explained(failure("supervisor-lost", "the supervisor of \(instance.name) was killed"))
     }
 
     private func failure(_ code: String, _ message: String, evidence: [String] = []) -> Failure {
         Failure(stage: .probe, code: code, message, evidence: evidence, hints: [logsHint])
     }
 
-    /// The last lines of the console log, without their times.
-    func console() -> [String] {
-        guard let bytes = try? Files.read("\(plan.releaseDirectory)/console.\(instance.name).log") else {
-            return []
-        }
-        // Without the states of unfinished lines.
-        return bytes.suffix(32 << 10).split(separator: 0x0A).filter { $0.last != 0x0D }.suffix(20).map {
-            TerminalFilter.plain(String(decoding: $0.dropFirst(25), as: UTF8.self))
-        }
+    /// With its cause, after what the instance printed.
+    /// - Parameter answer: what came back when the probe asked, a line each.
+    func explained(
+        _ failure: Failure, ending: SupervisorState.Ending? = nil, answer: [String] = []
+    ) -> Failure {
+        Diagnosis(
+            .console(log: "\(plan.releaseDirectory)/console.\(instance.name).log", answer: answer),
+            plan.target,
+            release: plan.number, port: instance.port, command: plan.manifest.start,
+            directory: plan.directory,
+            environment: plan.environment + ["PORT", "HOST"], ending: ending
+        ).explain(failure)
     }
 }

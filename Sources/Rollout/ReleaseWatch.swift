@@ -54,14 +54,15 @@ public struct ReleaseWatch: Sendable {
             case .state(let state) where state.cause == .stopped || state.phase == .stopping:
                 return await never()
             case .state(let state) where state.restarts > 0 || state.phase != .running:
-                return failure(
-                    "watch-exited", "\(instance.name) \(Self.how(state.ending)) after its release was live",
-                    evidence: diagnosis.console())
+                return diagnosis.explained(
+                    failure(
+                        "watch-exited",
+                        "\(instance.name) \(Self.how(state.ending)) after its release was live"),
+                    ending: state.ending)
             case .state: continue
             case .lost:
-                return failure(
-                    "watch-exited", "the supervisor of \(instance.name) was killed",
-                    evidence: diagnosis.console())
+                return diagnosis.explained(
+                    failure("watch-exited", "the supervisor of \(instance.name) was killed"))
             }
         }
         return await never()
@@ -85,9 +86,12 @@ public struct ReleaseWatch: Sendable {
             failed = finding == .healthy ? 0 : failed + 1
             if failed == Self.failedProbes {
                 let why = ProbeDiagnosis(plan: plan, instance: instance).deadline(finding)
-                return failure(
-                    "watch-probe", "\(instance.name) stopped being healthy: \(why.message)",
-                    evidence: why.evidence)
+                var result = failure(
+                    "watch-probe", "\(instance.name) stopped being healthy: \(why.message)")
+                result.cause = why.cause
+                result.evidence = why.evidence
+                result.hints = why.hints
+                return result
             }
         }
         return await never()
@@ -107,12 +111,12 @@ public struct ReleaseWatch: Sendable {
                 let answers = seen[seen.count - 1].answers - seen[0].answers
                 let errors = seen[seen.count - 1].errors - min(seen[0].errors, seen[seen.count - 1].errors)
                 if let share = ReleaseWatch.isTooMany(errors, of: answers, baseline: baseline) {
-                    return failure(
+                    let result = failure(
                         "watch-errors",
-                        "\(errors) of the last \(max(answers, errors)) answers (\(percent(share))) had a status of 500 or above; before the swap it was \(percent(baseline))",
-                        evidence: instances.first.map {
-                            ProbeDiagnosis(plan: plan, instance: $0).console()
-                        } ?? [])
+                        "\(errors) of the last \(max(answers, errors)) answers (\(percent(share))) had a status of 500 or above; before the swap it was \(percent(baseline))"
+                    )
+                    guard let first = instances.first else { return result }
+                    return ProbeDiagnosis(plan: plan, instance: first).explained(result)
                 }
             }
             try? await Task.sleep(for: Self.countPause)
@@ -130,9 +134,9 @@ public struct ReleaseWatch: Sendable {
 
     private func percent(_ share: Double) -> String { "\(Int((share * 100).rounded())) %" }
 
-    private func failure(_ code: String, _ message: String, evidence: [String]) -> Failure {
+    private func failure(_ code: String, _ message: String) -> Failure {
         Failure(
-            code: code, message, evidence: evidence,
+            code: code, message,
             hints: [
                 .init(
                     "read what it printed",

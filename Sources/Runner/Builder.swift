@@ -55,7 +55,7 @@ struct Builder: Sendable {
         // The checkout may have become the artifact already.
         let earlier = (try? place.root(manifest)) ?? place.workspace
         if let state = try await ended(command(in: earlier), release, recorder, orElse: { _ in nil }) {
-            try judge(state, command(in: earlier), release)
+            try await judge(state, command(in: earlier), release)
             return try await caches(in: earlier).save(manifest.build.cache)
         }
         try await checkOut()
@@ -82,7 +82,7 @@ struct Builder: Sendable {
                         command: "kinto deploy \(release.target.service)")
                 ])
         }
-        if let state { return try judge(state, command, release) }
+        if let state { return try await judge(state, command, release) }
         await recorder.log(.step("Release command: \(command.text)"))
         try await run(command, release, recorder)
     }
@@ -119,17 +119,22 @@ struct Builder: Sendable {
                 command.name,
                 Job(identifier: identifier, supervisor: supervisor, statePath: statePath, startedAt: .now))
         }
-        try judge(state, command, release)
+        try await judge(state, command, release)
     }
 
-    private func judge(_ state: SupervisorState, _ command: Command, _ release: Release) throws {
+    private func judge(_ state: SupervisorState, _ command: Command, _ release: Release) async throws {
         try Fault.jobEnded.reach()
         let verdict = JobVerdict(
             name: command.name, command: command.text, timeout: command.timeout, silence: command.silence,
             bounds: command.confinement)
-        if let failure = verdict.failure(state, log: home.releaseLog(release.target, release.number)) {
-            throw Builder.diskFull(failure, in: command.directory).at(command.stage)
-        }
+        guard let failure = verdict.failure(state) else { return }
+        let diagnosis = Diagnosis(
+            .command(log: home.releaseLog(release.target, release.number)), release.target,
+            release: release.number, command: command.text, directory: command.directory,
+            environment: command.environment, ending: state.ending)
+        // The log may be large.
+        let explained = try await Blocking.run { diagnosis.explain(failure) }
+        throw Builder.diskFull(explained, in: command.directory).at(command.stage)
     }
 
     /// A command that fails on a full disk fails in its own words; this is the cause.

@@ -11,19 +11,18 @@ struct JobVerdict {
     let silence: TimeSpan?
     let bounds: Confinement
 
-    func failure(_ state: SupervisorState, log: String) -> Failure? {
+    /// What kinto saw itself. Why it was so is in the log: ``Diagnosis`` reads that.
+    func failure(_ state: SupervisorState) -> Failure? {
         if state.cause == .itself, state.ending == .exited(code: 0) { return nil }
-        let evidence = JobVerdict.tail(log, lines: 20)
         switch (state.cause, state.ending) {
         case (.timeout, _):
             return Failure(
                 code: "\(name)-timeout", "the \(name) command ran longer than \(timeout) and was stopped",
-                evidence: evidence, hints: [.init("raise \(name).timeout in kinto.json, or make it faster")])
+                hints: [.init("raise \(name).timeout in kinto.json, or make it faster")])
         case (.silence, _):
             return Failure(
                 code: "\(name)-silent",
                 "the \(name) command printed nothing for \(silence.map { "\($0)" } ?? "too long") and was stopped",
-                evidence: evidence,
                 hints: [.init("raise build.silence in kinto.json, or let the command print its progress")])
         case (.memory, _):
             let limit = bounds.memory >> 20
@@ -33,7 +32,6 @@ struct JobVerdict {
                 bounds.memory > 0
                     ? "the \(name) command ran out of memory, its limit is \(limit) MiB, and was ended\(peak)"
                     : "the machine ran out of memory and the \(name) command was ended\(peak)",
-                evidence: evidence,
                 hints: [
                     .init(
                         name == "build"
@@ -45,7 +43,6 @@ struct JobVerdict {
             return Failure(
                 code: "\(name)-processes",
                 "the \(name) command started more processes and threads than its limit of \(bounds.processes), and was ended",
-                evidence: evidence,
                 hints: [
                     .init("see whether it starts processes without end"),
                     .init("raise the limit", command: "kinto serve --build-processes NUMBER"),
@@ -54,23 +51,20 @@ struct JobVerdict {
             return Failure(
                 code: "space-low",
                 "the \(name) command left less than \(bounds.freeBytes >> 20) MiB or \(bounds.freeFiles) files free on the file system of kinto's home, and was ended before it could fill it",
-                evidence: evidence, hints: FreeSpaceFloor.hints)
+                hints: FreeSpaceFloor.hints)
         case (_, .exited(code: 127)):
             return Failure(
                 code: "\(name)-not-found",
                 "the \(name) command uses a program that is not there (exit code 127)",
-                evidence: evidence,
                 hints: [.init("install it on this host, or correct \(name).command in kinto.json")])
         case (_, .exited(code: 126)):
             return Failure(
                 code: "\(name)-not-executable",
                 "the \(name) command names a file that is not executable (exit code 126)",
-                evidence: evidence,
                 hints: [.init("set its executable bit", command: "git update-index --chmod=+x FILE")])
         case (_, .exited(let code)):
             return Failure(
                 code: "\(name)-exit", "the \(name) command failed with exit code \(code): \(command)",
-                evidence: evidence,
                 hints: [
                     .init(
                         "run the command in a clean clone of the commit to see it fail in your own terminal")
@@ -78,7 +72,6 @@ struct JobVerdict {
         case (_, .signaled(let signal)):
             return Failure(
                 code: "\(name)-killed", "the \(name) command was killed by signal \(signal)",
-                evidence: evidence,
                 hints: signal == 9
                     ? [
                         .init(
@@ -92,19 +85,7 @@ struct JobVerdict {
         case (_, nil):
             return Failure(
                 code: "\(name)-lost", "the \(name) command ended without a trace: its supervisor was killed",
-                evidence: evidence, hints: [.init("deploy again")])
+                hints: [.init("deploy again")])
         }
-    }
-
-    /// The last detail lines of a release log, without time and indentation.
-    static func tail(_ path: String, lines: Int) -> [String] {
-        guard let bytes = try? Files.read(path) else { return [] }
-        return bytes.suffix(64 << 10).split(separator: UInt8(ascii: "\n")).suffix(lines * 2).compactMap {
-            line in
-            // The state of an unfinished line.
-            if line.last == UInt8(ascii: "\r") { return nil }
-            let text = TerminalFilter.plain(String(decoding: line.dropFirst(25), as: UTF8.self))
-            return text.hasPrefix("       ") ? String(text.dropFirst(7)) : nil
-        }.suffix(lines).map { $0 }
     }
 }

@@ -212,7 +212,10 @@ public actor Lanes {
                 outcome = Outcome(status: .aborted)
             }
         } catch {
-            let failure = Lanes.failure(error)
+            var failure = Lanes.failure(error)
+            let store = store
+            failure.evidence +=
+                await Task { await SettingsChange.line(release, in: store) }.value.map { [$0] } ?? []
             Lanes.tell(failure, release, log)
             outcome = Outcome(status: .failed, failure: failure)
         }
@@ -275,10 +278,7 @@ public actor Lanes {
 
     private static func tell(_ failure: Failure, _ release: Release, _ log: ReleaseLog) {
         log.append(.trouble("Release \(release.number) failed: \(failure.message)"))
-        for line in failure.evidence { log.append(.detail(line)) }
-        for hint in failure.hints {
-            log.append(.detail(hint.line))
-        }
+        for line in failure.told { log.append(.detail(line)) }
         log.append(.detail("What was live before goes on serving."))
     }
 }

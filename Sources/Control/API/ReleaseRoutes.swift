@@ -37,6 +37,20 @@ struct ReleaseRoutes: Sendable {
         service.get("/releases/:number") { request, context in
             try ReleaseJSON(release: await release(request, context)).json()
         }
+        service.get("/releases/:number/why") { request, context in
+            try WhyJSON(await release(request, context)).json()
+        }
+        // Of the last one that failed.
+        service.get("/why") { request, context in
+            let target = try request.target(context)
+            try await actions.require(target)
+            guard
+                let failed = try await actions.store.releases(target, limit: 1000).first(where: {
+                    $0.failure != nil
+                })
+            else { throw Failure(code: "unknown-release", "no release of \(target.service) failed") }
+            return try WhyJSON(failed).json()
+        }
         service.get("/releases/:number/log") { request, context in
             let release = try await release(request, context)
             let path = actions.home.releaseLog(release.target, release.number)

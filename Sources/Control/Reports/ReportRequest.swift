@@ -65,7 +65,7 @@ struct ReportRequest {
         case (.failed, .deployed), (.failed, nil):
             return (
                 "release.failed",
-                "\(name): release \(release.number)\(commit) failed: \(release.failure?.message ?? "")\(more)"
+                "\(name): release \(release.number)\(commit) failed: \(release.failure?.summary ?? "")\(more)"
             )
         case (.deployed, .failed):
             return ("release.recovered", "\(name): release \(release.number)\(commit) is live again\(more)")

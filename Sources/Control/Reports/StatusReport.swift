@@ -43,7 +43,7 @@ struct StatusReport {
         case .queued: words = "release \(release.number) is queued"
         case .deploying: words = "release \(release.number) is being deployed"
         case .deployed: words = "release \(release.number) is live"
-        case .failed: words = "release \(release.number) failed: \(release.failure?.message ?? "")"
+        case .failed: words = "release \(release.number) failed: \(release.failure?.summary ?? "")"
         case .aborted: words = "release \(release.number) was aborted"
         case .superseded:
             words =

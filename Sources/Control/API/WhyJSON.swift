@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import KintoCore
+
+/// Why a release failed: the failure, and whose it is. Of a release that did not fail only the latter.
+struct WhyJSON: Encodable {
+    let service, environment: String
+    let number: Int
+    let status: Release.Status
+    let stage: Stage?
+    let code, message: String?
+    let cause: Failure.Cause?
+    let evidence: [String]
+    let hints: [Failure.Hint]
+
+    init(_ release: Release) {
+        service = release.target.service.description
+        environment = release.target.environment.description
+        number = release.number
+        status = release.status
+        stage = release.failure?.stage
+        code = release.failure?.code
+        message = release.failure?.message
+        cause = release.failure?.cause
+        evidence = release.failure?.evidence ?? []
+        hints = release.failure?.hints ?? []
+    }
+}
