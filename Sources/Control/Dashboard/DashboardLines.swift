@@ -56,7 +56,8 @@ struct DashboardLines {
                 DashboardLine(
                     number: number, time: time,
                     isBad: plain.hasPrefix(" !     ")
-                        || !plain.hasPrefix("-----> ") && DashboardLines.trouble.contains { small.contains($0) },
+                        || !plain.hasPrefix("-----> ")
+                            && DashboardLines.trouble.contains { small.contains($0) },
                     parts: parts))
         }
         return lines

@@ -153,6 +153,7 @@ extension DashboardTemplates {
         {{<layout}}{{$main}}
         <p class="path"><a href="/">Services</a> / <a href="{{service}}">{{name}}</a> <span class="dim">{{environment}}</span></p>
         <h1>Release {{number}}</h1>
+        {{#alreadyLive}}<div class="note" role="status"><p>Its commit is the newest of the branch and live already: nothing was deployed.</p><form method="post" action="{{service}}/deploy"><input type="hidden" name="csrf" value="{{csrf}}"><input type="hidden" name="force" value="1"><button>Deploy it all the same</button></form></div>{{/alreadyLive}}
         <div id="state" data-fresh aria-live="polite">
         <p><span class="state {{tone}}">{{status}}</span>{{#stage}} <span class="dim">at {{stage}}</span>{{/stage}} <code>{{commit}}</code> {{subject}} <span class="dim">{{author}}</span></p>
         {{#failure}}<h2>Why it failed{{#failedAt}} at {{failedAt}}{{/failedAt}}</h2>{{> _failure}}{{/failure}}

@@ -67,6 +67,7 @@ struct ReleasePages: Sendable {
         view.merge([
             "title": "\(target.service) \(release.number)", "live": true,
             "name": "\(target.service)", "environment": "\(target.environment)",
+            "alreadyLive": release.live && visit.request.uri.queryParameters["deployed"] == "already",
             "service": ReleaseView.path(target), "stages": ReleaseView(release: release).stages,
             "failure": release.failure.map { FailureView($0, target).values } ?? false as Any,
             "instances": release.instances.map { ["name": $0.name, "port": "\($0.port)"] },

@@ -12,9 +12,11 @@ struct ServicePages: Sendable {
         dashboard.get(router, "/") { try await list($0) }
         dashboard.get(router, "/services/:name/:environment") { try await service($0) }
         dashboard.post(router, "/services/:name/:environment/deploy") { visit in
-            switch try await actions.deploy(visit.target(), ref: nil, noCache: false, force: false) {
-            case .release(let release, _), .live(let release):
-                return dashboard.redirect(ReleaseView(release: release).path)
+            let force = visit.form["force"] == "1"
+            switch try await actions.deploy(visit.target(), ref: nil, noCache: false, force: force) {
+            case .release(let release, _): return dashboard.redirect(ReleaseView(release: release).path)
+            case .live(let release):
+                return dashboard.redirect(ReleaseView(release: release).path + "?deployed=already")
             case .duplicate: return dashboard.redirect(ReleaseView.path(try visit.target()))
             }
         }
