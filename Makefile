@@ -45,7 +45,7 @@ test: deps ## build and run all tests, also with the real nginx, HAProxy and Cad
 	    done; \
 	    (( failed )) && status=1; \
 	done; \
-	$(MAKE) --no-print-directory test-browser || status=1; \
+	make --no-print-directory test-browser || status=1; \
 	if (( status )); then echo 'what failed:'; grep -ahE '✘|↳' .build/test-*.log | tail -n 40; exit 1; fi
 
 # The browser is Debian's; what drives it comes from PyPI, into the build directory.
