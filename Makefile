@@ -7,7 +7,7 @@ DESTDIR ?=
 SWIFT ?= swift
 PACKAGES := libgit2-dev libcurl4-openssl-dev libssl-dev libnghttp2-dev libsqlite3-dev pkg-config git python3 openssh-server
 
-.PHONY: deps build test lint format bench bench-proxy bench-queue bench-hooks swap-drivers fuzz fuzz-hooks faults soak soak-swaps soak-undo soak-proxy soak-long hostile crash demo install clean help
+.PHONY: deps build test test-browser lint format bench bench-proxy bench-queue bench-hooks swap-drivers fuzz fuzz-hooks faults soak soak-swaps soak-undo soak-proxy soak-long hostile crash demo install clean help
 
 deps: ## install the missing Debian packages
 	@missing=(); for package in $(PACKAGES); do \
@@ -45,7 +45,17 @@ test: deps ## build and run all tests, also with the real nginx, HAProxy and Cad
 	    done; \
 	    (( failed )) && status=1; \
 	done; \
+	make --no-print-directory test-browser || status=1; \
 	if (( status )); then echo 'what failed:'; grep -ahE '✘|↳' .build/test-*.log | tail -n 40; exit 1; fi
+
+# The browser is Debian's; what drives it comes from PyPI, into the build directory.
+test-browser: PACKAGES += chromium python3-venv
+test-browser: deps ## the dashboard in a real browser (IMAGES=docs/images: new pictures)
+	$(SWIFT) build --product kinto
+	$(SWIFT) build --product kinto-runtime
+	test -x .build/browser/bin/python || python3 -m venv .build/browser
+	.build/browser/bin/python -c 'import playwright' 2>/dev/null || .build/browser/bin/pip install -q playwright==1.65.2
+	.build/browser/bin/python scripts/test-browser $(if $(IMAGES),--images $(IMAGES))
 
 lint: ## format and architecture checks
 	$(SWIFT) format lint --strict --recursive Sources Tests Package.swift

@@ -43,9 +43,16 @@ struct Actions: Sendable {
         }
     }
 
-    /// Makes an earlier successful release live again, as a new one.
-    func rollback(_ target: Target, to number: Int?, currentConfig: Bool) async throws -> (Release, [String])
-    {
+    /// What a rollback would do.
+    struct RollbackPlan: Sendable {
+        let chosen: Release
+        let live: Release?
+        /// Names of variables, each after `+`, `-` or `~`.
+        let difference: [String]
+    }
+
+    /// - Parameter number: nil: the one that was live before what is live now.
+    func rollbackPlan(_ target: Target, to number: Int?, currentConfig: Bool) async throws -> RollbackPlan {
         try await require(target)
         let live = try await store.live(target)
         let chosen: Release
@@ -61,7 +68,6 @@ struct Actions: Sendable {
             }
             chosen = found
         } else {
-            // The one that was live before what is live now.
             guard let before = try await store.proven(target, before: live?.number ?? .max) else {
                 throw Failure(
                     code: "not-rollbackable",
@@ -73,11 +79,21 @@ struct Actions: Sendable {
             chosen = before
         }
         let today = try await store.config(target)
-        let diff = Actions.difference(
-            from: live?.config ?? today, to: currentConfig ? today : chosen.config ?? today)
-        let new = try again(chosen, currentConfig: currentConfig)
-        if !currentConfig, let release = try await takeBack(chosen, as: new) { return (release, diff) }
-        return (try await accept(new), diff)
+        return RollbackPlan(
+            chosen: chosen, live: live,
+            difference: Actions.difference(
+                from: live?.config ?? today, to: currentConfig ? today : chosen.config ?? today))
+    }
+
+    /// Makes an earlier successful release live again, as a new one.
+    func rollback(_ target: Target, to number: Int?, currentConfig: Bool) async throws -> (Release, [String])
+    {
+        let plan = try await rollbackPlan(target, to: number, currentConfig: currentConfig)
+        let new = try again(plan.chosen, currentConfig: currentConfig)
+        if !currentConfig, let release = try await takeBack(plan.chosen, as: new) {
+            return (release, plan.difference)
+        }
+        return (try await accept(new), plan.difference)
     }
 
     private func again(_ chosen: Release, currentConfig: Bool) throws -> NewRelease {

@@ -29,6 +29,7 @@ struct APIServer: Sendable {
         router.get("/healthz") { _, _ in "ok\n" }
         WebhookRoutes(door: actions.webhooks, limiter: limiter).add(to: router)
         if trusted { HookRoutes(actions: actions).add(to: router) }
+        if !trusted { Dashboard(actions: actions, version: version).add(to: router) }
         let api = router.group("/api/v1")
         if !trusted { api.add(middleware: TokenMiddleware(store: actions.store)) }
         ServiceRoutes(actions: actions, version: version).add(to: api)

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Hummingbird
+internal import KintoCore
+
+/// Configuration, new services, deliveries.
+struct SettingsPages: Sendable {
+    let dashboard: Dashboard
+
+    private var actions: Actions { dashboard.actions }
+
+    func add(to router: Router<Dashboard.Context>) {
+        dashboard.get(router, "/services/:name/:environment/config") { try await config($0) }
+        dashboard.post(router, "/services/:name/:environment/config") { visit in
+            let target = try visit.target()
+            let form = visit.form
+            let release: Release?
+            if let name = form["unset"] {
+                release = try await actions.configure(target, set: [:], unset: [name])
+            } else {
+                release = try await actions.configure(
+                    target, set: [form["variable"] ?? "": form["value"] ?? ""],
+                    secret: form["secret"] == "1", unset: [])
+            }
+            return dashboard.redirect(
+                release.map { ReleaseView(release: $0).path } ?? "\(ReleaseView.path(target))/config")
+        }
+        dashboard.get(router, "/new-service") {
+            try dashboard.page("new-service", ["title": "New service"], $0)
+        }
+        dashboard.post(router, "/new-service") { try await create($0) }
+        dashboard.get(router, "/deliveries") { try await deliveries($0) }
+    }
+
+    private func config(_ visit: Dashboard.Visit) async throws -> Response {
+        let target = try visit.target()
+        try await actions.require(target)
+        let variables = try await actions.store.variables(target).map { variable -> [String: Any] in
+            [
+                "variable": variable.name, "secret": variable.isSecret,
+                "value": variable.isSecret ? "" : variable.value,
+            ]
+        }
+        return try dashboard.page(
+            "config",
+            [
+                "title": "Configuration of \(target.service)", "name": "\(target.service)",
+                "environment": "\(target.environment)", "path": ReleaseView.path(target),
+                "hasVariables": !variables.isEmpty, "variables": variables,
+            ], visit)
+    }
+
+    private func create(_ visit: Dashboard.Visit) async throws -> Response {
+        func field(_ name: String) -> String? { visit.form[name].flatMap { $0.isEmpty ? nil : $0 } }
+        let added = try await actions.addService(
+            field("name") ?? "", repository: field("repository"), branch: field("branch"), settings: nil,
+            provider: nil, queue: .wait)
+        return try dashboard.page(
+            "created",
+            [
+                "title": "New service", "name": added.name, "remote": added.remote ?? false as Any,
+                "deployKey": added.deployKey ?? false as Any, "webhook": added.webhook.url,
+                "secret": added.webhook.secret,
+                "path": ReleaseView.path(Target(service: try ServiceName(added.name))),
+            ], visit, status: .created)
+    }
+
+    private func deliveries(_ visit: Dashboard.Visit) async throws -> Response {
+        let all = try await actions.store.deliveries(nil, limit: 100).map { delivery -> [String: Any] in
+            Moment(delivery.at).values.merging([
+                "service": delivery.service, "event": delivery.event, "reference": delivery.reference,
+                "provider": delivery.provider.rawValue, "verdict": delivery.verdict,
+                "identifier": delivery.identifier, "answer": delivery.status,
+                "tone": delivery.status >= 400 ? "bad" : delivery.status == 202 ? "ok" : "",
+            ]) { $1 }
+        }
+        return try dashboard.page(
+            "deliveries",
+            [
+                "title": "Deliveries", "live": true, "hasDeliveries": !all.isEmpty, "deliveries": all,
+            ], visit)
+    }
+}
