@@ -100,6 +100,10 @@ enum Schema {
                     CREATE INDEX delivery_at ON delivery(at);
                     """)
         }
+        migrator.registerMigration("5-submodules") { database in
+            try database.execute(
+                sql: "ALTER TABLE service ADD COLUMN submoduleHosts TEXT NOT NULL DEFAULT ''")
+        }
         return migrator
     }()
 }
