@@ -64,17 +64,13 @@ import Wire
         #expect(boasted?.code == "fetch-too-large", "\(String(describing: boasted))")
     }
 
-    /// A few bytes of a pack that stand for many: what is a difference is put together in memory.
+    /// What is a difference is put together in memory, with all that it is a difference to.
     @Test func memory() async throws {
         try write("large", random: 4_000_000)
         try fixture.commitAll("Base")
         try fixture.run(["sh", "-c", "cd work; for i in $(seq 25); do cat large; done > more; mv more large"])
         let commit = try fixture.commitAll("Bomb")
         try fixture.git("gc", "-q", in: fixture.work)
-        let pack = try #require(
-            try Files.list("\(fixture.work)/.git/objects/pack").first { $0.hasSuffix(".pack") })
-        var status = stat()
-        #expect(stat("\(fixture.work)/.git/objects/pack/\(pack)", &status) == 0 && status.st_size < 50_000_000)
         let server = try HTTPGitServer(root: fixture.root)
         let stopped = await failure { _ = try await fetch(server, "memory=64MiB") }
         #expect(
