@@ -121,6 +121,7 @@ extension Actions {
             } else {
                 try Files.removeTree(home.repository(name))
             }
+            try Files.removeTree(home.submodules(name))
             try Files.removeTree("\(home.path)/services/\(name)")
             try Files.removeTree("\(home.path)/work/\(name)")
             for artifact in Set(artifacts) { try Files.removeTree("\(home.artifacts)/\(artifact)") }
@@ -156,6 +157,8 @@ extension Actions {
             let queue: QueuePolicy
             /// What becomes of a push of which no delivery told.
             let missed: MissedPushPolicy
+            /// Where submodules may come from beside the repository's host.
+            let submoduleHosts: [String]
             let suspended, paused, maintenance: Bool
             /// Why pushes are not deployed.
             let deploysStopped: String?
@@ -203,7 +206,7 @@ extension Actions {
                             where: \.status.isFinal
                         ).flatMap { $0.status == .failed ? WhyJSON($0) : nil },
                         queued: open.count { $0.status == .queued }, queue: service.queue,
-                        missed: service.missed,
+                        missed: service.missed, submoduleHosts: service.submoduleHosts,
                         suspended: environment.suspended,
                         paused: environment.paused, maintenance: environment.maintenance != nil,
                         deploysStopped: environment.deploysStopped,

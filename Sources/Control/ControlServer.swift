@@ -38,6 +38,10 @@ public enum ControlServer {
         do { proxyLimits = try ProxyLimits(options.proxyLimits) } catch {
             throw Failure(code: "invalid-limit", "--proxy-limit: \(error)")
         }
+        let fetchLimits: FetchLimits
+        do { fetchLimits = try FetchLimits(options.fetchLimits) } catch {
+            throw Failure(code: "invalid-limit", "--fetch-limit: \(error)")
+        }
         try listen.check()
         let containment = try ContainmentSetup(options: options.containment, home: home).containment()
 
@@ -55,13 +59,16 @@ public enum ControlServer {
             supervisors: supervisors, routes: routes, ports: ports, containment: containment)
         let environment = ProcessEnvironment(inherited: inherited(), home: home)
         let halt = Halt()
-        let deadlines = Deadlines(grace: StageLimit.short?.time.duration ?? .seconds(10))
+        let deadlines = Deadlines(
+            grace: StageLimit.short?.time.duration ?? .seconds(10),
+            fetch: TimeSpan(milliseconds: fetchLimits.totalTime))
         let artifacts = try ArtifactStore(root: home.artifacts)
         let retention = Retention(
             home: home, store: store, artifacts: artifacts, git: git, settings: try options.retention(),
             logger: logger)
         let remotes = RemoteRepositories(
-            home: home, store: store, fetcher: Fetcher(program: options.executablePath))
+            home: home, store: store, fetcher: Fetcher(program: options.executablePath),
+            limits: fetchLimits)
         let pipeline = Pipeline(
             home: home, store: store, git: git, artifacts: artifacts,
             jobs: Jobs(client: supervisors, halt: halt),

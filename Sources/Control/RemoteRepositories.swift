@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Crypto
+internal import Glibc
 internal import KintoCore
 internal import Runner
 internal import Wire
@@ -9,8 +11,10 @@ struct RemoteRepositories: RemoteFetcher {
     let store: Store
     let fetcher: Fetcher
     let hosts: KnownHostsFile
+    let limits: FetchLimits
 
-    init(home: Home, store: Store, fetcher: Fetcher) {
+    init(home: Home, store: Store, fetcher: Fetcher, limits: FetchLimits) {
+        self.limits = limits
         self.home = home
         self.store = store
         self.fetcher = fetcher
@@ -22,7 +26,10 @@ struct RemoteRepositories: RemoteFetcher {
     {
         let path = home.repository(service.name)
         if !Files.exists(path) { try await Blocking.run { try GitRepository.createBare(path) } }
-        return try await fetcher.fetch(spec(service, branch: branch), deadline: .seconds(600)) { progress in
+        return try await fetcher.fetch(
+            spec(service, branch: branch), deadline: .milliseconds(limits.totalTime)
+        ) {
+            progress in
             log(
                 .detail("received \(progress.received) of \(progress.total) objects, \(progress.bytes) bytes")
             )
@@ -36,6 +43,34 @@ struct RemoteRepositories: RemoteFetcher {
         var spec = try await spec(service, branch: branch)
         spec.onlyLists = true
         return try await fetcher.fetch(spec, deadline: .seconds(30))
+    }
+
+    func fetch(
+        _ commit: CommitID, from address: GitAddress, for service: RegisteredService, isTrusted: Bool,
+        deadline: Duration
+    ) async throws -> String {
+        // By what it is fetched from, so that nothing that a repository says becomes a path.
+        let name = SHA256.hash(data: Array(address.description.utf8)).prefix(20).map {
+            String($0 >> 4, radix: 16) + String($0 & 15, radix: 16)
+        }.joined()
+        let path = "\(home.submodules(service.name))/\(name).git"
+        let isThere = try await Blocking.run {
+            if !Files.exists("\(path)/HEAD") {
+                try Files.makeDirectories(home.submodules(service.name))
+                try GitRepository.createBare(path)
+                try Files.replace("\(path)/description", with: Array("\(address)\n".utf8), durable: false)
+            }
+            // Retention goes by the time of the last use.
+            utimensat(AT_FDCWD, path, nil, 0)
+            return try GitRepository(opening: path).holds(commit)
+        }
+        if isThere { return path }
+        var spec = try await spec(service, at: address, isTrusted: isTrusted)
+        spec.repository = path
+        spec.references = []
+        spec.commit = commit
+        _ = try await fetcher.fetch(spec, deadline: deadline)
+        return path
     }
 
     /// A look at a repository, and what was learned of its host.
@@ -67,11 +102,23 @@ struct RemoteRepositories: RemoteFetcher {
     }
 
     private func spec(_ service: RegisteredService, branch: String) async throws -> FetchSpec {
-        let credentials = try await store.credentials(service.name)
+        var spec = try await spec(service, at: GitAddress(service.repository), isTrusted: true)
+        spec.references = ["refs/heads/\(branch)"]
+        return spec
+    }
+
+    /// - Parameter isTrusted: whether the service's credentials go there.
+    private func spec(
+        _ service: RegisteredService, at address: GitAddress, isTrusted: Bool
+    ) async throws -> FetchSpec {
         var spec = FetchSpec(
-            address: try GitAddress(service.repository), repository: home.repository(service.name),
-            references: ["refs/heads/\(branch)"], knownHosts: hosts.path, username: credentials.username,
-            token: credentials.token)
+            address: address, repository: home.repository(service.name), references: [],
+            knownHosts: hosts.path)
+        spec.limits = limits
+        guard isTrusted else { return spec }
+        let credentials = try await store.credentials(service.name)
+        spec.username = credentials.username
+        spec.token = credentials.token
         spec.sshKeyText = credentials.sshKey
         spec.authorities = credentials.authorities
         return spec

@@ -39,6 +39,8 @@ public struct ServeOptions: Sendable {
     public var keep: [String]
     /// How often remote repositories are looked at for pushes of which no delivery told; nil: never.
     public var lookEvery: Duration?
+    /// `NAME=VALUE` of what bounds fetches, see `FetchLimits`.
+    public var fetchLimits: [String]
     /// How many releases are built at once.
     public var builds: Int
     /// How many are brought from their start to their swap at once.
@@ -53,6 +55,7 @@ public struct ServeOptions: Sendable {
         home: Home, listen: String, publicURL: String? = nil, proxy: Proxy = .embedded, proxyListen: String,
         proxyTLSListen: String? = nil, redirectsToTLS: Bool = true,
         proxyLimits: [String] = [], keep: [String] = [], lookEvery: Duration? = .seconds(300),
+        fetchLimits: [String] = [],
         builds: Int? = nil, rollouts: Int? = nil,
         containment: ContainmentOptions = ContainmentOptions(),
         runtimePath: String, executablePath: String, version: String
@@ -68,6 +71,7 @@ public struct ServeOptions: Sendable {
         self.containment = containment
         self.keep = keep
         self.lookEvery = lookEvery
+        self.fetchLimits = fetchLimits
         let cores = ProcessInfo.processInfo.activeProcessorCount
         self.builds = builds ?? max(2, cores / 2)
         self.rollouts = rollouts ?? max(4, 2 * cores)

@@ -117,6 +117,12 @@ struct Serve: AsyncParsableCommand {
             discussion: "Names: \(ProxyLimits.names.joined(separator: ", ")). See docs/proxy.md.",
             valueName: "name=value"))
     var proxyLimit: [String] = []
+    @Option(
+        help: ArgumentHelp(
+            "A limit of fetches, like total-time=30m or bytes=2GiB; may be repeated.",
+            discussion: "Names: \(FetchLimits.names.joined(separator: ", ")). See docs/repositories.md.",
+            valueName: "name=value"))
+    var fetchLimit: [String] = []
     @OptionGroup(title: "Builds and services (docs/containment.md)") var containment: ContainmentArguments
     @Option(help: "How many releases are built at once; see docs/queue.md.") var builds: Int?
     @Option(help: "How many are started and swapped at once.") var rollouts: Int?
@@ -157,7 +163,8 @@ struct Serve: AsyncParsableCommand {
                 home: options.directory, listen: listen, publicURL: publicURL, proxy: proxyOptions.choice,
                 proxyListen: proxyListen,
                 proxyTLSListen: proxyTlsListen, redirectsToTLS: !noHttpsRedirect,
-                proxyLimits: proxyLimit, keep: storageOptions.keep, lookEvery: look, builds: builds,
+                proxyLimits: proxyLimit, keep: storageOptions.keep, lookEvery: look,
+                fetchLimits: fetchLimit, builds: builds,
                 rollouts: rollouts,
                 containment: containment.choice,
                 runtimePath: Kinto.runtimePath,

@@ -93,8 +93,12 @@ struct ServiceCommand: AsyncParsableCommand {
 
                 --token-from, --username and --ca-from are for https repositories; they are kept sealed.
 
+                --submodule-hosts says where submodules may come from beside the repository's own host, by https and
+                without credentials. See docs/repositories.md.
+
                 EXAMPLES:
                   kinto service set hello --queue cancel
+                  kinto service set hello --submodule-hosts github.com,git.example.com:8443
                   kinto service set hello --token-from token.txt
                   kinto service set hello --provider forgejo
                 """)
@@ -108,12 +112,14 @@ struct ServiceCommand: AsyncParsableCommand {
         @Option(help: "The user name that goes with the token.") var username: String?
         @Option(help: "A PEM file of the only authorities that may sign the https host; empty: the system's.")
         var caFrom: String?
+        @Option(help: "Hosts with commas between; empty: none.") var submoduleHosts: String?
 
         func validate() throws {
             if let missed, MissedPushPolicy(rawValue: missed) == nil {
                 throw ValidationError("--missed is one of deploy, warn, off, not '\(missed)'")
             }
-            if queue == nil, provider == nil, missed == nil, tokenFrom == nil, username == nil, caFrom == nil
+            if queue == nil, provider == nil, missed == nil, tokenFrom == nil, username == nil, caFrom == nil,
+                submoduleHosts == nil
             {
                 throw ValidationError("name what to set, see kinto service set --help")
             }
@@ -128,6 +134,9 @@ struct ServiceCommand: AsyncParsableCommand {
             body["missed"] = missed
             body["token"] = try tokenFrom.map(Input.text)
             body["username"] = username
+            body["submoduleHosts"] = submoduleHosts.map { hosts in
+                hosts.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+            }
             body["authorities"] = try caFrom.map(Input.text)
             let shown = try await options.client.call("PATCH", "/services/\(name)", body)
             if options.json { return Output.json(shown) }
@@ -136,6 +145,11 @@ struct ServiceCommand: AsyncParsableCommand {
             if tokenFrom != nil || username != nil || caFrom != nil {
                 Output.line(
                     "\(name): the repository is fetched with that; try it with: kinto service check \(name)")
+            }
+            if let submoduleHosts {
+                Output.line(
+                    "\(name): submodules come from the repository's own host\(submoduleHosts.isEmpty ? "" : " and \(submoduleHosts)")"
+                )
             }
             if let missed { Output.line("\(name): a push of which no delivery told: \(missed)") }
             if let provider { Output.line("\(name): webhooks are read and checked as those of \(provider)") }

@@ -36,6 +36,8 @@ public struct Home: Sendable, Hashable {
     public var artifacts: String { "\(path)/artifacts" }
     public var repositories: String { "\(path)/repos" }
     public func repository(_ service: ServiceName) -> String { "\(repositories)/\(service).git" }
+    /// A folder with a mirror of each repository that submodules of the service come from.
+    public func submodules(_ service: ServiceName) -> String { "\(repositories)/\(service).submodules" }
     /// Everything of a target that is not its artifacts.
     public func directory(_ target: Target) -> String { "\(path)/services/\(target)" }
     /// Caches kept between the builds of a target.

@@ -30,6 +30,8 @@ public struct RegisteredService: Sendable, Equatable {
     public var queue: QueuePolicy
     /// What becomes of a push of which no delivery told.
     public var missed: MissedPushPolicy
+    /// Where submodules may come from beside its repository's host, each `HOST` or `HOST:PORT`.
+    public var submoduleHosts: [String]
 
     /// A secret that ends.
     public struct PreviousSecret: Sendable, Equatable {
@@ -51,8 +53,9 @@ public struct RegisteredService: Sendable, Equatable {
         name: ServiceName, source: Source, repository: String, createdAt: Timestamp,
         settingsPath: String = "kinto.json", provider: Provider = .github, webhookSecret: String,
         previousSecret: PreviousSecret? = nil,
-        queue: QueuePolicy = .wait, missed: MissedPushPolicy = .deploy
+        queue: QueuePolicy = .wait, missed: MissedPushPolicy = .deploy, submoduleHosts: [String] = []
     ) {
+        self.submoduleHosts = submoduleHosts
         self.name = name
         self.missed = missed
         self.settingsPath = settingsPath

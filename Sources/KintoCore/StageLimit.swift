@@ -4,8 +4,6 @@ internal import Glibc
 /// The longest that a step of a deploy may take: all that its settings allow within it, and some more. Steps keep their own,
 /// shorter deadlines; one that passes this is stuck, and is ended for it.
 public enum StageLimit {
-    /// The network's part of a fetch.
-    public static let fetch = TimeSpan.seconds(600)
     /// Beside what is counted below: writing files, and a machine with much to do.
     static let margin = 60_000
     /// For a checkout, caches, a checksum of everything.
@@ -28,9 +26,10 @@ public enum StageLimit {
     ///   - manifest: nil before it was read.
     ///   - previous: the settings of what serves; nil: nothing does.
     ///   - instances: how many are started.
-    public static func of(_ stage: Stage, _ manifest: Manifest?, previous: Manifest?, instances: Int)
-        -> TimeSpan
-    {
+    ///   - fetch: the longest that a fetch may take, and those of its submodules together once more.
+    public static func of(
+        _ stage: Stage, _ manifest: Manifest?, previous: Manifest?, instances: Int, fetch: TimeSpan
+    ) -> TimeSpan {
         if let (one, time) = short, one == stage { return time }
         let own = manifest ?? Manifest(start: "")
         // Longest end of what serves: its drain, and its stop.
@@ -38,7 +37,7 @@ public enum StageLimit {
             previous.map { $0.rollout.drain.milliseconds + $0.rollout.stop.grace.milliseconds + 10_000 } ?? 0
         let allowed =
             switch stage {
-            case .fetch: fetch.milliseconds
+            case .fetch: 2 * fetch.milliseconds
             case .build: files + own.build.timeout.milliseconds + 10_000
             // The strategy "recreate" ends what serves before the start.
             case .store: files + (own.release?.timeout.milliseconds ?? 0) + end

@@ -19,6 +19,8 @@ enum BuildKey {
         var fields = Fields()
         fields.add("tree", tree)
         fields.add("root", manifest.root)
+        // The tree names their commits.
+        if manifest.git?.submodules == true { fields.add("submodules", "1") }
         fields.add("build", String(decoding: try encoder.encode(manifest.build), as: UTF8.self))
         for variable in environment.sorted()
         where !ofTheRelease.contains(where: { variable.hasPrefix($0) }) {

@@ -23,10 +23,16 @@ public actor Deadlines {
     private let clock: any Clock<Duration>
     /// A step that is over its time is given so long to go on: the whole process may have stood still.
     private let grace: Duration
+    /// The longest that a fetch may take.
+    nonisolated let fetch: TimeSpan
 
     /// - Parameter clock: one that stands still while the machine does.
-    public init(clock: any Clock<Duration> = SuspendingClock(), grace: Duration = .seconds(10)) {
+    public init(
+        clock: any Clock<Duration> = SuspendingClock(), grace: Duration = .seconds(10),
+        fetch: TimeSpan = TimeSpan(milliseconds: FetchLimits().totalTime)
+    ) {
         self.clock = clock
+        self.fetch = fetch
         self.grace = grace
     }
 

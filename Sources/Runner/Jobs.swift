@@ -19,4 +19,14 @@ public protocol RemoteFetcher: Sendable {
     /// - Returns: the commit that `branch` has now.
     func fetch(_ service: RegisteredService, branch: String, log: @escaping @Sendable (LogLine) -> Void)
         async throws -> CommitID
+
+    /// Gets a commit of another repository into a mirror of the service's; at once when it is there.
+    /// - Parameter isTrusted: whether the service's credentials go there.
+    /// - Returns: the mirror's path.
+    func fetch(
+        _ commit: CommitID, from address: GitAddress, for service: RegisteredService, isTrusted: Bool,
+        deadline: Duration
+    ) async throws -> String
+
+    var limits: FetchLimits { get }
 }

@@ -98,6 +98,8 @@ public struct Pipeline: Sendable {
         let config: [String: String]
         /// Of the repository.
         let path: String
+        /// By their paths.
+        let submodules: [String: Submodule]
     }
 
     private func fetch(_ release: Release, _ recorder: ReleaseRecorder) async throws -> Fetched {
@@ -109,7 +111,9 @@ public struct Pipeline: Sendable {
             try await preflight(manifest, release.target, config: config)
             return Fetched(
                 release: release, commit: commit, manifest: manifest, config: config,
-                path: repository(of: service))
+                path: repository(of: service),
+                submodules: release.artifact == nil
+                    ? try await submodules(commit, manifest, service, release) : [:])
         }
         let (path, commit) = try await source(service, release, recorder)
         try Fault.fetched.reach()
@@ -130,7 +134,19 @@ public struct Pipeline: Sendable {
         try await recorder.facts { $0.manifest = manifest }
         var release = release
         release.commit = commit.id
-        return Fetched(release: release, commit: commit.id, manifest: manifest, config: config, path: path)
+        return Fetched(
+            release: release, commit: commit.id, manifest: manifest, config: config, path: path,
+            submodules: try await submodules(commit.id, manifest, service, release))
+    }
+
+    private func submodules(
+        _ commit: CommitID, _ manifest: Manifest, _ service: RegisteredService, _ release: Release
+    ) async throws -> [String: Submodule] {
+        guard manifest.git?.submodules == true else { return [:] }
+        let log = ReleaseLog(path: home.releaseLog(release.target, release.number))
+        return try await Submodules(fetcher: fetcher, git: git, service: service).fetch(
+            commit, in: repository(of: service)
+        ) { log.append($0) }
     }
 
     /// What the release is started from: stored by an earlier server, or built now.
@@ -206,9 +222,11 @@ public struct Pipeline: Sendable {
                 try place.remove()
                 try Files.makeDirectories(Files.parent(of: place.workspace))
             }
+            let fileBytes = fetcher.limits.fileBytes
             let extracted = try await git.run { cancellation in
                 try TreeExtractor(repository: fetched.path).extract(
-                    fetched.commit, to: place.workspace, cancellation: cancellation)
+                    fetched.commit, submodules: fetched.submodules, to: place.workspace,
+                    limits: .init(fileBytes: fileBytes), cancellation: cancellation)
             }
             for warning in extracted.warnings { await recorder.log(.trouble(warning)) }
             _ = try place.root(manifest)

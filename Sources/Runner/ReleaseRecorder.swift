@@ -43,7 +43,8 @@ public actor ReleaseRecorder {
                 target: release.target, number: release.number, stage: stage, since: .now,
                 limit: StageLimit.of(
                     stage, release.manifest, previous: world?.previous,
-                    instances: world?.scale ?? release.manifest?.rollout.instances ?? 1)))
+                    instances: world?.scale ?? release.manifest?.rollout.instances ?? 1,
+                    fetch: deadlines.fetch)))
     }
 
     /// A release that was given up is not gone on with.

@@ -129,10 +129,12 @@ struct DeadlinesTests {
         manifest.release = .init(command: "x")
         manifest.rollout.drain = .seconds(500)
         manifest.rollout.stop.grace = .seconds(200)
-        let limit = StageLimit.of(stage, manifest, previous: manifest, instances: 3).milliseconds
+        let limit = StageLimit.of(
+            stage, manifest, previous: manifest, instances: 3, fetch: .seconds(600)
+        ).milliseconds
         let least =
             switch stage {
-            case .fetch: 600_000
+            case .fetch: 1_200_000
             case .build: 3_600_000
             case .store: 600_000 + 700_000
             case .start: 0

@@ -2,6 +2,7 @@
 internal import Hummingbird
 internal import KintoCore
 internal import Rollout
+internal import Runner
 internal import Wire
 
 /// Services, the state of the whole, tokens and deliveries.
@@ -25,6 +26,7 @@ struct ServiceRoutes: Sendable {
         let username: String?
         let authorities: String?
         let queue: String?
+        let submoduleHosts: [String]?
     }
 
     private struct Replay: Decodable {
@@ -42,6 +44,20 @@ struct ServiceRoutes: Sendable {
             throw Failure(code: "invalid-request", "missed is one of deploy, warn and off")
         }
         return policy
+    }
+
+    private static func hosts(_ texts: [String]) throws -> [String] {
+        try texts.filter { !$0.isEmpty }.map { text in
+            // What can be the host and port of an address.
+            guard texts.count <= 50, let address = try? GitAddress("https://\(text)/x"), address.path == "/x",
+                address.user == nil, !address.host.contains(":")
+            else {
+                throw Failure(
+                    code: "invalid-request",
+                    "'\(text)' is no host like git.example.com or git.example.com:8443")
+            }
+            return (address.port ?? 443) == 443 ? address.host.lowercased() : text.lowercased()
+        }
     }
 
     private static func provider(_ text: String) throws -> Provider {
@@ -113,7 +129,7 @@ struct ServiceRoutes: Sendable {
             try await actions.require(target)
             try await actions.store.set(
                 target.service, provider: ask.provider.map(Self.provider), queue: ask.queue.map(Self.policy),
-                missed: ask.missed.map(Self.missed))
+                missed: ask.missed.map(Self.missed), submoduleHosts: ask.submoduleHosts.map(Self.hosts))
             if ask.token != nil || ask.username != nil || ask.authorities != nil {
                 try await actions.changeCredentials(
                     target.service, token: ask.token, username: ask.username, authorities: ask.authorities)

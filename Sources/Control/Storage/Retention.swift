@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Foundation
 internal import Glibc
 internal import KintoCore
 internal import Logging
@@ -226,6 +227,29 @@ actor Retention {
                         path: "\(directory)/\(name)", name: "\(target) \(name)",
                         age: Timestamp.now.milliseconds &- Int64(status.st_ctim.tv_sec) &* 1000,
                         bytes: StorageSizes.tree("\(directory)/\(name)"))
+                }
+            }
+        }
+        for service in try await store.services() where only == nil || only == service.name {
+            // A deploy may be about to check it out.
+            var isIdle = true
+            for environment in try await store.environments(of: service.name) where isIdle {
+                isIdle = try await store.openReleases(environment.target).isEmpty
+            }
+            guard isIdle else { continue }
+            caches += try await Blocking.run {
+                let directory = home.submodules(service.name)
+                return ((try? Files.list(directory)) ?? []).compactMap { name in
+                    let path = "\(directory)/\(name)"
+                    var status = stat()
+                    guard lstat(path, &status) == 0 else { return nil }
+                    let address = (try? Files.read("\(path)/description", limit: 4096)).map {
+                        String(decoding: $0, as: UTF8.self).trimmingCharacters(in: .newlines)
+                    }
+                    return Cache(
+                        path: path, name: "\(service.name) submodule \(address ?? name)",
+                        age: Timestamp.now.milliseconds &- Int64(status.st_mtim.tv_sec) &* 1000,
+                        bytes: StorageSizes.tree(path))
                 }
             }
         }

@@ -95,6 +95,13 @@ extension Manifest {
         m.port = top.integer("port", in: 1...65535).flatMap(UInt16.init(exactly:))
         m.env = top.variables("env") ?? [:]
         m.build = build(top.object("build"))
+        if top.has("git") {
+            let reader = top.object("git")
+            var git = Git()
+            git.submodules = reader.flag("submodules") ?? false
+            m.git = git
+            reader.finish()
+        }
         m.probe = probe(top.object("probe"))
         m.rollout = rollout(top.object("rollout"))
         if top.has("release") {

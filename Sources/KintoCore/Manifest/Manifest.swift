@@ -81,7 +81,15 @@ public struct Manifest: Sendable, Equatable, Codable {
         public init(command: String) { self.command = command }
     }
 
+    public struct Git: Sendable, Equatable, Codable {
+        /// Whether they are fetched and checked out.
+        public var submodules = false
+        public init() {}
+    }
+
     public var build = Build()
+    /// nil: nothing is said of it.
+    public var git: Git?
     /// Given to `/bin/sh -c`.
     public var start: String
     public var port: UInt16?

@@ -74,6 +74,15 @@ final class ObjectReader {
         return number
     }
 
+    func flag(_ key: String) -> Bool? {
+        guard let value = value(key) else { return nil }
+        guard case .bool(let flag) = value.kind else {
+            findings.add(value.offset, "\(name(key)) must be true or false, not \(value.name)")
+            return nil
+        }
+        return flag
+    }
+
     func timeSpan(_ key: String) -> TimeSpan? {
         guard let value = value(key) else { return nil }
         if case .string(let text) = value.kind, let span = TimeSpan(text) { return span }

@@ -103,6 +103,10 @@ enum Schema {
         migrator.registerMigration("5-mail") { database in
             try database.execute(sql: "ALTER TABLE reportTarget ADD COLUMN mail TEXT")
         }
+        migrator.registerMigration("5-submodules") { database in
+            try database.execute(
+                sql: "ALTER TABLE service ADD COLUMN submoduleHosts TEXT NOT NULL DEFAULT ''")
+        }
         return migrator
     }()
 }

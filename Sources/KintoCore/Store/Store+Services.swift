@@ -52,13 +52,20 @@ extension Store {
     /// Changes settings of a service; nil: stays as it is.
     /// - Throws: `Failure` of code `unknown-service`.
     public func set(
-        _ service: ServiceName, provider: Provider?, queue: QueuePolicy?, missed: MissedPushPolicy?
+        _ service: ServiceName, provider: Provider?, queue: QueuePolicy?, missed: MissedPushPolicy?,
+        submoduleHosts: [String]? = nil
     ) async throws {
         try await write {
             try Store.change(
                 $0, service,
-                "provider = coalesce(?, provider), queue = coalesce(?, queue), missed = coalesce(?, missed)",
-                [provider?.rawValue, queue?.rawValue, missed?.rawValue])
+                """
+                provider = coalesce(?, provider), queue = coalesce(?, queue), missed = coalesce(?, missed),
+                submoduleHosts = coalesce(?, submoduleHosts)
+                """,
+                [
+                    provider?.rawValue, queue?.rawValue, missed?.rawValue,
+                    submoduleHosts?.joined(separator: " "),
+                ])
         }
     }
 
@@ -225,7 +232,8 @@ extension Store {
             webhookSecret: try box.open(row["webhookSecret"], for: place(ofWebhook: name)),
             previousSecret: previous,
             queue: QueuePolicy(rawValue: row["queue"]) ?? .wait,
-            missed: MissedPushPolicy(rawValue: row["missed"]) ?? .warn)
+            missed: MissedPushPolicy(rawValue: row["missed"]) ?? .warn,
+            submoduleHosts: (row["submoduleHosts"] as String).split(separator: " ").map(String.init))
     }
 
     private static func environment(_ row: Row) throws -> RegisteredEnvironment {

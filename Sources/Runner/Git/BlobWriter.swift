@@ -5,26 +5,46 @@ internal import Wire
 
 /// Writes files out of one object database into open directories. Used by one thread.
 struct BlobWriter {
-    let repository: GitRepository
-    let state: CheckoutState
+    private let state: CheckoutState
+    private var repositories: [CheckoutSource: GitRepository] = [:]
 
-    func write(_ batch: CheckoutBatch) throws {
+    init(state: CheckoutState) { self.state = state }
+
+    mutating func write(_ batch: CheckoutBatch) throws {
         var notices = CheckoutNotices()
+        let repository = try repository(batch.source)
         for file in batch.files {
             try state.check()
-            try write(file, batch, notices: &notices)
+            try write(file, batch, from: repository, notices: &notices)
             state.countFile()
         }
         state.note(notices)
     }
 
-    private func write(_ file: CheckoutBatch.File, _ batch: CheckoutBatch, notices: inout CheckoutNotices)
-        throws
-    {
+    private mutating func repository(_ source: CheckoutSource) throws(Failure) -> GitRepository {
+        if let open = repositories[source] { return open }
+        // Each holds descriptors, and batches of one come one after another.
+        if repositories.count >= 8 { repositories.removeAll() }
+        let opened = try GitRepository(opening: source.repository, trust: source.trust)
+        repositories[source] = opened
+        return opened
+    }
+
+    private func write(
+        _ file: CheckoutBatch.File, _ batch: CheckoutBatch, from repository: GitRepository,
+        notices: inout CheckoutNotices
+    ) throws {
         // Before the contents take memory: a few bytes of a pack can stand for gigabytes.
         let size = try repository.blobSize(file.id)
         try state.countBytes(size)
         let path = { batch.prefix + shown(file.name.dropLast().map { UInt8(bitPattern: $0) }) }
+        guard size <= state.limits.fileBytes else {
+            throw Failure(
+                code: "tree-too-large",
+                "The commit's file '\(path())' has \(size) bytes; at most \(state.limits.fileBytes) are taken (limit "
+                    + "file-bytes).",
+                hints: [.init("allow more", command: "kinto serve --fetch-limit file-bytes=…")])
+        }
         var failed: SystemError?
         try repository.withBlob(file.id) { bytes in
             do throws(SystemError) {

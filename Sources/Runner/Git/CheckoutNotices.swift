@@ -20,10 +20,15 @@ struct CheckoutNotices: Sendable {
     var warnings: [String] {
         var result: [String] = []
         if !submodules.isEmpty {
-            result.append("Submodules are not fetched, their directories are empty: \(list(submodules)).")
+            result.append(
+                "Submodules are not fetched, their directories are empty: \(list(submodules)). "
+                    + "To have them, set \"git\": { \"submodules\": true } in kinto.json.")
         }
         if !pointers.isEmpty {
-            result.append("Git LFS files are pointers, not their contents: \(list(pointers)).")
+            result.append(
+                "Git LFS files are pointers, not their contents: \(list(pointers)). kinto does not fetch from Git LFS: "
+                    + "commit them as they are (git lfs migrate export --everything --include=PATTERN), or download "
+                    + "them in build.command.")
         }
         if !attributes.isEmpty {
             result.append(

@@ -3,6 +3,12 @@ internal import KintoCore
 internal import Synchronization
 internal import Wire
 
+/// A repository that is checked out, or a part of the checkout: a submodule.
+struct CheckoutSource: Sendable, Hashable {
+    let repository: String
+    let trust: GitRepository.Trust
+}
+
 /// Files of one directory to be written. Holding the directory open keeps its path from mattering.
 struct CheckoutBatch: Sendable {
     struct File: Sendable {
@@ -12,6 +18,8 @@ struct CheckoutBatch: Sendable {
     }
 
     let directory: Descriptor
+    /// Whose objects they are.
+    let source: CheckoutSource
     /// For messages: the path from the destination, ended by a slash unless empty.
     let prefix: String
     var files: [File]

@@ -4,6 +4,14 @@ internal import KintoCore
 /// Turns what libgit2 says of a failed fetch into a failure with a stable code. The library tells kinds of
 /// trouble apart only by its text.
 enum FetchFailure {
+    /// - Parameter setting: the limit of `FetchLimits` that was met.
+    static func tooLarge(_ message: String, _ setting: String, _ evidence: [String] = []) -> Failure {
+        Failure(
+            code: "fetch-too-large", "\(message) The fetch was stopped (limit \(setting)).",
+            evidence: evidence,
+            hints: [.init("allow more", command: "kinto serve --fetch-limit \(setting)=…")])
+    }
+
     static func explain(code: Int32, isTLS: Bool, message: String, spec: FetchSpec) -> Failure {
         let text = message.hasPrefix("config value") ? "" : message.lowercased()
         // A setting that was looked for on the way is not what went wrong.
@@ -19,6 +27,12 @@ enum FetchFailure {
             var full = failure("disk-full", "The disk is full: the fetch from \(address) stopped.")
             full.hints = [.init("Free some space, then deploy again.", command: "df -h")]
             return full
+        }
+        if has("out of memory") {
+            return tooLarge("What \(address) sends does not fit into memory.", "memory", evidence)
+        }
+        if has("too many objects") {
+            return tooLarge("\(address) has too many objects to send.", "objects", evidence)
         }
         if code == -16
             || has("status code: 401", "status code: 403", "authentication", "callback returned unsupported")

@@ -8,7 +8,8 @@ internal import Wire
 /// ever, so that only the end of a process helps; and its memory and faults stay out of the control process.
 ///
 /// Reads a `FetchSpec` as one frame from standard input, which stays open: when it ends, so does the process.
-/// Writes lines: `progress RECEIVED TOTAL BYTES` at most ten times a second, then `done COMMIT`, or `evidence
+/// Writes lines: `connected` once the other side has listed its branches, `progress RECEIVED TOTAL BYTES` at most ten
+/// times a second, `alive` when it says something else, then `done COMMIT`, or `evidence
 /// TEXT` and `hint TEXT` lines and `failed CODE MESSAGE`.
 public enum FetchMain {
     /// Runs the fetch.
@@ -43,10 +44,11 @@ public enum FetchMain {
                 }
             }
             let spec = try FetchSpec(fields)
+            try bound(spec.limits)
             let mirror = try openMirror(spec)
             let knownHosts = try prepareKnownHosts(spec)
             try trustAuthorities(spec)
-            let session = FetchSession(spec, knownHosts: knownHosts) {
+            let session = FetchSession(spec, knownHosts: knownHosts, live: { say($0.rawValue) }) {
                 say("progress \($0.received) \($0.total) \($0.bytes)")
             }
             let commit = try session.run()
@@ -62,6 +64,13 @@ public enum FetchMain {
             say("failed \(failure.code) \(failure.message)")
             return 1
         }
+    }
+
+    /// Whatever the other side makes of few bytes, the memory for it ends here.
+    private static func bound(_ limits: FetchLimits) throws(Failure) {
+        var most = rlimit(rlim_cur: rlim_t(limits.memory), rlim_max: rlim_t(limits.memory))
+        setrlimit(__rlimit_resource_t(RLIMIT_DATA.rawValue), &most)
+        try LibGit2.bound(objects: limits.objects)
     }
 
     /// libgit2 looks for `.ssh/known_hosts` in the home directory that it finds when it starts: it gets one

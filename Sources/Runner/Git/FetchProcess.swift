@@ -37,7 +37,10 @@ final class FetchProcess: Sendable {
 
     /// Runs the child to its end. Blocks.
     private func run() throws -> CommitID {
-        let end = ContinuousClock.now.advanced(by: deadline)
+        let began = ContinuousClock.now
+        let end = began.advanced(by: deadline)
+        let limits = spec.limits
+        var lastSign = began
         let child: (pid: Int32, handle: Descriptor, input: Descriptor, output: Descriptor)
         do throws(SystemError) { child = try spawn() } catch { throw error.failure("Starting the fetch") }
         Fault.fetching.pass()
@@ -52,12 +55,23 @@ final class FetchProcess: Sendable {
                 // Once it is being killed nothing but its end counts.
                 pollfd(fd: stop == nil ? cancelled.read.raw : -1, events: Int16(POLLIN), revents: 0),
             ]
+            // The next moment at which it is too late for something.
+            let (next, why): (ContinuousClock.Instant, Stop) =
+                if answer.isReceived {
+                    (end, .late)
+                } else {
+                    answer.isConnected
+                        ? (lastSign.advanced(by: .milliseconds(limits.stallTime)), .stalled)
+                        : (began.advanced(by: .milliseconds(limits.connectTime)), .unconnected)
+                }
             let ready = poll(
-                &waits, nfds_t(waits.count), stop == nil ? FetchProcess.milliseconds(until: end) : -1)
+                &waits, nfds_t(waits.count),
+                stop == nil ? FetchProcess.milliseconds(until: min(next, end)) : -1)
             if ready < 0, errno == EINTR { continue }
             if waits[1].revents != 0 {
                 let count = read(child.output.raw, &buffer, buffer.count)
                 if count > 0 {
+                    lastSign = .now
                     for progress in answer.take(buffer[0..<count]) { onProgress(progress) }
                 } else if count == 0 || errno != EINTR {
                     outputIsOpen = false
@@ -70,6 +84,8 @@ final class FetchProcess: Sendable {
                     stop = .cancelled
                 } else if ContinuousClock.now >= end {
                     stop = .late
+                } else if waits[1].revents == 0, ContinuousClock.now >= next {
+                    stop = why
                 }
                 // Not waited for yet, so that the number is still the child's, and its group's.
                 if stop != nil { kill(-child.pid, SIGKILL) }
@@ -81,7 +97,7 @@ final class FetchProcess: Sendable {
         return try result(answer, stop, status)
     }
 
-    private enum Stop { case late, cancelled }
+    private enum Stop { case late, unconnected, stalled, cancelled }
 
     private func result(_ answer: FetchAnswer, _ stop: Stop?, _ status: Int32) throws -> CommitID {
         switch (answer.result, stop) {
@@ -89,14 +105,24 @@ final class FetchProcess: Sendable {
         case (.success(let commit)?, _) where stop != .cancelled: return commit
         case (_, .cancelled?): throw CancellationError()
         case (.failure(let failure)?, _): throw failure
-        case (_, .late?):
+        case (_, let stop?):
+            let (message, setting) =
+                switch stop {
+                case .unconnected: ("did not answer", "connect-time")
+                case .stalled: ("stopped sending", "stall-time")
+                case .late, .cancelled: ("was not done in time after \(deadline)", "total-time")
+                }
             throw Failure(
                 code: "fetch-timeout",
-                "\(spec.address) did not answer in time: the fetch was stopped after \(deadline).",
+                "\(spec.address) \(message): the fetch was stopped (limit \(setting)).",
                 evidence: answer.lastProgress.map {
                     ["\($0.received) of \($0.total) objects, \($0.bytes) bytes"]
                 } ?? [],
-                hints: [.init("Check the network, or set a longer time limit for the fetch.")])
+                hints: [
+                    .init(
+                        "check the network, or allow more time",
+                        command: "kinto serve --fetch-limit \(setting)=…")
+                ])
         default:
             let how = status & 0x7F == 0 ? "status \(status >> 8 & 0xFF)" : "signal \(status & 0x7F)"
             throw Failure(
@@ -153,10 +179,17 @@ final class FetchProcess: Sendable {
     }
 }
 
+/// What the child says of the other side beside its progress.
+enum FetchSign: String { case connected, alive }
+
 /// What the child has said so far, line by line.
 struct FetchAnswer {
     private(set) var result: Result<CommitID, Failure>?
     private(set) var lastProgress: FetchProgress?
+    /// The other side has listed its branches.
+    private(set) var isConnected = false
+    /// Everything has come; the rest is work of this host.
+    var isReceived: Bool { lastProgress.map { $0.total > 0 && $0.received == $0.total } ?? false }
     /// What was none of the known lines, the last few: a crash leaves some.
     private(set) var otherLines: [String] = []
     private var evidence: [String] = []
@@ -181,6 +214,8 @@ struct FetchAnswer {
         guard let first = words.first else { return nil }
         let rest = words.count > 1 ? String(words[1]) : ""
         switch first {
+        case Substring(FetchSign.connected.rawValue): isConnected = true
+        case Substring(FetchSign.alive.rawValue): break
         case "progress":
             let numbers = rest.split(separator: " ").compactMap { Int($0) }
             guard numbers.count == 3 else { return nil }

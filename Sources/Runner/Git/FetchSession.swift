@@ -10,7 +10,10 @@ final class FetchSession {
     private let spec: FetchSpec
     private let knownHosts: KnownHosts
     private let report: (FetchProgress) -> Void
+    private let live: (FetchSign) -> Void
     private var lastReport = timespec()
+    private var lastText = timespec()
+    private var isReceived = false
     private var credentialsAsked = 0
     private var remoteText: [UInt8] = []
     /// The commit that was only asked for.
@@ -18,8 +21,13 @@ final class FetchSession {
     /// What a callback decided, which says more than the library's error.
     private var verdict: Failure?
 
-    init(_ spec: FetchSpec, knownHosts: KnownHosts, report: @escaping (FetchProgress) -> Void) {
+    /// - Parameter live: told of what is a sign of life beside progress.
+    init(
+        _ spec: FetchSpec, knownHosts: KnownHosts, live: @escaping (FetchSign) -> Void,
+        report: @escaping (FetchProgress) -> Void
+    ) {
         self.spec = spec
+        self.live = live
         self.knownHosts = knownHosts
         self.report = report
     }
@@ -32,6 +40,15 @@ final class FetchSession {
         }
         if let verdict { throw verdict }
         if let listed { return listed }
+        if let wanted = spec.commit {
+            guard try mirror.holds(wanted) else {
+                throw Failure(
+                    code: "fetch-commit-gone",
+                    "Commit \(wanted.short) is on no branch and no tag of \(spec.address).",
+                    hints: [.init("Push it there, or commit another one of that repository.")])
+            }
+            return wanted
+        }
         guard let commit = try mirror.commit(reference: spec.references[0]) else {
             throw Failure(code: "fetch-failed", "\(spec.references[0]) of \(spec.address) is not a commit.")
         }
@@ -60,8 +77,8 @@ final class FetchSession {
         connection.follow_redirects = GIT_REMOTE_REDIRECT_NONE
         try git("connect") { git_remote_connect_ext(remote, GIT_DIRECTION_FETCH, &connection) }
         defer { git_remote_disconnect(remote) }
-        if try missingReference(remote) || spec.onlyLists { return }
-        let specs = spec.references.map { "+\($0):\($0)" }
+        live(.connected)
+        guard let specs = try wanted(remote) else { return }
         var pointers: [UnsafeMutablePointer<CChar>?] = specs.map { strdup($0) }
         defer { for pointer in pointers { free(pointer) } }
         try git("fetch") {
@@ -76,16 +93,23 @@ final class FetchSession {
     }
 
     /// Looks whether everything asked for is there, and sets the verdict when it is not.
-    private func missingReference(_ remote: OpaquePointer?) throws(GitError) -> Bool {
+    /// - Returns: what to download; nil: nothing.
+    private func wanted(_ remote: OpaquePointer?) throws(GitError) -> [String]? {
         var heads: UnsafeMutablePointer<UnsafePointer<git_remote_head>?>?
         var count = 0
         try git("list") { git_remote_ls(&heads, &count, remote) }
         var names: Set<String> = []
+        var tip: String?
         for index in 0..<count {
             guard let head = heads?[index]?.pointee, let name = head.name.map({ String(cString: $0) }) else {
                 continue
             }
             names.insert(name)
+            if let commit = spec.commit, name.hasPrefix("refs/heads/") || name.hasPrefix("refs/tags/"),
+                ObjectID(head.oid).commitID == commit
+            {
+                tip = name
+            }
             if spec.onlyLists, name == spec.references.first { listed = ObjectID(head.oid).commitID }
         }
         if names.isEmpty {
@@ -100,7 +124,10 @@ final class FetchSession {
                 code: "fetch-branch-gone", "There is no \(what) in \(spec.address).",
                 evidence: branches.isEmpty ? [] : ["branches: \(branches.joined(separator: ", "))"])
         }
-        return verdict != nil
+        guard verdict == nil, !spec.onlyLists else { return nil }
+        guard spec.commit != nil else { return spec.references.map { "+\($0):\($0)" } }
+        // Only references can be asked for: the one that is at the commit, else all that may lead to it.
+        return tip.map { ["+\($0):\($0)"] } ?? ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
     }
 
     fileprivate func credentials(
@@ -183,21 +210,41 @@ final class FetchSession {
         "openssl s_client -connect \(spec.address.host):\(spec.address.port ?? 443) -servername \(spec.address.host)"
     }
 
-    fileprivate func progress(_ stats: git_indexer_progress) {
-        var now = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &now)
-        let elapsed = (now.tv_sec - lastReport.tv_sec) * 1000 + (now.tv_nsec - lastReport.tv_nsec) / 1_000_000
-        let isLast =
-            stats.received_objects == stats.total_objects && stats.indexed_objects == stats.total_objects
-        guard elapsed >= 100 || (isLast && elapsed >= 0 && lastReport.tv_sec == 0) else { return }
-        lastReport = now
+    /// - Returns: whether the fetch may go on.
+    fileprivate func progress(_ stats: git_indexer_progress) -> Bool {
+        let limits = spec.limits
+        if Int(stats.total_objects) > limits.objects {
+            verdict = tooLarge("has \(stats.total_objects) objects to send", "objects")
+        } else if stats.received_bytes > limits.bytes {
+            verdict = tooLarge("sends more than \(limits.bytes) bytes", "bytes")
+        }
+        if verdict != nil { return false }
+        let wasReceived = isReceived
+        isReceived = stats.total_objects > 0 && stats.received_objects == stats.total_objects
+        guard FetchSession.isDue(&lastReport, every: 100) || isReceived != wasReceived else { return true }
         report(
             FetchProgress(
                 received: Int(stats.received_objects), total: Int(stats.total_objects),
                 bytes: stats.received_bytes))
+        return true
+    }
+
+    /// Whether so many milliseconds have passed since the time that is kept, which is now then.
+    private static func isDue(_ last: inout timespec, every interval: Int) -> Bool {
+        var now = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &now)
+        let elapsed = (now.tv_sec - last.tv_sec) * 1000 + (now.tv_nsec - last.tv_nsec) / 1_000_000
+        guard elapsed >= interval else { return false }
+        last = now
+        return true
+    }
+
+    private func tooLarge(_ what: String, _ setting: String) -> Failure {
+        FetchFailure.tooLarge("\(spec.address) \(what).", setting)
     }
 
     fileprivate func remoteSays(_ bytes: UnsafeBufferPointer<CChar>) {
+        if FetchSession.isDue(&lastText, every: 50) { live(.alive) }
         remoteText += bytes.map { UInt8(bitPattern: $0) }
         if remoteText.count > 4096 { remoteText.removeFirst(remoteText.count - 4096) }
     }
@@ -236,8 +283,8 @@ private func certificateCallback(
 private func progressCallback(
     _ stats: UnsafePointer<git_indexer_progress>?, _ payload: UnsafeMutableRawPointer?
 ) -> Int32 {
-    if let stats { session(payload)?.progress(stats.pointee) }
-    return 0
+    guard let stats, let session = session(payload) else { return 0 }
+    return session.progress(stats.pointee) ? 0 : GIT_EUSER.rawValue
 }
 
 private func sidebandCallback(

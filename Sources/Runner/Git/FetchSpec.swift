@@ -12,6 +12,10 @@ public struct FetchSpec: Sendable {
     public var repository: String
     /// Full names of references, `refs/heads/main`; the first decides the commit that is reported.
     public var references: [String]
+    /// Wanted instead of the first reference's commit, wherever it is reachable from a branch or a tag.
+    public var commit: CommitID?
+    /// What the fetch may take.
+    public var limits = FetchLimits()
     /// Whether the first reference's commit is only asked for, and nothing downloaded.
     public var onlyLists: Bool
     /// Path of a private key without passphrase; ed25519 or ecdsa.
@@ -48,6 +52,8 @@ public struct FetchSpec: Sendable {
         fields.add("address", address.description)
         fields.add("repository", repository)
         for reference in references { fields.add("reference", reference) }
+        if let commit { fields.add("commit", commit.description) }
+        for limit in limits.texts { fields.add("limit", limit) }
         if onlyLists { fields.add("onlyLists", "1") }
         if let sshKeyText { fields.add("sshKeyText", sshKeyText) }
         if let authorities { fields.add("authorities", authorities) }
@@ -63,7 +69,7 @@ public struct FetchSpec: Sendable {
         let references = fields.all("reference")
         guard let address = fields["address"], let repository = fields["repository"],
             repository.hasPrefix("/"),
-            !references.isEmpty,
+            !references.isEmpty || fields["commit"] != nil,
             references.allSatisfy({ $0.hasPrefix("refs/") && !$0.contains(":") && !$0.contains("*") })
         else {
             throw Failure(code: "git-failed", "The fetch was asked for in a form that is not understood.")
@@ -75,6 +81,10 @@ public struct FetchSpec: Sendable {
             token: fields["token"])
         sshKeyText = fields["sshKeyText"]
         authorities = fields["authorities"]
+        commit = fields["commit"].flatMap { CommitID($0) }
+        do { limits = try FetchLimits(fields.all("limit")) } catch {
+            throw Failure(code: "git-failed", "The fetch was asked for with limits that are none: \(error)")
+        }
     }
 }
 

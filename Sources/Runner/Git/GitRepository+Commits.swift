@@ -66,6 +66,15 @@ extension GitRepository {
         }
     }
 
+    /// Whether the commit is here.
+    public func holds(_ commit: CommitID) throws(Failure) -> Bool {
+        do throws(Failure) { try withCommit(commit) { _ in } } catch {
+            if error.code == "commit-missing" { return false }
+            throw error
+        }
+        return true
+    }
+
     /// Whether `ancestor` is reachable from `descendant`, or the same commit.
     /// - Throws: `commit-missing` when either is not in the repository.
     public func isAncestor(_ ancestor: CommitID, of descendant: CommitID) throws(Failure) -> Bool {

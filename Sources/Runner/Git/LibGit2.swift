@@ -18,9 +18,6 @@ enum LibGit2 {
         func set(_ option: git_libgit2_opt_t, _ value: Int32) {
             _ = kinto_git_opts_int(Int32(bitPattern: option.rawValue), value)
         }
-        func set(_ option: git_libgit2_opt_t, size: Int) {
-            _ = kinto_git_opts_size(Int32(bitPattern: option.rawValue), size)
-        }
         // GitRepository.open checks the owner itself: the library's own check answers "not found" instead of
         // naming the owner, and knows nothing of repositories that the operator registered.
         set(GIT_OPT_SET_OWNER_VALIDATION, 0)
@@ -29,12 +26,20 @@ enum LibGit2 {
         set(GIT_OPT_ENABLE_STRICT_HASH_VERIFICATION, 0)
         // What is fetched and pinned survives a power cut.
         set(GIT_OPT_ENABLE_FSYNC_GITDIR, 1)
-        set(GIT_OPT_SET_PACK_MAX_OBJECTS, size: 50_000_000)
-        set(GIT_OPT_SET_PACK_MAX_OBJECT_SIZE, size: 4 << 30)
-        set(GIT_OPT_SET_MWINDOW_FILE_LIMIT, size: 64)
+        LibGit2.set(GIT_OPT_SET_MWINDOW_FILE_LIMIT, size: 64)
         _ = kinto_git_opts_ssize(Int32(bitPattern: GIT_OPT_SET_CACHE_MAX_SIZE.rawValue), 64 << 20)
         return count
     }()
+
+    private static func set(_ option: git_libgit2_opt_t, size: Int) {
+        _ = kinto_git_opts_size(Int32(bitPattern: option.rawValue), size)
+    }
+
+    /// What a pack may hold that this process receives.
+    static func bound(objects: Int) throws(Failure) {
+        try start()
+        set(GIT_OPT_SET_PACK_MAX_OBJECTS, size: objects)
+    }
 
     /// Initialises the library once per process (5 to 19 ms); later calls cost nothing.
     static func start() throws(Failure) {

@@ -9,8 +9,8 @@ internal import Wire
 ///
 /// Nothing is followed and nothing is replaced: each file is made anew in an open directory, so that no tree,
 /// however it was made, reaches outside of the destination. Links are written as text. Attributes (line ends,
-/// filters) are not applied, submodules not fetched, Git LFS pointers not resolved: the result's warnings say
-/// so.
+/// filters) are not applied, submodules that are not given stay empty, Git LFS pointers are not resolved: the result's
+/// warnings say so.
 public struct TreeExtractor: Sendable {
     private let repository: String
     private let trust: GitRepository.Trust
@@ -21,11 +21,16 @@ public struct TreeExtractor: Sendable {
         public var entries: Int
         /// Of all files together.
         public var bytes: Int
+        /// Of one file, which is read as a whole.
+        public var fileBytes: Int
         /// Directories within each other.
         public var depth: Int
 
         /// Limits for repositories of any sensible size.
-        public init(entries: Int = 1_000_000, bytes: Int = 16 << 30, depth: Int = 512) {
+        public init(
+            entries: Int = 1_000_000, bytes: Int = 16 << 30, fileBytes: Int = 1 << 30, depth: Int = 512
+        ) {
+            self.fileBytes = fileBytes
             self.entries = entries
             self.bytes = bytes
             self.depth = depth
@@ -65,6 +70,15 @@ public struct TreeExtractor: Sendable {
         _ commit: CommitID, root: String = "", to destination: String, limits: Limits = Limits(),
         cancellation: Cancellation = Cancellation()
     ) throws -> Result {
+        try extract(
+            commit, root: root, submodules: [:], to: destination, limits: limits, cancellation: cancellation)
+    }
+
+    /// The same with submodules, by their paths and with an empty `root`; the limits are of all together.
+    func extract(
+        _ commit: CommitID, root: String = "", submodules: [String: Submodule], to destination: String,
+        limits: Limits = Limits(), cancellation: Cancellation = Cancellation()
+    ) throws -> Result {
         let source = try GitRepository(opening: repository, trust: trust)
         let tree = try subtree(root, of: commit, in: source)
         guard mkdir(destination, 0o755) == 0 else {
@@ -75,7 +89,7 @@ public struct TreeExtractor: Sendable {
         }
         do {
             let state = CheckoutState(destination: destination, limits: limits, cancellation: cancellation)
-            try write(tree, from: source, state: state)
+            try write(tree, from: source, submodules, state: state)
             return state.result
         } catch {
             // What failed is the news; a remainder that cannot be removed is found by the next sweep.
@@ -100,13 +114,14 @@ public struct TreeExtractor: Sendable {
         return tree
     }
 
-    private func write(_ tree: ObjectID, from source: GitRepository, state: CheckoutState) throws {
+    private func write(
+        _ tree: ObjectID, from source: GitRepository, _ submodules: [String: Submodule], state: CheckoutState
+    ) throws {
         let top: Descriptor
         do { top = try Descriptor.open(state.destination, O_RDONLY | O_DIRECTORY | O_NOFOLLOW) } catch {
             throw error.failure("The checkout")
         }
         let queue = BlockingQueue<CheckoutBatch>(capacity: 32)
-        let (repository, trust) = (repository, trust)
         var threads: [WorkerThread] = []
         defer {
             queue.close()
@@ -117,8 +132,7 @@ public struct TreeExtractor: Sendable {
                 threads.append(
                     try WorkerThread.start {
                         state.run {
-                            let own = try GitRepository(opening: repository, trust: trust)
-                            let writer = BlobWriter(repository: own, state: state)
+                            var writer = BlobWriter(state: state)
                             while let batch = queue.pop() {
                                 try Fault.checkout.reach()
                                 try writer.write(batch)
@@ -129,7 +143,12 @@ public struct TreeExtractor: Sendable {
                     })
             } catch { throw error.failure("The checkout") }
         }
-        state.run { try TreeWalk(repository: source, state: state, queue: queue).walk(tree, into: top) }
+        state.run {
+            try TreeWalk(
+                repository: source, source: .init(repository: repository, trust: trust),
+                submodules: submodules, state: state, queue: queue
+            ).walk(tree, into: top)
+        }
         queue.close(dropping: state.hasFailed)
         for thread in threads { thread.join() }
         threads = []

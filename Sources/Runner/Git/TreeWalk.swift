@@ -6,6 +6,10 @@ internal import Wire
 /// Goes through the trees of a commit, depth first, makes the directories and hands the files out in batches.
 struct TreeWalk {
     let repository: GitRepository
+    /// Of `repository`.
+    let source: CheckoutSource
+    /// By their paths from the top of the destination.
+    let submodules: [String: Submodule]
     let state: CheckoutState
     let queue: BlockingQueue<CheckoutBatch>
 
@@ -14,14 +18,29 @@ struct TreeWalk {
 
     private struct Level {
         let directory: Descriptor
+        let repository: GitRepository
+        let source: CheckoutSource
         let prefix: String
         let depth: Int
-        var pending: [TreeEntry]
+        var pending: [TreeEntry] = []
+
+        init(
+            _ directory: Descriptor, _ repository: GitRepository, _ source: CheckoutSource, prefix: String,
+            depth: Int
+        ) {
+            self.directory = directory
+            self.repository = repository
+            self.source = source
+            self.prefix = prefix
+            self.depth = depth
+        }
     }
 
     func walk(_ tree: ObjectID, into top: Descriptor) throws {
         var notices = CheckoutNotices()
-        var levels = [try enter(tree, top, prefix: "", depth: 1, notices: &notices)]
+        var levels = [
+            try enter(tree, Level(top, repository, source, prefix: "", depth: 1), notices: &notices)
+        ]
         while let last = levels.indices.last {
             try state.check()
             guard let entry = levels[last].pending.popLast() else {
@@ -37,21 +56,41 @@ struct TreeWalk {
             }
             let parent = levels[last].directory
             let directory = try make(entry, in: parent, prefix: prefix)
+            var (tree, repository, source) = (entry.id, levels[last].repository, levels[last].source)
+            if entry.kind == .submodule {
+                (tree, repository, source) = try content(of: entry, at: String(prefix.dropLast()))
+            }
             // The last one of a level does not keep that level's directory open: long chains stay cheap.
             if levels[last].pending.isEmpty { levels.removeLast() }
-            levels.append(try enter(entry.id, directory, prefix: prefix, depth: depth, notices: &notices))
+            levels.append(
+                try enter(
+                    tree, Level(directory, repository, source, prefix: prefix, depth: depth),
+                    notices: &notices))
         }
         state.note(notices)
     }
 
+    /// The tree that a submodule's entry stands for.
+    private func content(
+        of entry: TreeEntry, at path: String
+    ) throws(Failure) -> (ObjectID, GitRepository, CheckoutSource) {
+        guard let submodule = submodules[path], submodule.commit == entry.id.commitID else {
+            throw Failure(code: "git-failed", "The submodule '\(path)' is not the one that was fetched.")
+        }
+        let source = CheckoutSource(repository: submodule.repository, trust: .ownUser)
+        let repository = try GitRepository(opening: source.repository, trust: source.trust)
+        return (try repository.rootTree(of: submodule.commit), repository, source)
+    }
+
     /// Reads a tree, hands out its files, and gives the directories that remain to be gone through.
     private func enter(
-        _ tree: ObjectID, _ directory: Descriptor, prefix: String, depth: Int, notices: inout CheckoutNotices
+        _ tree: ObjectID, _ level: Level, notices: inout CheckoutNotices
     ) throws -> Level {
-        let entries = try repository.entries(of: tree)
+        let entries = try level.repository.entries(of: tree)
         try state.countEntries(entries.count)
-        var level = Level(directory: directory, prefix: prefix, depth: depth, pending: [])
-        var batch = CheckoutBatch(directory: directory, prefix: prefix, files: [])
+        var level = level
+        let (directory, prefix) = (level.directory, level.prefix)
+        var batch = CheckoutBatch(directory: directory, source: level.source, prefix: prefix, files: [])
         for entry in entries {
             if let problem = TreeEntryName.problem(entry.name.dropLast().lazy.map { UInt8(bitPattern: $0) }) {
                 throw Failure(
@@ -61,6 +100,7 @@ struct TreeWalk {
             }
             switch entry.kind {
             case .directory: level.pending.append(entry)
+            case .submodule where submodules[prefix + entry.shownName] != nil: level.pending.append(entry)
             case .submodule:
                 _ = try make(entry, in: directory, prefix: prefix + entry.shownName)
                 notices.addSubmodule(prefix + entry.shownName)
