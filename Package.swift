@@ -145,7 +145,10 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "ControlTests",
-            dependencies: ["Control", "HTTPClient", "KintoCore", "Supervisor", "Wire", "TestSupport"],
+            dependencies: [
+                "Control", "HTTPClient", "KintoCore", "Supervisor", "Wire", "TestSupport",
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "ProxyDriverTests",

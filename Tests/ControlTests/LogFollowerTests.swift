@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import KintoCore
+import NIOCore
 import Synchronization
 import TestSupport
 import Testing
@@ -18,7 +19,7 @@ struct LogFollowerTests {
             let watch = LogWatch()
             let reader = Task {
                 try await LogFollower(path: path, watch: watch).read { chunk in
-                    seen.withLock { $0 += texts(chunk) }
+                    seen.withLock { $0 += texts(Array(buffer: chunk)) }
                 }
             }
             var writer = LineWriter(spec(path))
@@ -39,6 +40,53 @@ struct LogFollowerTests {
                 }
             }
             #expect(next == total)
+        }
+    }
+
+    @Test func thoseWhoFollowTogetherEachSeeEveryLineFromTheirFirstOn() async throws {
+        try await TemporaryDirectory.with { directory in
+            let path = "\(directory)/console.log"
+            let total = 20_000
+            let watch = LogWatch()
+            var writer = LineWriter(spec(path))
+            var readers: [(seen: Seen, task: Task<Void, any Error>)] = []
+            for start in stride(from: 0, to: total, by: 50) {
+                writer.write(lines((start..<(start + 50)).map { "line \($0)" }))
+                if start % 1000 == 0 {
+                    let seen = Seen()
+                    let tail = readers.count % 3 == 0 ? nil : 1 + readers.count % 7
+                    readers.append(
+                        (
+                            seen,
+                            Task {
+                                try await LogFollower(path: path, watch: watch, tail: tail).read { chunk in
+                                    seen.lines.withLock { $0 += texts(Array(buffer: chunk)) }
+                                    await Task.yield()
+                                }
+                            }
+                        ))
+                    try await until("a first line") { !seen.isEmpty }
+                }
+            }
+            for (seen, task) in readers {
+                try await until("the last line") {
+                    seen.lines.withLock { $0.last == "line \(total - 1)" }
+                }
+                task.cancel()
+                _ = try? await task.value
+                let texts = seen.lines.withLock { $0 }
+                let first = try #require(texts.first { missed($0) == nil })
+                var next = try #require(Int(first.dropFirst(5)))
+                for text in texts.drop(while: { missed($0) != nil }) {
+                    if let missed = missed(text) {
+                        next += missed
+                    } else {
+                        #expect(text == "line \(next)")
+                        next += 1
+                    }
+                }
+                #expect(next == total)
+            }
         }
     }
 
@@ -84,7 +132,7 @@ struct LogFollowerTests {
                         group.addTask {
                             let seen = Mutex<[String]>([])
                             try await LogFollower(path: path, watch: watch).read { chunk in
-                                seen.withLock { $0 += texts(chunk) }
+                                seen.withLock { $0 += texts(Array(buffer: chunk)) }
                             }
                             return seen.withLock { $0 }
                         }
@@ -119,12 +167,12 @@ struct LogFollowerTests {
                 Task {
                     try await LogFollower(path: path, watch: watch, patience: .seconds(60)).read { chunk in
                         try await Task.sleep(for: .milliseconds(1000))
-                        slow.withLock { $0 += texts(chunk) }
+                        slow.withLock { $0 += texts(Array(buffer: chunk)) }
                     }
                 },
                 Task {
                     try await LogFollower(path: path, watch: watch, patience: patience).read { chunk in
-                        waiting.withLock { $0 += texts(chunk) }
+                        waiting.withLock { $0 += texts(Array(buffer: chunk)) }
                     }
                 },
             ]
@@ -191,7 +239,7 @@ struct LogFollowerTests {
             let seen = Mutex<[String]>([])
             let reader = Task {
                 try await LogFollower(path: path, watch: watch).read { chunk in
-                    seen.withLock { $0 += texts(chunk) }
+                    seen.withLock { $0 += texts(Array(buffer: chunk)) }
                 }
             }
             try await until("one") { seen.withLock { $0 }.count == 1 }
@@ -216,7 +264,7 @@ struct LogFollowerTests {
             ReleaseLog(path: path).append(.step("after"))
             let seen = Mutex<[UInt8]>([])
             try await LogFollower(path: path, watch: nil).read { chunk in
-                seen.withLock { $0 += LogText(times: false, isTerminal: false).shown(chunk) }
+                seen.withLock { $0 += LogText(times: false, isTerminal: false).shown(Array(buffer: chunk)) }
             }
             let text = String(decoding: seen.withLock { $0 }, as: UTF8.self)
             #expect(text.split(separator: "\n") == ["whole", "-----> after"])
@@ -249,6 +297,11 @@ struct LogFollowerTests {
         for text in texts { lines.append(text.utf8) }
         return lines
     }
+}
+
+private final class Seen: Sendable {
+    let lines = Mutex<[String]>([])
+    var isEmpty: Bool { lines.withLock { $0.isEmpty } }
 }
 
 private func texts(_ chunk: [UInt8]) -> [String] {

@@ -68,9 +68,10 @@ struct HookRoutes: Sendable {
             head = LogLine.step("kinto: release \(release.number) of \(target)").text + "\n" + head
             let store = actions.store
             return .following(
-                LogFollower(path: actions.home.releaseLog(target, release.number), watch: actions.logs),
-                // What shows it to the person who pushed is not known: nothing but text.
-                text: LogText(times: false, isTerminal: false),
+                LogFollower(
+                    path: actions.home.releaseLog(target, release.number), watch: actions.logs,
+                    // What shows it to the person who pushed is not known: nothing but text.
+                    text: LogText(times: false, isTerminal: false)),
                 after: Array(head.utf8),
                 view: PushView(
                     command: "kinto logs \(target.service) --release \(release.number) --build")

@@ -98,16 +98,16 @@ struct ReleaseRoutes: Sendable {
             LogFollower(
                 path: path,
                 watch: request.flag("follow") && (mayBegin || Files.exists(path)) ? actions.logs : nil,
-                tail: tail),
-            text: LogText(
-                times: request.uri.queryParameters["times"] != "0", isTerminal: request.flag("terminal")))
+                text: LogText(
+                    times: request.uri.queryParameters["times"] != "0", isTerminal: request.flag("terminal")),
+                tail: tail))
     }
 }
 
 extension Response {
     /// A log as plain text, each chunk sent as it comes.
     static func following(
-        _ follower: LogFollower, text: LogText, after: [UInt8] = [], view: PushView? = nil,
+        _ follower: LogFollower, after: [UInt8] = [], view: PushView? = nil,
         tail: (@Sendable () async -> [UInt8])? = nil
     ) -> Response {
         Response(
@@ -120,9 +120,10 @@ extension Response {
                 }
                 var view = view
                 try await follower.read { chunk in
-                    var shown = text.shown(chunk)
-                    if let part = view?.show(shown) { shown = part }
-                    if !shown.isEmpty { try await writer.write(ByteBuffer(bytes: shown)) }
+                    guard let part = view?.show(Array(buffer: chunk)) else {
+                        return try await writer.write(chunk)
+                    }
+                    if !part.isEmpty { try await writer.write(ByteBuffer(bytes: part)) }
                 }
                 if let last = await tail?(), !last.isEmpty { try await writer.write(ByteBuffer(bytes: last)) }
                 try await writer.finish(nil)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Glibc
 internal import KintoCore
+internal import NIOCore
 internal import Synchronization
 internal import Wire
 
@@ -8,10 +9,13 @@ internal import Wire
 /// as over (`ReleaseLog.close`) or the reader stops. The reader sets the pace: nothing is read before what was read
 /// last is taken, so a slow one costs neither memory nor the writer's time. It reads on from the files, and is told
 /// how many lines it missed when they were rotated away meanwhile. One that takes nothing for ``patience`` is let go.
+/// Those who are at the end of the log are given what came by the ``LogTail`` that they share.
 struct LogFollower: Sendable {
     let path: String
     /// nil: what is there now.
     let watch: LogWatch?
+    /// nil: as it is stored.
+    var text: LogText?
     /// Only the last so many lines of what is there.
     var tail: Int?
     /// How long a reader may take for one chunk, which has 64 KiB at most.
@@ -33,7 +37,7 @@ struct LogFollower: Sendable {
     /// Calls `show` with chunks of whole lines, each ending with a newline.
     /// - Throws: ``Stalled`` when one of these calls does not return within the patience; the task is cancelled then, so
     ///   that the call ends.
-    func read(_ show: ([UInt8]) async throws -> Void) async throws {
+    func read(_ show: (ByteBuffer) async throws -> Void) async throws {
         let guardian = StallGuard(patience: patience)
         // Whoever reads is not a value that could be handed to another task: what ends is this one.
         try await withUnsafeCurrentTask { current in
@@ -56,34 +60,55 @@ struct LogFollower: Sendable {
         }
     }
 
-    private func follow(_ show: ([UInt8]) async throws -> Void) async throws {
-        let changes = watch?.subscribe(to: path)
+    private func follow(_ show: (ByteBuffer) async throws -> Void) async throws {
         let reader = LogReader(path: path, tail: tail, follows: watch != nil)
-        guard let watch else { return try await showAll(reader, show) }
-        guard var changes else { return try await showAll(reader, show, lost: true) }
+        guard let watch else { return try await showRest(reader, show) }
+        guard let seat = watch.join(LogTail.Key(path: path, text: text)) else {
+            return try await showRest(reader, show, lost: true)
+        }
         while true {
-            // The mark is looked for before reading, so that what came before it is not missed.
-            let isOver = ReleaseLog.isClosed(path)
-            try await showAll(reader, show)
-            if isOver { return }
+            let end = seat.end
+            if end == .lost { return try await showRest(reader, show, lost: true) }
+            try await showNew(reader, seat, show)
+            if end == .over { return }
             try Task.checkCancellation()
-            if await changes.next() { continue }
+            await seat.wait()
             try Task.checkCancellation()
-            // The directory went away; the writer may have made it again.
-            guard let again = watch.subscribe(to: path) else {
-                return try await showAll(reader, show, lost: true)
-            }
-            changes = again
         }
     }
 
-    private func showAll(
-        _ reader: LogReader, _ show: ([UInt8]) async throws -> Void, lost: Bool = false
+    private func showNew(
+        _ reader: LogReader, _ seat: LogTail.Seat, _ show: (ByteBuffer) async throws -> Void
     ) async throws {
-        while let chunk = try await Blocking.run({ reader.next() }) { try await show(chunk) }
-        if lost {
-            try await show(LogReader.note("the directory of this log is gone; it is not followed any more"))
+        while true {
+            switch seat.next(at: reader.mark) {
+            case .piece(let piece):
+                reader.pass(to: piece.end)
+                if piece.shown.readableBytes > 0 { try await show(piece.shown) }
+            case .file(let limit):
+                guard let chunk = try await Blocking.run({ reader.next(upTo: limit).map(shown) }) else {
+                    return
+                }
+                if chunk.readableBytes > 0 { try await show(chunk) }
+            case .nothing: return
+            }
         }
+    }
+
+    private func showRest(
+        _ reader: LogReader, _ show: (ByteBuffer) async throws -> Void, lost: Bool = false
+    ) async throws {
+        while let chunk = try await Blocking.run({ reader.next().map(shown) }) {
+            if chunk.readableBytes > 0 { try await show(chunk) }
+        }
+        if lost {
+            try await show(
+                shown(LogReader.note("the directory of this log is gone; it is not followed any more")))
+        }
+    }
+
+    private func shown(_ chunk: [UInt8]) -> ByteBuffer {
+        ByteBuffer(bytes: text.map { $0.shown(chunk) } ?? chunk)
     }
 }
 

@@ -14,6 +14,17 @@ final class LogReader: Sendable {
         /// Not read beyond: what was there at the beginning. nil: it is followed.
         var end: (file: Identity, size: Int)?
     }
+    /// The end of what was read.
+    struct Mark: Hashable {
+        let file: Identity
+        let offset: Int
+    }
+
+    struct Identity: Hashable {
+        let device: UInt
+        let inode: UInt
+    }
+
     private let path: String
     private let follows: Bool
     private let place: Mutex<Place>
@@ -34,32 +45,48 @@ final class LogReader: Sendable {
         Timestamp.now.rfc3339Bytes + Array("  !     \(text)\n".utf8)
     }
 
+    /// Finds its place in what is there, which ``next(upTo:)`` does else.
+    func begin() { place.withLock { if $0.file == nil { begin(&$0) } } }
+
+    /// nil before a file was found.
+    var mark: Mark? {
+        place.withLock { place in
+            guard let file = place.file, let identity = LogReader.identity(file) else { return nil }
+            return Mark(file: identity, offset: place.offset)
+        }
+    }
+
+    /// Goes on behind what was had from elsewhere.
+    /// - Parameter mark: in the file that is read.
+    func pass(to mark: Mark) { place.withLock { $0.offset = mark.offset } }
+
     /// The whole lines that came since the last call, not more than fit into one chunk; nil when there are none.
-    func next() -> [UInt8]? {
+    /// - Parameter limit: its file is not read beyond it.
+    func next(upTo limit: Mark? = nil) -> [UInt8]? {
         place.withLock { place in
             if place.file == nil { begin(&place) }
             while true {
-                if let chunk = take(&place) { return chunk }
+                if let chunk = take(&place, limit) { return chunk }
                 guard let file = place.file, place.end?.file != LogReader.identity(file),
                     let now = LogReader.identity(path),
                     now != LogReader.identity(file)
                 else { return nil }
                 // It is not written to any more; but it was, until it was seen to be another one.
-                if let chunk = take(&place, isLast: true) { return chunk }
+                if let chunk = take(&place, limit, isLast: true) { return chunk }
                 guard let note = moveOn(&place) else { return nil }
                 if !note.isEmpty { return note }
             }
         }
     }
 
-    private func take(_ place: inout Place, isLast: Bool = false) -> [UInt8]? {
+    private func take(_ place: inout Place, _ limit: Mark?, isLast: Bool = false) -> [UInt8]? {
         guard let file = place.file else { return nil }
         var status = stat()
         guard fstat(file.raw, &status) == 0 else { return nil }
         var most = min(LogReader.chunk, Int(status.st_size) - place.offset)
-        if let end = place.end, end.file == LogReader.identity(file) {
-            most = min(most, end.size - place.offset)
-        }
+        let identity = Identity(device: status.st_dev, inode: status.st_ino)
+        if let end = place.end, end.file == identity { most = min(most, end.size - place.offset) }
+        if let limit, limit.file == identity { most = min(most, limit.offset - place.offset) }
         guard most > 0 else { return nil }
         var buffer = [UInt8](repeating: 0, count: most)
         let count = pread(file.raw, &buffer, most, place.offset)
@@ -80,7 +107,7 @@ final class LogReader: Sendable {
         {
             bytes = bytes[(end + 1)...]
         }
-        return bytes.isEmpty ? take(&place, isLast: isLast) : Array(bytes)
+        return bytes.isEmpty ? take(&place, limit, isLast: isLast) : Array(bytes)
     }
 
     private func begin(_ place: inout Place) {
@@ -133,11 +160,6 @@ final class LogReader: Sendable {
         guard let before = LogContinuation.before(next), before > 0 else { return [] }
         let missed = before - LogContinuation.count(file)
         return missed > 0 ? LogReader.note("\(missed) lines left out: you read too slowly") : []
-    }
-
-    private struct Identity: Equatable {
-        let device: UInt
-        let inode: UInt
     }
 
     private static func identity(_ path: String) -> Identity? {

@@ -2,7 +2,7 @@
 internal import Wire
 
 /// The stored form of log lines, 24 bytes of time and a space before each, made fit for whoever reads them.
-struct LogText: Sendable {
+struct LogText: Hashable, Sendable {
     /// Without: as a push shows it.
     let times: Bool
     /// Colours and the states of unfinished lines (they end with a carriage return) stay.

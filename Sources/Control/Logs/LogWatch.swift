@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CLinux
-internal import Dispatch
 internal import Glibc
 internal import KintoCore
 internal import Synchronization
@@ -11,6 +10,7 @@ internal import Wire
 final class LogWatch: Sendable {
     private let core: Core
     private let source: ReadSource?
+    private let tails = Mutex<[LogTail.Key: LogTail]>([:])
 
     init() {
         let raw = kinto_inotify()
@@ -21,6 +21,25 @@ final class LogWatch: Sendable {
     }
 
     deinit { source?.cancel() }
+
+    /// A seat among those who follow the same log in the same form.
+    /// - Returns: nil when its directory is not there or cannot be watched.
+    func join(_ key: LogTail.Key) -> LogTail.Seat? {
+        tails.withLock { tails in
+            if let seat = tails[key]?.seat() { return seat }
+            guard let changes = subscribe(to: key.path) else { return nil }
+            let tail = LogTail(key)
+            tails[key] = tail
+            let seat = tail.seat()
+            tail.begin(self, changes)
+            return seat
+        }
+    }
+
+    /// Nobody is given a seat there any more.
+    func forget(_ tail: LogTail) {
+        tails.withLock { if $0[tail.key] === tail { $0[tail.key] = nil } }
+    }
 
     /// nil when the directory is not there or cannot be watched.
     func subscribe(to path: String) -> Changes? { core.subscribe(to: path) }
@@ -58,16 +77,12 @@ final class LogWatch: Sendable {
             /// By inotify's number of the directory.
             var directories: [Int32: [Int: Subscriber]] = [:]
             var next = 0
-            var changed: [Int32: Set<Int>] = [:]
-            var isResting = false
         }
         private let descriptor: Descriptor?
         private let state = Mutex(State())
-        private let queue = DispatchQueue(label: "kinto.logs")
 
-        /// After telling so many readers of changes, in microseconds: a flood wakes them a few times a second, not for
-        /// each of its lines.
-        private static func rest(after count: Int) -> Int { 20_000 + min(count, 400) * 250 }
+        /// After telling of changes, in microseconds. Of a flood's writes in this time the kernel makes one event.
+        private static let rest: UInt32 = 20_000
 
         init(_ descriptor: Descriptor?) { self.descriptor = descriptor }
 
@@ -121,14 +136,18 @@ final class LogWatch: Sendable {
         func readEvents() {
             guard let descriptor else { return }
             var buffer = [UInt8](repeating: 0, count: 64 << 10)
+            var isAnything = false
             while true {
                 let count = read(descriptor.raw, &buffer, buffer.count)
-                guard count > 0 else { return }
-                buffer.withUnsafeBytes { note(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+                guard count > 0 else { break }
+                isAnything = true
+                buffer.withUnsafeBytes { tell(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
             }
+            // The queue is this source's own.
+            if isAnything { usleep(Core.rest) }
         }
 
-        private func note(_ events: UnsafeRawBufferPointer) {
+        private func tell(_ events: UnsafeRawBufferPointer) {
             state.withLock { state in
                 var at = 0
                 while at + 16 <= events.count {
@@ -139,38 +158,23 @@ final class LogWatch: Sendable {
                     let name = events[(at + 16)..<(at + 16 + length)].prefix { $0 != 0 }
                     at += 16 + length
                     if mask & UInt32(IN_Q_OVERFLOW) != 0 {
-                        for (watch, all) in state.directories { state.changed[watch] = Set(all.keys) }
+                        for subscriber in state.directories.values.joined() { subscriber.value.wake.yield() }
                     } else if mask & UInt32(IN_IGNORED | IN_DELETE_SELF | IN_MOVE_SELF) != 0 {
                         for subscriber in (state.directories.removeValue(forKey: watch) ?? [:]).values {
                             subscriber.wake.finish()
                         }
                     } else {
-                        for (identifier, subscriber) in state.directories[watch] ?? [:]
+                        for subscriber in (state.directories[watch] ?? [:]).values
                         where name.elementsEqual(subscriber.name) {
                             if !subscriber.isDirectory {
-                                state.changed[watch, default: []].insert(identifier)
+                                subscriber.wake.yield()
                             } else if mask & UInt32(IN_DELETE | IN_MOVED_FROM) != 0 {
                                 subscriber.wake.finish()
                             }
                         }
                     }
                 }
-                if !state.isResting { tell(&state) }
             }
         }
-
-        private func tell(_ now: inout State) {
-            now.isResting = !now.changed.isEmpty
-            guard now.isResting else { return }
-            var count = 0
-            for (watch, identifiers) in now.changed {
-                for identifier in identifiers { now.directories[watch]?[identifier]?.wake.yield() }
-                count += identifiers.count
-            }
-            now.changed = [:]
-            let rest = DispatchTimeInterval.microseconds(Core.rest(after: count))
-            queue.asyncAfter(deadline: .now() + rest) { [self] in state.withLock { tell(&$0) } }
-        }
-
     }
 }
