@@ -32,7 +32,8 @@ actor Reporter {
     /// Until it is cancelled.
     func run() async {
         while !Task.isCancelled {
-            await withTaskGroup(of: Void.self) { group in
+            // One that discards: the tasks that are over are collected by nobody.
+            await withDiscardingTaskGroup { group in
                 // What changed, and what is to be tried again.
                 let (due, tell) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
                 group.addTask { [store] in
