@@ -15,7 +15,7 @@ enum DashboardStream {
             let encoder = JSONEncoder()
             try await follower.read { chunk in
                 var out = ByteBuffer()
-                for line in lines.next(chunk) where line.number > after {
+                for line in lines.next(Array(buffer: chunk)) where line.number > after {
                     out.writeString("id: \(line.number)\nevent: line\ndata: ")
                     out.writeBytes(try encoder.encode(line))
                     out.writeString("\n\n")

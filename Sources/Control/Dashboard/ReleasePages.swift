@@ -2,6 +2,7 @@
 internal import HTTPTypes
 internal import Hummingbird
 internal import KintoCore
+internal import NIOCore
 internal import Runner
 internal import Wire
 
@@ -25,7 +26,7 @@ struct ReleasePages: Sendable {
             let kind = try visit.context.parameters.require("log")
             let path = try path(release, kind)
             var response = Response.following(
-                LogFollower(path: path, watch: nil), text: LogText(times: true, isTerminal: false))
+                LogFollower(path: path, watch: nil, text: LogText(times: true, isTerminal: false)))
             response.headers[.contentDisposition] =
                 "attachment; filename=\"\(release.target.service)-\(release.number)-\(kind).txt\""
             return response
@@ -85,7 +86,7 @@ struct ReleasePages: Sendable {
         var reader = DashboardLines()
         var kept: [DashboardLine] = []
         try await LogFollower(path: path(release, kind), watch: nil).read { chunk in
-            kept += reader.next(chunk)
+            kept += reader.next(Array(buffer: chunk))
             if kept.count > 2 * ReleasePages.lines { kept.removeFirst(kept.count - ReleasePages.lines) }
         }
         if kept.count > ReleasePages.lines { kept.removeFirst(kept.count - ReleasePages.lines) }
