@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/openat2.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,25 @@ static int put(const char *file, const char *text) {
     return written < 0 ? -1 : 0;
 }
 
+int kinto_run_shortly(uint64_t nanoseconds) {
+    // As <linux/sched/types.h> has it in its first version; the library's headers declare it too, the newer ones.
+    struct {
+        uint32_t size, policy;
+        uint64_t flags;
+        int32_t nice;
+        uint32_t priority;
+        uint64_t runtime, deadline, period;
+    } wanted = { .policy = SCHED_OTHER, .nice = getpriority(PRIO_PROCESS, 0), .runtime = nanoseconds };
+    wanted.size = sizeof wanted;
+    return (int)syscall(SYS_sched_setattr, 0, &wanted, 0);
+}
+
+void kinto_give_way(int nice) {
+    setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + nice);
+    struct sched_param none = { 0 };
+    sched_setscheduler(0, SCHED_BATCH, &none);
+}
+
 // In the child, which has its own copy of the memory: system calls only.
 _Noreturn static void become(
     const struct kinto_spawn_options *o, const struct kinto_confinement *c, const int moved[3], int report) {
@@ -67,10 +87,11 @@ _Noreturn static void become(
         if (put(*entrance, "0") < 0) give_up(report, JOIN);
     // A priority that cannot be had is no reason not to run.
     if (c->nice) {
-        setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + c->nice);
+        kinto_give_way(c->nice);
         // Sessions share the processor as groups of their own, see sched(7); within such a group nice means nothing.
         if (o->new_session) put("/proc/self/autogroup", c->nice > 9 ? "10" : "5");
     }
+    if (c->slice) kinto_run_shortly(c->slice);
     if (c->io_priority >= 0) syscall(SYS_ioprio_set, 1, 0, c->io_priority);
     if (c->oom_score) put("/proc/self/oom_score_adj", c->oom_score);
     if (c->user >= 0) {

@@ -193,7 +193,7 @@ public actor ProxyProcess {
     }
 
     private var lastWords: [String] {
-        let said = (try? Files.read(home.proxyLog)).map { String(decoding: $0.suffix(400), as: UTF8.self) }
+        let said = (try? Files.tail(home.proxyLog, 400)).map { String(decoding: $0, as: UTF8.self) }
         return (said ?? "").split(separator: "\n").suffix(2).map(String.init)
     }
 

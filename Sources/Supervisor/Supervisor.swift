@@ -16,6 +16,7 @@ struct Supervisor {
     var log: LineWriter
     var cleaner: OutputCleaner
     var output: Descriptor?
+    private var budget = ReadingBudget()
     var main: Int32?
     let tree: ProcessTree
     /// Becomes readable when the tree's group gets empty.
@@ -72,7 +73,11 @@ struct Supervisor {
         while state.phase != .ended {
             wait()
             readSignals()
-            readOutput()
+            if budget.pause == nil {
+                let began = ReadingBudget.processorTime
+                readOutput()
+                budget.spend(since: began)
+            }
             checkTimes()
         }
     }
@@ -117,8 +122,7 @@ struct Supervisor {
     /// Reading what a build prints as fast as it can takes as much of a processor as the build: it has the build's place,
     /// after the services. Not before the command was started, which would come after that.
     private func comeAfterOthers() {
-        let which = __priority_which_t(PRIO_PROCESS.rawValue)
-        setpriority(which, 0, min(19, getpriority(which, 0) + 10))
+        kinto_give_way(10)
         // Where sessions share the processor as groups of their own (sched(7)), this is what counts.
         if let file = try? Descriptor.open("/proc/self/autogroup", O_WRONLY) { try? file.writeAll("10".utf8) }
     }
@@ -127,12 +131,14 @@ struct Supervisor {
 
     private mutating func wait() {
         var polls = [pollfd(fd: signals.raw, events: Int16(POLLIN), revents: 0)]
-        polls.append(pollfd(fd: output?.raw ?? -1, events: Int16(POLLIN), revents: 0))
+        let pause = output == nil ? nil : budget.pause
+        polls.append(pollfd(fd: pause == nil ? output?.raw ?? -1 : -1, events: Int16(POLLIN), revents: 0))
         polls.append(pollfd(fd: groupEvents?.raw ?? -1, events: Int16(POLLPRI), revents: 0))
         let now = Monotonic.now
         var deadline: Int64?
         func consider(_ time: Int64?) { if let time { deadline = min(deadline ?? time, time) } }
         consider(killAt)
+        consider(pause.map { now + $0 })
         consider(restartAt)
         if main != nil, !stopping { consider(limits.nextTime) }
         if cleaner.isWaiting { consider(lastBytes + Supervisor.pause) }
@@ -186,7 +192,7 @@ struct Supervisor {
         guard let output else { return }
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
         // Bounded, so that a flood does not keep signals waiting.
-        let latest = Monotonic.now + 20
+        let latest = Monotonic.now + ReadingBudget.turn
         repeat {
             let count = read(output.raw, &buffer, buffer.count)
             if count > 0 {

@@ -13,6 +13,29 @@ public enum Files {
         }
     }
 
+    /// Its last bytes, `size` at most; without reading what is before them.
+    public static func tail(_ path: String, _ size: Int) throws(SystemError) -> [UInt8] {
+        let file = try Descriptor.open(path, O_RDONLY)
+        var status = stat()
+        try check("stat", path) { fstat(file.raw, &status) }
+        let wanted = min(size, max(0, Int(status.st_size)))
+        var bytes = [UInt8](repeating: 0, count: wanted)
+        var done = 0
+        while done < wanted {
+            let count = bytes.withUnsafeMutableBytes {
+                pread(
+                    file.raw, $0.baseAddress?.advanced(by: done), wanted - done,
+                    status.st_size - off_t(wanted - done))
+            }
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw .last("read", path) }
+            // Cut short meanwhile.
+            if count == 0 { break }
+            done += count
+        }
+        return Array(bytes[..<done])
+    }
+
     /// Replaces a file whole or not at all: temporary file, fsync(2), rename(2) and, when `durable`, fsync of the
     /// directory, so that it survives a power cut.
     public static func replace(

@@ -149,6 +149,45 @@ struct ContainmentTests {
         }
     }
 
+    /// Whoever writes without end waits at the pipe: reading takes a tenth of a processor, however fast the machine is.
+    @Test func readingAFloodLeavesTheProcessorToOthers() async throws {
+        try await with(.kernel) { directory, groups in
+            let spec = job(
+                "timeout 3 yes; cat /proc/$PPID/stat > used; echo tail", in: directory,
+                Confinement(groups: groups))
+            let began = ContinuousClock.now
+            let state = try await client.run(spec)
+            let took = ContinuousClock.now - began
+            #expect(state.ending == .exited(code: 0))
+            #expect(String(decoding: try Files.tail(spec.logPath, 5), as: UTF8.self) == "tail\n")
+            // In hundredths of a second, own and kernel's; behind the name, which may have blanks.
+            let words =
+                String(decoding: try Files.read("\(directory)/used"), as: UTF8.self)
+                .split(separator: ")").last?.split(separator: " ").map(String.init) ?? []
+            let used = try words.dropFirst(11).prefix(2).map { try #require(Int($0)) }.reduce(0, +)
+            // What it may take at first, its own start, and the last turn.
+            #expect(.milliseconds(used * 10) < took / 10 + .milliseconds(400), "\(used) of \(took)")
+        }
+    }
+
+    /// What answers visitors interrupts what calculates (Linux 6.12 and newer); what builds interrupts nobody.
+    @Test(arguments: [false, true])
+    func servicesInterruptAndBuildsDoNot(isBackground: Bool) async throws {
+        try await with(.kernel) { directory, groups in
+            let spec = job(
+                "grep -E '^(se.slice|policy) ' /proc/self/sched; true", in: directory,
+                Confinement(groups: groups, isBackground: isBackground))
+            #expect(try await client.run(spec).ending == .exited(code: 0))
+            let lines = String(decoding: try Files.read(spec.logPath), as: UTF8.self).split(separator: "\n")
+            func value(_ name: String) -> Int? {
+                lines.first { $0.contains(name) }?.split(separator: " ").last.flatMap { Int($0) }
+            }
+            // SCHED_BATCH. A kernel may be built without the file.
+            if let policy = value("policy") { #expect(policy == (isBackground ? 3 : 0)) }
+            if let slice = value("se.slice") { #expect((slice == 100_000) == !isBackground) }
+        }
+    }
+
     /// Scenario 46: The limit ends it and is named; the bomb is bounded twice over, so that a defect cannot take the
     /// machine.
     @Test(arguments: Means.allCases)

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import Glibc
+import TestSupport
 import Testing
 
 @testable import Wire
@@ -11,6 +13,20 @@ struct WireTests {
         #expect(try Fields(decoding: fields.encoded()) == fields)
         #expect(throws: WireError.self) { try Fields(decoding: Array("=x\0".utf8)) }
         #expect(throws: WireError.self) { try Fields(decoding: Array("a=x".utf8)) }
+    }
+
+    @Test func theEndOfAFileIsReadWithoutTheRest() async throws {
+        try await TemporaryDirectory.with { directory in
+            let path = "\(directory)/log"
+            try Files.replace(path, with: Array("one\ntwo\n".utf8), durable: false)
+            #expect(try Files.tail(path, 4) == Array("two\n".utf8))
+            #expect(try Files.tail(path, 100) == Array("one\ntwo\n".utf8))
+            #expect(try Files.tail(path, 0).isEmpty)
+            #expect(throws: SystemError.self) { try Files.tail("\(path)2", 4) }
+            // Longer than what is read whole.
+            #expect(truncate(path, 100 << 30) == 0)
+            #expect(try Files.tail(path, 64 << 10) == [UInt8](repeating: 0, count: 64 << 10))
+        }
     }
 
     @Test func routingTableSurvivesTheWay() throws {

@@ -11,6 +11,12 @@
 int kinto_pidfd_open(pid_t pid);
 /// pidfd_send_signal(2); 0, or -1 and errno.
 int kinto_pidfd_send_signal(int pidfd, int signal);
+/// Has this thread, and what it starts, come after the others: `nice` is added to what it has, and when it wakes up it
+/// interrupts nobody (SCHED_BATCH).
+void kinto_give_way(int nice);
+/// Has this thread, and what it starts, ask for the processor for so many nanoseconds at a time: the kernel lets it interrupt
+/// what asked for more. Neither more nor less of the processor in all. Ignored before Linux 6.12. 0, or -1 and errno.
+int kinto_run_shortly(uint64_t nanoseconds);
 
 /// What to start: see kinto_spawn.
 struct kinto_spawn_options {
@@ -29,7 +35,8 @@ int kinto_spawn(const struct kinto_spawn_options *options);
 /// What bounds a child before it becomes the program: see kinto_spawn_confined.
 struct kinto_confinement {
     const char *const *entrances;   ///< NULL-terminated; files `cgroup.procs` that it writes itself into
-    int nice;                       ///< added to the parent's; 0: unchanged
+    int nice;                       ///< kinto_give_way; 0: unchanged
+    uint64_t slice;                 ///< nanoseconds: kinto_run_shortly; 0: unchanged
     int io_priority;                ///< ioprio_set(2); negative: unchanged
     const char *oom_score;          ///< for /proc/self/oom_score_adj; NULL: unchanged
     long user, group;               ///< negative: the parent's; else also no supplementary groups, no_new_privs
