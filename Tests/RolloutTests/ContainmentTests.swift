@@ -115,9 +115,9 @@ struct ContainmentTests {
             let spec = job(
                 """
                 echo head
-                yes | head -c 8M
-                head -c 16M /dev/zero | tr '\\0' x
-                head -c 2M /dev/urandom; head -c 1M /dev/zero
+                yes | head -c 2M
+                head -c 2M /dev/zero | tr '\\0' x
+                head -c 256K /dev/urandom; head -c 128K /dev/zero
                 for i in 1 2 3; do printf '\\r%s%%\\033[31m\\033]0;title\\007</script>\\000\\377' $i; done
                 echo; grep VmHWM /proc/$PPID/status
                 echo tail
