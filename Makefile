@@ -7,7 +7,7 @@ DESTDIR ?=
 SWIFT ?= swift
 PACKAGES := libgit2-dev libcurl4-openssl-dev libssl-dev libnghttp2-dev libsqlite3-dev pkg-config git python3 openssh-server
 
-.PHONY: deps build test test-browser lint format bench bench-proxy bench-queue bench-hooks swap-drivers fuzz fuzz-hooks faults soak soak-swaps soak-undo soak-proxy soak-long hostile crash demo install clean help
+.PHONY: deps build test test-browser lint format bench bench-proxy bench-queue bench-hooks swap-drivers fuzz fuzz-hooks fuzz-api faults soak soak-swaps soak-undo soak-proxy soak-long hostile crash demo install clean help
 
 deps: ## install the missing Debian packages
 	@missing=(); for package in $(PACKAGES); do \
@@ -99,6 +99,11 @@ fuzz: deps ## the proxy's parsers under libFuzzer and the address sanitizer (RUN
 fuzz-hooks: deps ## a million changed deliveries against the webhook door's readers (RUNS=1000000)
 	$(SWIFT) build --build-tests
 	KINTO_FUZZ=$(or $(RUNS),1000000) $(SWIFT) test --skip-build --filter WebhookFuzzTests
+
+fuzz-api: PACKAGES += python3-venv
+fuzz-api: deps ## schemathesis against the API by its own document (RUNS=100 requests of each kind)
+	$(SWIFT) build
+	scripts/fuzz-api $(RUNS)
 
 faults: PACKAGES += curl gcc libc6-dev
 faults: deps ## every file operation of a deploy fails once, each power cut is replayed (ten minutes)

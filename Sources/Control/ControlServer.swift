@@ -130,14 +130,14 @@ public enum ControlServer {
         unlink(home.socket)
         let quiet = Logger(label: "http", factory: { _ in SwiftLogNoOpLogHandler() })
         let local = Application(
-            router: server.router(trusted: true),
+            router: try server.router(trusted: true),
             configuration: .init(address: .unixDomainSocket(path: home.socket)),
             onServerRunning: {
                 chmod(home.socket, 0o600)
                 await AcceptPause.add(to: $0)
             }, logger: quiet)
         let remote = Application(
-            router: server.router(trusted: false), server: .http1(configuration: APIServer.limits),
+            router: try server.router(trusted: false), server: .http1(configuration: APIServer.limits),
             configuration: .init(address: .hostname(listen.host, port: Int(listen.port))),
             onServerRunning: { await AcceptPause.add(to: $0) }, logger: quiet)
         let worker = BackgroundWork { [logger] in

@@ -16,6 +16,13 @@ struct APIServer: Sendable {
     let actions: Actions
     let version: String
     let limiter = RefusalLimiter()
+    let metrics: MetricsRoutes
+
+    init(actions: Actions, version: String) {
+        self.actions = actions
+        self.version = version
+        metrics = MetricsRoutes(actions: actions, version: version)
+    }
 
     /// What a visitor may send before anything is known of it. A head, or a pause within a request, lasts 30 s at most.
     static let limits = HTTP1Channel.Configuration(
@@ -23,22 +30,34 @@ struct APIServer: Sendable {
         httpDecoderConfiguration: .init(
             maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 64 << 10, maxHeaderFieldCount: 100))
 
-    func router(trusted: Bool) -> Router<Context> {
-        let router = Router(context: Context.self)
-        router.add(middleware: ProblemMiddleware())
+    func router(trusted: Bool) throws -> Router<Context> {
+        let routes = RouteList()
+        let router = NotedRouter(router: Router(context: Context.self), routes: routes)
+        router.add(middleware: ProblemMiddleware(routes: routes))
+        let document = ByteBuffer(bytes: try OpenAPI(version: version).encoded())
         router.get("/healthz") { _, _ in "ok\n" }
+        // What it says is no secret: it is the same of every server.
+        router.get("/api/v1/openapi.json") { _, _ in
+            Response(
+                status: .ok, headers: [.contentType: "application/json"], body: .init(byteBuffer: document))
+        }
         WebhookRoutes(door: actions.webhooks, limiter: limiter).add(to: router)
         if trusted { HookRoutes(actions: actions).add(to: router) }
         if !trusted { Dashboard(actions: actions, version: version).add(to: router) }
-        let api = router.group("/api/v1")
-        if !trusted { api.add(middleware: TokenMiddleware(store: actions.store)) }
+        let closed = router.group()
+        if !trusted { closed.add(middleware: TokenMiddleware(store: actions.store)) }
+        metrics.add(to: closed)
+        let api = closed.group("/api/v1")
+        api.add(middleware: RequestCheck())
         ServiceRoutes(actions: actions, version: version).add(to: api)
         ReleaseRoutes(actions: actions).add(to: api)
+        EventRoutes(store: actions.store).add(to: api)
         ConfigRoutes(actions: actions, isLocal: trusted).add(to: api)
         CertificateRoutes(actions: actions).add(to: api)
         StorageRoutes(actions: actions).add(to: api)
         ReportRoutes(store: actions.store).add(to: api)
-        return router
+        try Operations.require(routes.all)
+        return router.router
     }
 }
 
@@ -55,6 +74,9 @@ struct DoorContext: RequestContext {
         channel = source.channel
         self.source = source.channel.remoteAddress.flatMap(DoorContext.address)
     }
+
+    /// Ends the connection now.
+    func cut() { channel.close(promise: nil) }
 
     /// Ends the connection as soon as an answer had its time to go out.
     func close() {
@@ -73,15 +95,33 @@ struct DoorContext: RequestContext {
 /// Turns every error into problem details.
 private struct ProblemMiddleware: RouterMiddleware {
     typealias Context = APIServer.Context
+    let routes: RouteList
 
     func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response)
         async throws
         -> Response
     {
         do { return try await next(request, context) } catch let error as HTTPError {
-            guard error.status == .notFound else { throw error }
-            throw Problem(Failure(code: "unknown-path", "there is nothing at \(request.uri.path)"))
+            throw problem(error, request)
         } catch { throw Problem.wrap(error) }
+    }
+
+    private func problem(_ error: HTTPError, _ request: Request) -> Problem {
+        switch error.status {
+        case .notFound:
+            let methods = routes.methods(of: request.uri.path)
+            guard !methods.isEmpty, !methods.contains(request.method.rawValue) else {
+                return Problem(Failure(code: "unknown-path", "there is nothing at \(request.uri.path)"))
+            }
+            let allowed = methods.joined(separator: ", ")
+            return Problem(
+                Failure(
+                    code: "method-not-allowed",
+                    "\(request.uri.path) is asked with \(allowed), not \(request.method.rawValue)"),
+                headers: [.allow: allowed])
+        case .contentTooLarge: return Problem(Failure(code: "body-too-large", "the body is too large"))
+        default: return Problem(Failure(code: "malformed", error.body ?? "the request cannot be read"))
+        }
     }
 }
 
@@ -142,6 +182,7 @@ extension Request {
         let buffer = try await body.collect(upTo: limit)
         let bytes = buffer.readableBytes == 0 ? Data("{}".utf8) : Data(buffer.readableBytesView)
         do { return try JSONDecoder().decode(type, from: bytes) } catch {
+            // ``RequestCheck`` came before and found nothing.
             throw Failure(code: "malformed", "the body is not the JSON that is expected here")
         }
     }
@@ -153,6 +194,9 @@ extension Request {
         return Target(
             service: name, environment: try environment.map { try EnvironmentName($0) } ?? .production)
     }
+
+    /// `?limit=`, which ``RequestCheck`` has looked at.
+    var limit: Int { uri.queryParameters["limit"].flatMap { Int($0) } ?? 100 }
 
     func flag(_ name: String) -> Bool { uri.queryParameters[Substring(name)] == "1" }
 }

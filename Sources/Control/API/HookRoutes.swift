@@ -10,7 +10,7 @@ internal import Wire
 struct HookRoutes: Sendable {
     let actions: Actions
 
-    func add(to router: Router<APIServer.Context>) {
+    func add(to router: NotedRouter) {
         router.post("/hook/:name/post-receive") { request, context in
             let (push, target, environment) = try await read(request, context)
             return try await received(push, target, environment)

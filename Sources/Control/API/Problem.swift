@@ -10,15 +10,26 @@ struct Problem: Error, HTTPResponseError {
     let status: HTTPResponse.Status
     let failure: Failure
 
+    /// More of them than belong to the status.
+    let headers: HTTPFields
+
     /// The status that belongs to the failure's code.
-    init(_ failure: Failure) {
+    init(_ failure: Failure, headers: HTTPFields = [:]) {
         self.failure = failure
+        self.headers = headers
         status =
             switch failure.code {
-            case "unknown-service", "unknown-release", "unknown-delivery", "unknown-report", "unknown-path":
+            case "unknown-service", "unknown-release", "unknown-delivery", "unknown-report", "unknown-path",
+                "unknown-certificate":
                 .notFound
-            case "invalid-name", "malformed", "invalid-config", "invalid-repository", "invalid-secret":
+            case "invalid-name", "malformed", "invalid-config", "invalid-repository", "invalid-secret",
+                "invalid-request":
                 .badRequest
+            case "method-not-allowed": .methodNotAllowed
+            case "body-too-slow": .requestTimeout
+            case "body-too-large": .contentTooLarge
+            case "unsupported-media-type": .unsupportedMediaType
+            case "too-many-refusals": .tooManyRequests
             case "unauthorized": .unauthorized
             case "local-only": .forbidden
             case "disk-full", "too-many-files": .serviceUnavailable
@@ -51,8 +62,9 @@ struct Problem: Error, HTTPResponseError {
             code: failure.code, hints: failure.hints, evidence: failure.evidence)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        var headers: HTTPFields = [.contentType: "application/problem+json"]
-        if status == .serviceUnavailable { headers[.retryAfter] = "5" }
+        var headers = headers
+        headers[.contentType] = "application/problem+json"
+        if status == .serviceUnavailable, headers[.retryAfter] == nil { headers[.retryAfter] = "5" }
         if status == .unauthorized { headers[.wwwAuthenticate] = "Bearer" }
         return Response(
             status: status, headers: headers,

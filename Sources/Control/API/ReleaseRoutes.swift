@@ -29,8 +29,7 @@ struct ReleaseRoutes: Sendable {
         service.get("/releases") { request, context in
             let target = try request.target(context)
             try await actions.require(target)
-            let limit = request.uri.queryParameters["limit"].flatMap { Int($0) } ?? 100
-            return try await actions.store.releases(target, limit: min(max(limit, 1), 10_000)).map(
+            return try await actions.store.releases(target, limit: request.limit).map(
                 ReleaseJSON.init
             ).json()
         }
@@ -55,11 +54,12 @@ struct ReleaseRoutes: Sendable {
             let release = try await release(request, context)
             let path = actions.home.releaseLog(release.target, release.number)
             // One that is missing for good has no end that could be waited for.
-            return stream(path, request, mayBegin: !release.status.isFinal)
+            return try stream(path, request, context, mayBegin: !release.status.isFinal)
         }
         service.get("/releases/:number/console") { request, context in
             let release = try await release(request, context)
-            return stream(actions.home.consoleLog(release.target, release.number, instance: "web.1"), request)
+            return try stream(
+                actions.home.consoleLog(release.target, release.number, instance: "web.1"), request, context)
         }
         service.post("/deploy") { request, context in
             let ask = try await request.decoded(Ask.self)
@@ -92,12 +92,24 @@ struct ReleaseRoutes: Sendable {
         return release
     }
 
-    private func stream(_ path: String, _ request: Request, mayBegin: Bool = true) -> Response {
+    private func stream(
+        _ path: String, _ request: Request, _ context: APIServer.Context, mayBegin: Bool = true
+    ) throws -> Response {
+        let isFollowed = mayBegin || Files.exists(path)
+        if EventStream.isWanted(request) {
+            guard request.uri.queryParameters["tail"] == nil else {
+                throw Failure(
+                    code: "invalid-request", "?tail is for plain text; events go on after Last-Event-ID")
+            }
+            let times = request.uri.queryParameters["times"] != "0"
+            return try LogEvents(path: path, watch: isFollowed ? actions.logs : nil, times: times)
+                .response(request, context)
+        }
         let tail = request.uri.queryParameters["tail"].flatMap { Int($0) }.map { max(0, $0) }
         return .following(
             LogFollower(
                 path: path,
-                watch: request.flag("follow") && (mayBegin || Files.exists(path)) ? actions.logs : nil,
+                watch: request.flag("follow") && isFollowed ? actions.logs : nil,
                 text: LogText(
                     times: request.uri.queryParameters["times"] != "0", isTerminal: request.flag("terminal")),
                 tail: tail))

@@ -193,8 +193,7 @@ struct ServiceRoutes: Sendable {
         }
         api.get("/deliveries") { request, _ in
             let name = try request.uri.queryParameters["service"].map { try ServiceName(String($0)) }
-            let limit = request.uri.queryParameters["limit"].flatMap { Int($0) } ?? 100
-            return try await actions.store.deliveries(name, limit: min(max(1, limit), 10_000)).map(
+            return try await actions.store.deliveries(name, limit: request.limit).map(
                 DeliveryJSON.init
             ).json()
         }

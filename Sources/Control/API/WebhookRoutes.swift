@@ -10,7 +10,7 @@ struct WebhookRoutes: Sendable {
     let door: WebhookDoor
     let limiter: RefusalLimiter
 
-    func add(to router: Router<APIServer.Context>) {
+    func add(to router: NotedRouter) {
         router.post("/hooks/:name") { request, context in try await deliver(request, context) }
     }
 
@@ -27,18 +27,21 @@ struct WebhookRoutes: Sendable {
         } catch let trouble as DeliveryBody.Trouble {
             // What is not read any more must not keep the connection.
             context.close()
-            return Response(
-                status: trouble == .tooLong ? .contentTooLarge : .requestTimeout,
+            throw Problem(
+                trouble == .tooLong
+                    ? Failure(
+                        code: "body-too-large", "a delivery is at most \(DeliveryBody.limit >> 20) MiB")
+                    : Failure(code: "body-too-slow", "the delivery did not come in time"),
                 headers: [.connection: "close"])
-        } catch let failure as Failure where failure.code == "unsupported-media-type" {
-            return Response(status: .unsupportedMediaType)
         }
         guard case .refused = answers.named else {
             return try DeliveryAnswer(answers.named, Target(service: ServiceName(name)), answers.others)
                 .response()
         }
         guard limiter.allows(context.source) else {
-            return Response(status: .tooManyRequests, headers: [.retryAfter: "\(RefusalLimiter.retryAfter)"])
+            throw Problem(
+                Failure(code: "too-many-refusals", "too many deliveries were refused; try again later"),
+                headers: [.retryAfter: "\(RefusalLimiter.retryAfter)"])
         }
         throw Problem(Failure(code: "unauthorized", "missing or wrong signature"))
     }

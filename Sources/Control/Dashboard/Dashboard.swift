@@ -13,7 +13,7 @@ struct Dashboard: Sendable {
     /// Of its own: a forge with a wrong secret does not keep a person out.
     let limiter = RefusalLimiter()
 
-    func add(to router: Router<Context>) {
+    func add(to router: NotedRouter) {
         for (name, text, type) in [
             ("dashboard.css", DashboardAssets.style, "text/css; charset=utf-8"),
             ("dashboard.js", DashboardAssets.script, "text/javascript; charset=utf-8"),
@@ -69,7 +69,7 @@ struct Dashboard: Sendable {
 
     typealias Handler = @Sendable (Visit) async throws -> Response
 
-    func get(_ router: Router<Context>, _ path: RouterPath, _ handler: @escaping Handler) {
+    func get(_ router: NotedRouter, _ path: RouterPath, _ handler: @escaping Handler) {
         router.get(path) { request, context in
             await open(request, context) { request in
                 guard let visit = try await visit(request, context) else { return redirect("/sign-in") }
@@ -79,7 +79,7 @@ struct Dashboard: Sendable {
     }
 
     /// A form: from a page of ours, by who is signed in, with the session's token in it.
-    func post(_ router: Router<Context>, _ path: RouterPath, _ handler: @escaping Handler) {
+    func post(_ router: NotedRouter, _ path: RouterPath, _ handler: @escaping Handler) {
         router.post(path) { request, context in
             await open(request, context) { request in
                 guard var visit = try await visit(request, context) else { return redirect("/sign-in") }

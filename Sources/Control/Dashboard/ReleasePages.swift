@@ -14,7 +14,7 @@ struct ReleasePages: Sendable {
     /// Lines that a page has from the start.
     private static let lines = 2000
 
-    func add(to router: Router<Dashboard.Context>) {
+    func add(to router: NotedRouter) {
         dashboard.get(router, "/services/:name/:environment/releases/:number") { try await show($0) }
         dashboard.post(router, "/services/:name/:environment/releases/:number/abort") { visit in
             let release = try await release(visit)

@@ -8,7 +8,7 @@ struct ServicePages: Sendable {
 
     private var actions: Actions { dashboard.actions }
 
-    func add(to router: Router<Dashboard.Context>) {
+    func add(to router: NotedRouter) {
         dashboard.get(router, "/") { try await list($0) }
         dashboard.get(router, "/services/:name/:environment") { try await service($0) }
         dashboard.post(router, "/services/:name/:environment/deploy") { visit in

@@ -8,7 +8,7 @@ struct SettingsPages: Sendable {
 
     private var actions: Actions { dashboard.actions }
 
-    func add(to router: Router<Dashboard.Context>) {
+    func add(to router: NotedRouter) {
         dashboard.get(router, "/services/:name/:environment/config") { try await config($0) }
         dashboard.post(router, "/services/:name/:environment/config") { visit in
             let target = try visit.target()

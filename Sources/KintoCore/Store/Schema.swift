@@ -107,6 +107,55 @@ enum Schema {
             try database.execute(
                 sql: "ALTER TABLE service ADD COLUMN submoduleHosts TEXT NOT NULL DEFAULT ''")
         }
+        migrator.registerMigration("6-events") { database in
+            // `Store+Events.swift`. `at` in milliseconds.
+            let now = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+            func truth(_ text: String) -> String { "json(iif(\(text), 'true', 'false'))" }
+            func release(was: String) -> String {
+                """
+                INSERT INTO event (at, kind, service, body) VALUES (\(now), 'release', new.service, json_object(
+                    'service', new.service, 'environment', new.environment, 'number', new.number,
+                    'status', new.status, 'was', \(was), 'stage', new.stage, 'live', \(truth("new.live"))));
+                """
+            }
+            let environment = """
+                INSERT INTO event (at, kind, service, body) VALUES (\(now), 'environment', new.service, json_object(
+                    'service', new.service, 'environment', new.name, 'branch', new.branch,
+                    'suspended', \(truth("new.suspended")), 'paused', \(truth("new.paused")),
+                    'maintenance', \(truth("new.maintenance IS NOT NULL")), 'deploysStopped', new.deploysStopped,
+                    'instances', new.scale));
+                """
+            try database.execute(
+                sql: """
+                    CREATE TABLE event (
+                        id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, kind TEXT NOT NULL,
+                        service TEXT NOT NULL, body TEXT NOT NULL);
+                    CREATE TRIGGER event_bound AFTER INSERT ON event WHEN new.id % 250 = 0 BEGIN
+                        DELETE FROM event WHERE id <= new.id - 10000;
+                    END;
+                    CREATE TRIGGER event_accepted AFTER INSERT ON release BEGIN \(release(was: "NULL")) END;
+                    CREATE TRIGGER event_release AFTER UPDATE ON release
+                    WHEN old.status IS NOT new.status OR old.stage IS NOT new.stage OR old.live IS NOT new.live
+                    BEGIN \(release(was: "old.status")) END;
+                    CREATE TRIGGER event_environment AFTER UPDATE ON environment
+                    WHEN old.suspended IS NOT new.suspended OR old.paused IS NOT new.paused
+                        OR old.maintenance IS NOT new.maintenance OR old.branch IS NOT new.branch
+                        OR old.deploysStopped IS NOT new.deploysStopped OR old.scale IS NOT new.scale
+                    BEGIN \(environment) END;
+                    CREATE TRIGGER event_added AFTER INSERT ON environment BEGIN \(environment) END;
+                    CREATE TRIGGER event_removed AFTER DELETE ON service BEGIN
+                        INSERT INTO event (at, kind, service, body) VALUES (\(now), 'service', old.name,
+                            json_object('service', old.name, 'removed', \(truth("1"))));
+                    END;
+                    CREATE TRIGGER event_delivery AFTER INSERT ON delivery BEGIN
+                        INSERT INTO event (at, kind, service, body) VALUES (\(now), 'delivery', new.service,
+                            json_object('service', new.service, 'delivery', new.identifier, 'event', new.event,
+                                'verdict', new.verdict, 'status', new.status, 'release', new.release));
+                    END;
+                    -- Counted without the bodies.
+                    CREATE INDEX release_status ON release(service, environment, status);
+                    """)
+        }
         return migrator
     }()
 }

@@ -23,6 +23,7 @@ public final class Store: Sendable {
     let keyPath: String
     let box: SecretBox.Place
     let takes = TakeQueue()
+    let signal = EventSignal()
     /// The file that was opened: what stands under its name later may be another one.
     private let file: (device: dev_t, inode: ino_t)?
 
@@ -33,6 +34,7 @@ public final class Store: Sendable {
     public init(path: String, signs: [String] = []) throws {
         self.path = path
         pool = try StoreOpening(path: path, signs: signs).open()
+        pool.add(transactionObserver: signal, extent: .observerLifetime)
         keyPath = "\(Files.parent(of: path))/secret.key"
         do { box = SecretBox.Place(try Store.unlock(pool, keyPath: keyPath)) } catch let error
             as DatabaseError

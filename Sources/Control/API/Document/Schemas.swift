@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import KintoCore
+
+/// What answers are made of, by name.
+enum Schemas {
+    static let all: [(name: String, fields: [Field])] = problems + releases + services + traffic + others
+
+    static let providers = Shape.choice([
+        "github", "gitlab", "gitea", "forgejo", "gogs", "bitbucket", "bitbucket-server", "generic",
+    ])
+    static let policies = Shape.choice(["wait", "cancel", "every"])
+    static let missed = Shape.choice(["deploy", "warn", "off"])
+    private static let statuses = Shape.choice(Release.Status.allCases.map(\.rawValue))
+    private static let stages = Shape.choice(Stage.allCases.map(\.rawValue))
+    private static let any = Shape.integer(Int(Int32.min)...Int(Int32.max))
+
+    private static let problems: [(name: String, fields: [Field])] = [
+        (
+            "Problem",
+            [
+                .required("type", .text), .required("title", .text),
+                .required("status", .integer(400...599)),
+                .required("detail", .text, "What happened, in a sentence."),
+                .required("code", .text, "Stable; docs/failures.md lists them."),
+                .required("hints", .list(.schema("Hint"))), .required("evidence", .list(.text)),
+            ]
+        ),
+        ("Hint", [.required("text", .text), .optional("command", .text)]),
+        ("Cause", [.required("code", .text), .required("message", .text)]),
+        (
+            "Failure",
+            [
+                .optional("stage", stages), .required("code", .text), .required("message", .text),
+                .optional("cause", .schema("Cause")), .required("evidence", .list(.text)),
+                .required("hints", .list(.schema("Hint"))),
+            ]
+        ),
+        (
+            "Why",
+            [
+                .required("service", .name), .required("environment", .name), .required("number", .integer),
+                .required("status", statuses), .optional("stage", stages), .optional("code", .text),
+                .optional("message", .text), .optional("cause", .schema("Cause")),
+                .required("evidence", .list(.text)), .required("hints", .list(.schema("Hint"))),
+            ]
+        ),
+    ]
+
+    private static let release: [Field] = [
+        .required("service", .name), .required("environment", .name), .required("number", .integer),
+        .required("status", statuses), .required("live", .boolean), .optional("stage", stages),
+        .optional("commit", .text), .required("branch", .text), .required("subject", .text),
+        .required("author", .text),
+        .required("trigger", .choice(["push", "webhook", "manual", "rollback", "config", "promote"])),
+        .optional("rollbackOf", .integer), .optional("supersededBy", .integer),
+        .required("createdAt", .time), .optional("startedAt", .time), .optional("liveAt", .time),
+        .optional("finishedAt", .time),
+        .required("timings", .map(.number), "Milliseconds by step: queue and the stages."),
+        .optional("swap", .schema("Swap")), .optional("warmUntil", .time),
+        .required("instances", .list(.schema("Instance"))), .optional("artifact", .schema("Artifact")),
+        .optional("failure", .schema("Failure")),
+    ]
+
+    private static let releases: [(name: String, fields: [Field])] = [
+        ("Release", release),
+        ("Deploy", release + [.required("alreadyLive", .boolean, "It serves already: nothing is deployed.")]),
+        (
+            "Swap",
+            [
+                .required("requests", .bytes), .required("failed", .bytes), .required("delayed", .bytes),
+                .required("cut", .bytes),
+            ]
+        ),
+        (
+            "Instance",
+            [
+                .required("name", .text), .optional("pid", .integer), .required("port", .integer(0...65535)),
+                .required("startedAt", .time), .required("restarts", .integer),
+            ]
+        ),
+        (
+            "Artifact",
+            [.required("sha256", .text), .required("bytes", .bytes), .required("available", .boolean)]
+        ),
+        (
+            "Rollback",
+            [
+                .required("release", .schema("Release")),
+                .required("configDiff", .list(.text), "Names of variables, each after +, - or ~."),
+            ]
+        ),
+    ]
+
+    private static let services: [(name: String, fields: [Field])] = [
+        (
+            "Service",
+            [
+                .required("name", .name), .required("environment", .name), .required("branch", .text),
+                .required("repository", .text), .required("url", .text),
+                .optional("live", .schema("Release")),
+                .optional("failed", .schema("Why"), "The newest release that is over, if it failed."),
+                .required("releases", .list(.schema("Release")), "Those that wait or are on their way."),
+                .required("queued", .integer), .required("queue", policies), .required("missed", missed),
+                .required("submoduleHosts", .list(.text)), .required("suspended", .boolean),
+                .required("paused", .boolean), .required("maintenance", .boolean),
+                .optional("deploysStopped", .text), .required("warm", .list(.integer)),
+                .required("webhook", .schema("Webhook")), .optional("lastDelivery", .schema("Delivery")),
+                .optional("waiting", .text), .required("waits", .list(.schema("Wait"))),
+            ]
+        ),
+        (
+            "Webhook",
+            [
+                .required("provider", providers), .required("url", .text),
+                .optional("previousSecretUntil", .time),
+            ]
+        ),
+        (
+            "Wait",
+            [.required("on", .text), .optional("since", .time), .optional("until", .time)]
+        ),
+        (
+            "NewWebhook",
+            [.required("url", .text), .required("secret", .text), .required("provider", providers)]
+        ),
+        (
+            "Added",
+            [
+                .required("name", .name), .required("branch", .text), .required("kind", .text),
+                .required("repository", .text), .required("webhook", .schema("NewWebhook")),
+                .optional("remote", .text), .optional("deployKey", .text),
+                .optional("check", .schema("RemoteCheck")),
+            ]
+        ),
+        (
+            "RemoteCheck",
+            [
+                .optional("commit", .text), .optional("pinned", .text), .optional("code", .text),
+                .optional("problem", .text), .required("hints", .list(.schema("Hint"))),
+            ]
+        ),
+        (
+            "Rotated",
+            [
+                .required("name", .name), .required("url", .text), .required("secret", .text),
+                .required("provider", providers), .required("previousUntil", .time),
+            ]
+        ),
+        (
+            "Delivery",
+            [
+                .required("delivery", .text), .required("service", .text), .required("provider", providers),
+                .required("event", .text), .required("ref", .text), .required("verdict", .text),
+                .optional("release", .integer), .required("status", .integer(100...599)),
+                .required("at", .time), .required("duration", .integer, "Milliseconds to the verdict."),
+                .required("replayable", .boolean),
+            ]
+        ),
+        (
+            "Queued",
+            [
+                .required("delivery", .text), .required("service", .name), .required("environment", .name),
+                .required("release", .integer), .required("position", .integer), .required("url", .text),
+                .optional("also", .list(.schema("Other"))),
+            ]
+        ),
+        (
+            "Ignored",
+            [
+                .required("ignored", .text), .required("delivery", .text), .required("service", .name),
+                .required("environment", .name), .optional("release", .integer), .optional("url", .text),
+                .optional("also", .list(.schema("Other"))),
+            ]
+        ),
+        (
+            "Other",
+            [.required("service", .name), .optional("release", .integer), .optional("ignored", .text)]
+        ),
+    ]
+
+    private static let traffic: [(name: String, fields: [Field])] = [
+        (
+            "Status",
+            [
+                .required("version", .text), .required("home", .text), .required("listen", .text),
+                .optional("storage", .schema("Storage")), .required("proxy", .schema("ProxyStatus")),
+                .required("isolation", .map(.text)), .required("spool", .schema("Spool")),
+                .required("services", .list(.schema("Service"))),
+            ]
+        ),
+        (
+            "Storage",
+            [
+                "home", "database", "artifacts", "logs", "caches", "repositories", "workspaces", "free",
+                "freeFiles",
+            ].map { .required($0, .number) } + [.required("measuredAt", .time)]
+        ),
+        (
+            "ProxyStatus",
+            [
+                .optional("pid", .integer), .optional("supervisor", .integer), .optional("listen", .text),
+                .optional("tlsListen", .text), .required("certificates", .list(.schema("Certificate"))),
+                .optional("name", .text),
+            ]
+        ),
+        (
+            "Proxy",
+            [
+                .required("pid", .integer), .optional("supervisor", .integer), .required("listen", .text),
+                .optional("tlsListen", .text), .required("version", .text),
+            ]
+        ),
+        (
+            "Spool",
+            [
+                .required("waiting", .integer), .required("setAside", .list(.text)),
+                .required("directory", .text),
+            ]
+        ),
+        (
+            "Certificate",
+            [
+                .required("name", .text), .required("hosts", .list(.text)), .optional("expiresAt", .time),
+                .optional("daysLeft", any), .optional("problem", .text),
+            ]
+        ),
+        (
+            "Finding",
+            [
+                .required("what", .text), .required("isWell", .boolean), .required("detail", .text),
+                .optional("fix", .text),
+            ]
+        ),
+    ]
+
+    private static let others: [(name: String, fields: [Field])] = [
+        ("Variables", [.required("variables", .list(.schema("Variable")))]),
+        (
+            "Variable",
+            [
+                .required("name", .text), .optional("value", .text, "Missing: a secret."),
+                .required("secret", .boolean),
+            ]
+        ),
+        ("Configured", [.optional("release", .schema("Release"))]),
+        (
+            "Report",
+            [
+                .required("id", .bytes), .optional("service", .name),
+                .required("kind", .choice(["status", "webhook", "slack", "mail"])), .required("url", .text),
+                .optional("mail", .schema("Mail")), .optional("problem", .text),
+                .required("waiting", .integer),
+            ]
+        ),
+        (
+            "Mail",
+            [
+                .required("from", .text), .required("to", .list(.text)), .optional("user", .text),
+                .required("plaintext", .boolean),
+            ]
+        ),
+        (
+            "Freed",
+            [
+                .required("items", .list(.schema("FreedItem"))), .required("records", .integer),
+                .required("bytes", .bytes),
+            ]
+        ),
+        (
+            "FreedItem",
+            [.required("kind", .text), .required("name", .text), .required("bytes", .bytes)]
+        ),
+    ]
+}
