@@ -16,7 +16,7 @@ struct Deliveries: AsyncParsableCommand {
             """)
     @OptionGroup var options: GlobalOptions
     @Argument(help: "A service; and replay with the id of one of its deliveries.") var words: [String] = []
-    @Option(name: .short, help: "How many.") var number = 30
+    @Option(name: .short, help: "How many; 10000 at most.") var number = 30
 
     private var replayed: String? { words.count == 3 ? words[2] : nil }
 
@@ -28,7 +28,8 @@ struct Deliveries: AsyncParsableCommand {
 
     func run() async throws {
         if let replayed { return try await replay(words[0], replayed) }
-        let query = words.first.map { "?service=\($0)&limit=\(number)" } ?? "?limit=\(number)"
+        let limit = min(number, 10_000)
+        let query = words.first.map { "?service=\($0)&limit=\(limit)" } ?? "?limit=\(limit)"
         let list = try await options.client.call("GET", "/deliveries\(query)")
         if options.json { return Output.json(list) }
         Output.table(

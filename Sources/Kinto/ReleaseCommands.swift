@@ -97,11 +97,11 @@ struct Releases: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "The history, newest first.")
     @OptionGroup var options: GlobalOptions
     @Argument var name: String
-    @Option(name: .short, help: "How many.") var n = 100
+    @Option(name: .short, help: "How many; 10000 at most.") var n = 100
 
     func run() async throws {
         let releases = try await options.client.call(
-            "GET", "/services/\(name)/releases?env=\(options.env)&limit=\(n)")
+            "GET", "/services/\(name)/releases?env=\(options.env)&limit=\(min(n, 10_000))")
         if options.json { return Output.json(releases) }
         Output.table(ReleaseView.rows(releases as? [[String: Any]] ?? []))
     }
