@@ -13,9 +13,8 @@ struct LogEvents: Sendable {
     let watch: LogWatch?
     let times: Bool
 
-    func response(_ request: Request, _ context: APIServer.Context) throws -> Response {
-        let last = try EventStream.last(request) ?? 0
-        return EventStream.response(context) { write in
+    func response(after last: Int64, _ context: APIServer.Context) -> Response {
+        EventStream.response(context) { write in
             // What was rotated away is counted, too.
             let first = [path + ".1", path].lazy.compactMap { try? Descriptor.open($0, O_RDONLY) }.first
             var number = Int64(first.flatMap { LogContinuation.before($0) } ?? 0)

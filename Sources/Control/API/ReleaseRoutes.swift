@@ -95,6 +95,8 @@ struct ReleaseRoutes: Sendable {
     private func stream(
         _ path: String, _ request: Request, _ context: APIServer.Context, mayBegin: Bool = true
     ) throws -> Response {
+        // Refused also where it has no use.
+        let last = try EventStream.last(request)
         let isFollowed = mayBegin || Files.exists(path)
         if EventStream.isWanted(request) {
             guard request.uri.queryParameters["tail"] == nil else {
@@ -102,8 +104,8 @@ struct ReleaseRoutes: Sendable {
                     code: "invalid-request", "?tail is for plain text; events go on after Last-Event-ID")
             }
             let times = request.uri.queryParameters["times"] != "0"
-            return try LogEvents(path: path, watch: isFollowed ? actions.logs : nil, times: times)
-                .response(request, context)
+            return LogEvents(path: path, watch: isFollowed ? actions.logs : nil, times: times)
+                .response(after: last ?? 0, context)
         }
         let tail = request.uri.queryParameters["tail"].flatMap { Int($0) }.map { max(0, $0) }
         return .following(
