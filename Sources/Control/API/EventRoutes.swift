@@ -22,23 +22,12 @@ struct EventRoutes: Sendable {
     private func follow(
         _ service: ServiceName?, after last: Int64?, _ write: (ByteBuffer) async throws -> Void
     ) async throws {
-        let (wakes, wake) = AsyncStream<Bool>.makeStream(bufferingPolicy: .bufferingNewest(1))
-        let changes = store.changes()
-        let telling = Task { for await _ in changes { wake.yield(true) } }
-        // Does not take the place of a change that nobody has looked at: both lead to a look.
-        let beating = Task {
-            while (try? await Task.sleep(for: EventStream.beat)) != nil { wake.yield(false) }
-        }
-        defer {
-            telling.cancel()
-            beating.cancel()
-        }
+        let looks = EventStream.looks(after: store.changes())
         var next: Int64
         if let last { next = last } else { next = try await store.lastEvent() }
         try await write(ByteBuffer(string: EventStream.event("ready", id: last == nil ? next : nil, "{}")))
-        wake.yield(true)
-        for await isChange in wakes {
-            var hasTold = isChange
+        for await _ in looks {
+            var hasTold = false
             while true {
                 let found = try await store.events(after: next, of: service)
                 var text = ""

@@ -3,7 +3,6 @@ internal import HTTPTypes
 internal import Hummingbird
 internal import KintoCore
 internal import NIOCore
-internal import Synchronization
 
 /// The parts of a stream of Server-Sent Events that all of them share: the head, the beat and the end of readers that are
 /// stuck.
@@ -33,6 +32,20 @@ enum EventStream {
         (id.map { "id: \($0)\n" } ?? "") + "event: \(kind)\ndata: \(data)\n\n"
     }
 
+    /// A value after each change, and one for each beat: whoever gets it looks what is new, and has a comment to write when
+    /// nothing is. At once, too.
+    static func looks(after changes: AsyncStream<Void>) -> AsyncStream<Void> {
+        let (looks, look) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        look.yield()
+        let telling = Task { for await _ in changes { look.yield() } }
+        let beating = Task { while (try? await Task.sleep(for: beat)) != nil { look.yield() } }
+        look.onTermination = { _ in
+            telling.cancel()
+            beating.cancel()
+        }
+        return looks
+    }
+
     /// - Parameter body: writes by the closure that it is given until there is no more to say.
     static func response(
         _ context: APIServer.Context,
@@ -41,29 +54,16 @@ enum EventStream {
         Response(
             status: .ok, headers: [.contentType: "text/event-stream", .cacheControl: "no-store"],
             body: ResponseBody { writer in
-                let since = Since()
-                let looking = Task {
-                    while (try? await Task.sleep(for: beat)) != nil {
-                        if since.isLonger(than: patience) { return context.cut() }
-                    }
-                }
+                let guardian = StallGuard(patience: patience)
+                let looking = Task { await guardian.watch { context.cut() } }
                 defer { looking.cancel() }
                 try await writer.write(ByteBuffer(string: "retry: 2000\n\n"))
                 try await body { bytes in
-                    since.begin()
+                    guardian.begin()
+                    defer { guardian.end() }
                     try await writer.write(bytes)
-                    since.end()
                 }
                 try await writer.finish(nil)
             })
-    }
-
-    /// When a write began that is not over.
-    private final class Since: Sendable {
-        private let at = Mutex<ContinuousClock.Instant?>(nil)
-
-        func begin() { at.withLock { $0 = .now } }
-        func end() { at.withLock { $0 = nil } }
-        func isLonger(than time: Duration) -> Bool { at.withLock { $0.map { .now - $0 > time } ?? false } }
     }
 }

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Glibc
 internal import Hummingbird
 internal import KintoCore
 internal import NIOCore
@@ -15,9 +14,7 @@ struct LogEvents: Sendable {
 
     func response(after last: Int64, _ context: APIServer.Context) -> Response {
         EventStream.response(context) { write in
-            // What was rotated away is counted, too.
-            let first = [path + ".1", path].lazy.compactMap { try? Descriptor.open($0, O_RDONLY) }.first
-            var number = Int64(first.flatMap { LogContinuation.before($0) } ?? 0)
+            var number = Int64(LogReader.linesBefore(path))
             let text = LogText(times: times, isTerminal: false)
             // The beat is missing here: a log that is silent is looked after by TCP's own.
             try await LogFollower(path: path, watch: watch, text: text).read { chunk in

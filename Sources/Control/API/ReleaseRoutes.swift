@@ -43,11 +43,9 @@ struct ReleaseRoutes: Sendable {
         service.get("/why") { request, context in
             let target = try request.target(context)
             try await actions.require(target)
-            guard
-                let failed = try await actions.store.releases(target, limit: 1000).first(where: {
-                    $0.failure != nil
-                })
-            else { throw Failure(code: "unknown-release", "no release of \(target.service) failed") }
+            guard let failed = try await actions.store.lastFailed(target) else {
+                throw Failure(code: "unknown-release", "no release of \(target.service) failed")
+            }
             return try WhyJSON(failed).json()
         }
         service.get("/releases/:number/log") { request, context in

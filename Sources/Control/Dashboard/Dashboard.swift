@@ -36,7 +36,7 @@ struct Dashboard: Sendable {
             sessions.end(visit.cookie)
             return redirect("/sign-in", cookie: "; Max-Age=0", visit.request)
         }
-        get(router, "/events") { _ in DashboardStream.changes(of: actions.store) }
+        get(router, "/events") { DashboardStream.changes(of: actions.store, $0.context) }
         ServicePages(dashboard: self).add(to: router)
         ReleasePages(dashboard: self).add(to: router)
         SettingsPages(dashboard: self).add(to: router)

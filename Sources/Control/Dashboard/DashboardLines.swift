@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import KintoCore
+internal import NIOCore
 
 /// A line of a log as the pages show it.
 struct DashboardLine: Sendable, Encodable {
@@ -30,15 +31,20 @@ struct DashboardLine: Sendable, Encodable {
 
 /// Numbers the lines of a log, and turns terminals' colours into names of classes.
 struct DashboardLines {
-    private var number = 0
-    private let text = LogText(times: true, isTerminal: true)
+    /// The form of a log that is read here.
+    static let text = LogText(times: true, isTerminal: true)
+
+    private var number: Int
 
     private static let trouble = ["error", "exception", "traceback", "fatal", "panic:"]
 
+    /// - Parameter path: the log that is read from its beginning.
+    init(_ path: String) { number = LogReader.linesBefore(path) }
+
     /// - Parameter chunk: whole lines.
-    mutating func next(_ chunk: [UInt8]) -> [DashboardLine] {
+    mutating func next(_ chunk: ByteBuffer) -> [DashboardLine] {
         var lines: [DashboardLine] = []
-        for bytes in text.shown(chunk).split(separator: UInt8(ascii: "\n")) {
+        for bytes in Array(buffer: chunk).split(separator: UInt8(ascii: "\n")) {
             // A line that is not finished: its last form comes.
             if bytes.last == UInt8(ascii: "\r") { continue }
             number += 1

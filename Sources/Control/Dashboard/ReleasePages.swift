@@ -40,8 +40,9 @@ struct ReleasePages: Sendable {
             // One that is missing for good has no end that could be waited for.
             return DashboardStream.lines(
                 of: LogFollower(
-                    path: path, watch: !release.status.isFinal || Files.exists(path) ? actions.logs : nil),
-                after: asked.flatMap { Int($0) } ?? 0)
+                    path: path, watch: !release.status.isFinal || Files.exists(path) ? actions.logs : nil,
+                    text: DashboardLines.text),
+                after: asked.flatMap { Int($0) } ?? 0, visit.context)
         }
     }
 
@@ -83,10 +84,11 @@ struct ReleasePages: Sendable {
 
     private func log(_ release: Release, _ kind: String, _ heading: String) async throws -> [String: Any] {
         let place = ReleaseView(release: release).path
-        var reader = DashboardLines()
+        let follower = LogFollower(path: try path(release, kind), watch: nil, text: DashboardLines.text)
+        var reader = DashboardLines(follower.path)
         var kept: [DashboardLine] = []
-        try await LogFollower(path: path(release, kind), watch: nil).read { chunk in
-            kept += reader.next(Array(buffer: chunk))
+        try await follower.read { chunk in
+            kept += reader.next(chunk)
             if kept.count > 2 * ReleasePages.lines { kept.removeFirst(kept.count - ReleasePages.lines) }
         }
         if kept.count > ReleasePages.lines { kept.removeFirst(kept.count - ReleasePages.lines) }

@@ -42,7 +42,7 @@ struct LogFollower: Sendable {
         // Whoever reads is not a value that could be handed to another task: what ends is this one.
         try await withUnsafeCurrentTask { current in
             let reader = Reader(task: current)
-            let watching = Task { await guardian.watch(reader) }
+            let watching = Task { await guardian.watch { reader.cancel() } }
             do {
                 try await follow { chunk in
                     guardian.begin()
@@ -119,33 +119,4 @@ private struct Reader: @unchecked Sendable {
     let task: UnsafeCurrentTask?
 
     func cancel() { task?.cancel() }
-}
-
-/// Notes when a reader was given something, and when it had taken it.
-private final class StallGuard: Sendable {
-    private struct State {
-        var since: ContinuousClock.Instant?
-        var hasStalled = false
-    }
-    private let patience: Duration
-    private let state = Mutex(State())
-
-    init(patience: Duration) { self.patience = patience }
-
-    var hasStalled: Bool { state.withLock { $0.hasStalled } }
-    func begin() { state.withLock { $0.since = .now } }
-    func end() { state.withLock { $0.since = nil } }
-
-    /// Cancels the reader when it takes too long; returns then, or when it is cancelled. It looks a few times in
-    /// the patience: two hundred readers are two hundred of these.
-    func watch(_ reader: Reader) async {
-        while (try? await Task.sleep(for: patience / 4)) != nil {
-            let isOver = state.withLock { state in
-                guard let since = state.since, .now - since > patience else { return false }
-                state.hasStalled = true
-                return true
-            }
-            if isOver { return reader.cancel() }
-        }
-    }
 }

@@ -40,6 +40,12 @@ final class LogReader: Sendable {
         place = Mutex(Place(tail: tail))
     }
 
+    /// How many lines of a log were rotated away before the first that is there.
+    static func linesBefore(_ path: String) -> Int {
+        let first = [path + ".1", path].lazy.compactMap { try? Descriptor.open($0, O_RDONLY) }.first
+        return first.flatMap { LogContinuation.before($0) } ?? 0
+    }
+
     /// A line of kinto's own.
     static func note(_ text: String) -> [UInt8] {
         Timestamp.now.rfc3339Bytes + Array("  !     \(text)\n".utf8)

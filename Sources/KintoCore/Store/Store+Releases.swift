@@ -38,6 +38,20 @@ extension Store {
         }
     }
 
+    /// The newest release that has a failure.
+    public func lastFailed(_ target: Target) async throws -> Release? {
+        try await read { database in
+            try Row.fetchOne(
+                database,
+                sql: """
+                    SELECT * FROM release WHERE service = ? AND environment = ?
+                    AND json_extract(body, '$.failure') IS NOT NULL ORDER BY number DESC LIMIT 1
+                    """,
+                arguments: [target.service.description, target.environment.description]
+            ).map(ReleaseBody.release)
+        }
+    }
+
     /// The newest release with a lower number that was live, and is not.
     public func proven(_ target: Target, before number: Int) async throws -> Release? {
         try await read { database in
