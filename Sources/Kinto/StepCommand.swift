@@ -2,14 +2,19 @@
 internal import ArgumentParser
 internal import Glibc
 
-/// The command of a step, as the words that it is made of. The server may be another machine's: only programs that its
-/// steps use are run, with plain words, and never by a shell.
+/// The command of a step, as the words that it is made of. The server may be another machine's: only commands that its
+/// steps have are run, with plain words, and never by a shell.
 struct StepCommand {
     let words: [String]
 
-    private static let programs: Set<String> = [
-        "kinto", "git", "npm", "bundle", "cargo", "composer", "go", "df",
+    /// Of other programs: all that the server's rules name, word for word, and at most a path after some of them. A server
+    /// that is not what it was cannot have an option of git or a package of a stranger run here.
+    private static let others: Set<String> = [
+        "git add --renormalize .", "npm install --package-lock-only", "bundle lock",
+        "bundle lock --add-platform x86_64-linux", "cargo generate-lockfile", "composer update --lock",
+        "go mod tidy", "df -h",
     ]
+    private static let withPath: Set<String> = ["git update-index --chmod=+x", "df -h", "git push kinto"]
     /// Of kinto: what looks, and what deploys.
     private static let ownCommands: Set<String> = [
         "why", "logs", "releases", "status", "deploy", "rollback", "doctor", "prune", "config", "check",
@@ -19,12 +24,16 @@ struct StepCommand {
     /// nil: it is no such command, or one with something left open.
     init?(_ text: String) {
         let words = text.split(separator: " ").map(String.init)
-        guard let program = words.first, StepCommand.programs.contains(program), words.count > 1,
-            words.allSatisfy({ $0.utf8.allSatisfy(StepCommand.isPlain) }),
+        guard words.count > 1, words.allSatisfy({ $0.utf8.allSatisfy(StepCommand.isPlain) }),
             !words.contains(where: StepCommand.isOpen),
-            program != "kinto" || StepCommand.ownCommands.contains(words[1])
+            words[0] == "kinto" ? StepCommand.ownCommands.contains(words[1]) : StepCommand.isKnown(words)
         else { return nil }
         self.words = words
+    }
+
+    private static func isKnown(_ words: [String]) -> Bool {
+        others.contains(words.joined(separator: " "))
+            || withPath.contains(words.dropLast().joined(separator: " ")) && words.last?.first != "-"
     }
 
     private static func isPlain(_ byte: UInt8) -> Bool {
