@@ -24,8 +24,11 @@ struct HAProxyTests {
                         "bind :80": "bind 127.0.0.1:\(proxy.port)",
                         "/run/haproxy/kinto.sock": "\(directory)/kinto.sock",
                     ]))
-            try await body(proxy, HAProxyDriver(socket: "\(directory)/kinto.sock")) {
+            let driver = HAProxyDriver(socket: "\(directory)/kinto.sock")
+            try await body(proxy, driver) {
                 try await proxy.start("/usr/sbin/haproxy", ["-W", "-f", "\(directory)/haproxy.cfg"])
+                // It listens for visitors a moment before its socket is there.
+                try await until("the runtime socket answers") { (try? await driver.status()) != nil }
             }
         }
     }
