@@ -20,7 +20,7 @@ struct ServiceCommand: AsyncParsableCommand {
         @OptionGroup var options: GlobalOptions
         @Argument var name: String
         @Option(help: "A bare repository on this host, or a URL. Without: kinto makes one.") var repo: String?
-        @Option(help: "The branch that deploys.") var branch = "main"
+        @Option(help: "What deploys: a branch, a pattern (release/*) or tags (tags/v*).") var branch = "main"
         @Option(help: "Where its settings lie in the repository, like services/api/kinto.json.")
         var config = "kinto.json"
         @Option(help: "Who sends its webhooks: \(Provider.list). Without: guessed from the URL.")
@@ -41,7 +41,8 @@ struct ServiceCommand: AsyncParsableCommand {
             }
             let added = try await options.client.call("POST", "/services", body) as? [String: Any] ?? [:]
             if options.json { return Output.json(added) }
-            Output.line("-----> Service \(name) deploys branch \(branch)")
+            let deploys = added["branch"] as? String ?? branch
+            Output.line("-----> Service \(name) deploys \((try? RefPattern(deploys))?.words ?? deploys)")
             if let remote = added["remote"] as? String {
                 Output.line("       \(remote)")
                 Output.line("       git push kinto \(branch)")
@@ -247,7 +248,9 @@ struct Suspend: AsyncParsableCommand {
 
     func run() async throws {
         _ = try await options.client.call("POST", "/services/\(name)/suspend", ["environment": options.env])
-        if !options.quiet { Output.line("\(name) is suspended; start it again with: kinto resume \(name)") }
+        if !options.quiet {
+            Output.line("\(name) is suspended; start it again with: kinto resume \(options.words(name))")
+        }
     }
 }
 
@@ -289,7 +292,9 @@ struct Token: AsyncParsableCommand {
 struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Check kinto.json, as a push does.")
     @Argument var directory = "."
-    @Option(help: "The environment.") var env = "production"
+    @Option(
+        name: [.customShort("e"), .customLong("env"), .customLong("environment")], help: "The environment.")
+    var env = "production"
 
     func run() throws {
         let path = "\(directory)/kinto.json"

@@ -17,14 +17,14 @@ public struct Pipeline: Sendable {
     /// Builds side by side; see `Slots`.
     public let builds: Slots
     let deadlines: Deadlines
-    /// Refuses a stable port that someone else holds.
-    let checkPort: @Sendable (UInt16, Target) async throws -> Void
+    /// Refuses a stable port or a host name that someone else has.
+    let checkAddresses: @Sendable (Manifest, Target) async throws -> Void
 
     public init(
         home: Home, store: Store, git: GitExecutor, artifacts: ArtifactStore, jobs: any JobRunner,
         fetcher: any RemoteFetcher, environment: ProcessEnvironment, containment: Containment = Containment(),
         floor: FreeSpaceFloor, builds: Slots, deadlines: Deadlines,
-        checkPort: @escaping @Sendable (UInt16, Target) async throws -> Void
+        checkAddresses: @escaping @Sendable (Manifest, Target) async throws -> Void
     ) {
         self.home = home
         self.store = store
@@ -36,7 +36,7 @@ public struct Pipeline: Sendable {
         self.floor = floor
         self.builds = builds
         self.deadlines = deadlines
-        self.checkPort = checkPort
+        self.checkAddresses = checkAddresses
     }
 
     /// What a release runs: its settings and the directory of its artifact.
@@ -117,7 +117,7 @@ public struct Pipeline: Sendable {
         }
         let (path, commit) = try await source(service, release, recorder)
         try Fault.fetched.reach()
-        try await refuseOlder(commit.id, than: release.target, in: path, trigger: release.trigger)
+        try await refuseOlder(commit.id, release, in: path)
         let config = try await store.config(release.target)
         try await recorder.facts { release in
             release.commit = commit.id
@@ -272,17 +272,18 @@ public struct Pipeline: Sendable {
         )
         let commit = try await git.run { [head] in
             let repository = try GitRepository(opening: path)
-            guard let tip = try head ?? repository.resolve("refs/heads/\(branch)") else {
+            guard let tip = try head ?? repository.resolve(RefName.full(branch)) else {
                 throw Failure(
-                    stage: .fetch, code: "branch-missing", "the repository has no branch '\(branch)'",
+                    stage: .fetch, code: "branch-missing",
+                    "the repository has no \(RefName.words(branch))",
                     hints: [.init("push it", command: "git push kinto \(branch)")])
             }
             let commit = wanted ?? tip
             if commit != tip, try !repository.isAncestor(commit, of: tip) {
                 throw Failure(
                     stage: .fetch, code: "commit-unreachable",
-                    "commit \(commit.short) is not part of branch '\(branch)' any more",
-                    hints: [.init("deploy the branch as it is", command: "kinto deploy \(service.name)")])
+                    "commit \(commit.short) is not part of \(RefName.words(branch)) any more",
+                    hints: [.init("deploy it as it is", command: "kinto deploy \(release.target.words)")])
             }
             try Fault.fetching.reach()
             try repository.pin(commit, name: name)
@@ -292,10 +293,13 @@ public struct Pipeline: Sendable {
     }
 
     /// A trigger never goes back: what is live and everything before it is not deployed by one.
-    private func refuseOlder(
-        _ commit: CommitID, than target: Target, in path: String, trigger: Release.Trigger
-    ) async throws {
-        guard let live = try await store.live(target), let current = live.commit, current != commit else {
+    private func refuseOlder(_ commit: CommitID, _ release: Release, in path: String) async throws {
+        guard let live = try await store.live(release.target), let current = live.commit, current != commit
+        else { return }
+        // Another branch of a pattern is not older, whatever it contains. Of tags their commits tell.
+        if live.branch != release.branch, !RefName.isTag(release.branch),
+            try await store.environment(release.target)?.pattern.isExact == false
+        {
             return
         }
         let older = try await git.run { () -> Bool in
@@ -334,10 +338,10 @@ public struct Pipeline: Sendable {
                     .init(
                         "set them",
                         command:
-                            "kinto config \(target.service) set \(missing.map { "\($0)=…" }.joined(separator: " "))"
+                            "kinto config \(target.words) set \(missing.map { "\($0)=…" }.joined(separator: " "))"
                     )
                 ])
         }
-        if let port = manifest.port { try await checkPort(port, target) }
+        try await checkAddresses(manifest, target)
     }
 }

@@ -33,6 +33,7 @@ struct APIServer: Sendable {
         let api = router.group("/api/v1")
         if !trusted { api.add(middleware: TokenMiddleware(store: actions.store)) }
         ServiceRoutes(actions: actions, version: version).add(to: api)
+        EnvironmentRoutes(actions: actions).add(to: api)
         ReleaseRoutes(actions: actions).add(to: api)
         ConfigRoutes(actions: actions, isLocal: trusted).add(to: api)
         CertificateRoutes(actions: actions).add(to: api)

@@ -17,7 +17,8 @@ struct Problem: Error, HTTPResponseError {
             switch failure.code {
             case "unknown-service", "unknown-release", "unknown-delivery", "unknown-report", "unknown-path":
                 .notFound
-            case "invalid-name", "malformed", "invalid-config", "invalid-repository", "invalid-secret":
+            case "invalid-name", "invalid-pattern", "malformed", "invalid-config", "invalid-repository",
+                "invalid-secret":
                 .badRequest
             case "unauthorized": .unauthorized
             case "local-only": .forbidden

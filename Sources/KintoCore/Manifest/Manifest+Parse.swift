@@ -65,7 +65,10 @@ extension Manifest {
             return override
         }
         for change in changes {
-            if let index = members.firstIndex(where: { $0.key == change.key }) {
+            // Takes a key of the whole away (RFC 7396).
+            if case .null = change.value.kind {
+                members.removeAll { $0.key == change.key }
+            } else if let index = members.firstIndex(where: { $0.key == change.key }) {
                 members[index] = .init(
                     key: change.key, keyOffset: change.keyOffset,
                     value: overlay(members[index].value, change.value))

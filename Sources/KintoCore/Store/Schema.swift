@@ -107,6 +107,15 @@ enum Schema {
             try database.execute(
                 sql: "ALTER TABLE service ADD COLUMN submoduleHosts TEXT NOT NULL DEFAULT ''")
         }
+        migrator.registerMigration("6-environments") { database in
+            try database.execute(
+                sql: """
+                    ALTER TABLE environment ADD COLUMN autoDeploy INTEGER NOT NULL DEFAULT 1;
+                    ALTER TABLE environment ADD COLUMN isProtected INTEGER NOT NULL DEFAULT 0;
+                    -- A branch of that name; from here on it would be a tag.
+                    UPDATE environment SET branch = 'refs/heads/' || branch WHERE branch LIKE 'tags/%';
+                    """)
+        }
         return migrator
     }()
 }
