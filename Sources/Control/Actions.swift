@@ -131,7 +131,7 @@ struct Actions: Sendable {
     }
 
     /// Names only: values are secret.
-    private static func difference(from old: [String: String], to new: [String: String]) -> [String] {
+    static func difference(from old: [String: String], to new: [String: String]) -> [String] {
         Set(old.keys).union(new.keys).sorted().compactMap { key in
             switch (old[key], new[key]) {
             case (nil, .some): "+ \(key)"

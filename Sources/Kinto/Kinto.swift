@@ -21,7 +21,8 @@ struct Kinto: AsyncParsableCommand {
               kinto rollback hello           back to the release before
             """, version: Kinto.version,
         subcommands: [
-            Serve.self, ServiceCommand.self, EnvironmentCommand.self, Deploy.self, Status.self, Releases.self,
+            Serve.self, ServiceCommand.self, EnvironmentCommand.self, Deploy.self, Promote.self, Status.self,
+            Releases.self,
             Logs.self,
             Rollback.self, Abort.self,
             Suspend.self, Resume.self, Pause.self, MaintenanceCommand.self, Scale.self, ProxyCommand.self,
@@ -95,7 +96,11 @@ struct GlobalOptions: ParsableArguments {
     @Flag(help: "Print facts as JSON.") var json = false
     @Flag(help: "Print only what matters.") var quiet = false
 
-    var directory: Home {
+    var directory: Home { GlobalOptions.directory(home) }
+
+    static func client(_ home: String?) -> ControlClient { ControlClient(directory(home)) }
+
+    private static func directory(_ home: String?) -> Home {
         let given = home ?? ProcessInfo.processInfo.environment["KINTO_HOME"]
         let path = given ?? (getuid() == 0 ? "/var/lib/kinto" : NSHomeDirectory() + "/.local/share/kinto")
         return Home(path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path)

@@ -135,7 +135,7 @@ public struct RegisteredEnvironment: Sendable, Equatable {
     /// The way into a protected environment.
     public var confirmation: Failure.Hint {
         .init(
-            "deploy by hand, with its name typed",
+            "promote what runs elsewhere (kinto promote \(target.service) FROM \(target.environment)), or deploy by hand with its name typed",
             command: "kinto deploy \(target.words) -e \(target.environment) --confirm \(target)")
     }
 }

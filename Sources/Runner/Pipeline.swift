@@ -75,19 +75,39 @@ public struct Pipeline: Sendable {
     private func build(_ release: Release, _ recorder: ReleaseRecorder) async throws -> Prepared {
         let fetched = try await fetch(release, recorder)
         let artifact = try await artifact(of: fetched, recorder)
-        if let command = fetched.manifest.release {
-            let containment = builder.containment
-            try await Blocking.run { try ArtifactAccess(containment: containment).open(artifact.path) }
-            let variables = environment.service(fetched.release, fetched.manifest, config: fetched.config)
-            try await builder.runOnce(
-                Builder.Command(
-                    text: command.command, name: "release", stage: .store, directory: artifact.path,
-                    environment: containment.serviceUser?.adapt(variables, home: artifact.path) ?? variables,
-                    secrets: ProcessEnvironment.secrets(fetched.config), timeout: command.timeout,
-                    confinement: containment.confineReleaseCommand()),
-                fetched.release, recorder)
+        let prepared = Prepared(
+            manifest: fetched.manifest, directory: artifact.path, config: fetched.config)
+        try await runReleaseCommand(prepared, fetched.release, recorder)
+        return prepared
+    }
+
+    private func runReleaseCommand(_ prepared: Prepared, _ release: Release, _ recorder: ReleaseRecorder)
+        async throws
+    {
+        guard let command = prepared.manifest.release else { return }
+        let (containment, directory) = (builder.containment, prepared.directory)
+        try await Blocking.run { try ArtifactAccess(containment: containment).open(directory) }
+        let variables = environment.service(release, prepared.manifest, config: prepared.config)
+        try await builder.runOnce(
+            Builder.Command(
+                text: command.command, name: "release", stage: .store, directory: directory,
+                environment: containment.serviceUser?.adapt(variables, home: directory) ?? variables,
+                secrets: ProcessEnvironment.secrets(prepared.config), timeout: command.timeout,
+                confinement: containment.confineReleaseCommand()),
+            release, recorder)
+    }
+
+    /// A name that is written wrong would be noticed by nobody.
+    private func tellUnknown(
+        _ manifest: Manifest, of service: RegisteredService, _ recorder: ReleaseRecorder
+    ) async throws {
+        let known = try await store.environments(of: service.name).map(\.target.environment.description)
+        for name in manifest.overridden ?? [] where !known.contains(name) {
+            await recorder.log(
+                .trouble(
+                    "\(service.settingsPath) has settings for '\(name)', and \(service.name) has no such environment: \(known.joined(separator: ", "))"
+                ))
         }
-        return Prepared(manifest: fetched.manifest, directory: artifact.path, config: fetched.config)
     }
 
     /// A release whose commit and settings are known.
@@ -128,6 +148,7 @@ public struct Pipeline: Sendable {
         try await refuseRepeated(release, commit.id, config: config)
         await recorder.log(.step("Fetched \(commit.id.short) \(commit.subject)"))
         let manifest = try await settings(commit.id, in: path, of: service, release.target)
+        try await tellUnknown(manifest, of: service, recorder)
         try await refuseUnaffected(release, commit.id, manifest, service.settingsPath, in: path)
         try await preflight(manifest, release.target, config: config)
         try Fault.settingsRead.reach()
@@ -233,7 +254,7 @@ public struct Pipeline: Sendable {
         }
     }
 
-    /// An artifact that is there: rollback and configuration change.
+    /// An artifact that is there: rollback, configuration change and promotion.
     private func takeOver(_ release: Release, _ recorder: ReleaseRecorder) async throws -> Prepared {
         try await recorder.enter(.store)
         guard let recorded = release.artifact, let manifest = release.manifest else {
@@ -248,7 +269,10 @@ public struct Pipeline: Sendable {
         try await preflight(manifest, release.target, config: config)
         try await recorder.facts { $0.config = config }
         await recorder.log(.step("Taking artifact \(recorded.sha256.prefix(12)) as it is, no build"))
-        return Prepared(manifest: manifest, directory: artifact.path, config: config)
+        let prepared = Prepared(manifest: manifest, directory: artifact.path, config: config)
+        // It ran where the artifact comes from, and not here.
+        if release.trigger == .promote { try await runReleaseCommand(prepared, release, recorder) }
+        return prepared
     }
 
     /// Where its commits are, on this host.

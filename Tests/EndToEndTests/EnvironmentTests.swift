@@ -262,6 +262,117 @@ struct EnvironmentTests {
             #expect(try await server.releases("hello", "staging").first?["branch"] as? String == "other")
         }
     }
+
+    @Test func whatIsLiveInOneEnvironmentIsPromotedToAnother() async throws {
+        try await Server.with { server in
+            try await server.setUp(
+                #"""
+                {"start":"python3 server.py","requires":["TOKEN"],
+                 "build":{"command":"echo b >> \#(server.root)/builds; echo made > made"},
+                 "release":{"command":"echo $KINTO_ENVIRONMENT >> \#(server.root)/commands"},
+                 "rollout":{"drain":"1s","warm":"0s","watch":"0s"},
+                 "environments":{"staging":{"env":{"GREETING":"staged"}},"production":{"env":{"GREETING":"produced"}},"stagin":{}}}
+                """#)
+            try await server.kinto("environment", "add", "hello", "staging", "--branch", "main")
+            try await server.kinto("environment", "set", "hello", "production", "--protect", "on")
+            let check = try await server.kinto("check", server.work, "--service", "hello")
+            #expect(check.status == 2)
+            #expect(
+                check.output.contains("settings for 'stagin', and hello has no such environment"),
+                "\(check.output)")
+            let early = try await server.kinto("promote", "hello", "staging", "production")
+            #expect(early.status == 3)
+            #expect(early.output.contains("nothing of hello/staging is live"), "\(early.output)")
+            try await server.kinto("config", "hello", "set", "TOKEN=staging", "-e", "staging")
+            try await server.commit("first")
+            let push = try await server.pushTo("HEAD:main")
+            #expect(push.output.contains("Release 1 is live"), "\(push.output)")
+            #expect(push.output.contains("settings for 'stagin', and hello has no such environment"))
+            let refused = try await server.kinto("promote", "hello", "staging", "production")
+            #expect(refused.status == 3)
+            #expect(refused.output.contains("lacks variables that are required: TOKEN"), "\(refused.output)")
+            #expect(try await server.releases("hello").isEmpty)
+            try await server.kinto("config", "hello", "set", "TOKEN=production", "EXTRA=1")
+            let dry = try await server.kinto("promote", "hello", "staging", "production", "--dry-run")
+            #expect(dry.status == 0, "\(dry.output)")
+            for line in ["first", "configuration ~ TOKEN", "configuration + EXTRA"] {
+                #expect(dry.output.contains(line), "\(dry.output)")
+            }
+            #expect(try await server.releases("hello").isEmpty)
+            let promoted = try await server.kinto("promote", "hello", "staging", "production")
+            #expect(promoted.status == 0, "\(promoted.output)")
+            #expect(try await server.text("hello.localhost").hasSuffix(" produced"))
+            let (here, there) = (
+                try #require(try await server.releases("hello").first),
+                try #require(try await server.releases("hello", "staging").first)
+            )
+            #expect(here["trigger"] as? String == "promote")
+            #expect(here["commit"] as? String == there["commit"] as? String)
+            let artifacts = [here, there].map { ($0["artifact"] as? [String: Any])?["sha256"] as? String }
+            #expect(artifacts[0] == artifacts[1])
+            let builds = try String(contentsOfFile: "\(server.root)/builds", encoding: .utf8)
+            #expect(builds == "b\n")
+            let commands = try String(contentsOfFile: "\(server.root)/commands", encoding: .utf8)
+            #expect(commands == "staging\nproduction\n")
+            let again = try await server.kinto("promote", "hello", "staging", "production")
+            #expect(again.output.contains("is live with this artifact already"), "\(again.output)")
+            // Where it came from goes: the artifact stays, for the release that has it.
+            #expect(try await server.kinto("environment", "remove", "hello", "staging", "--yes").status == 0)
+            try await server.kinto("suspend", "hello")
+            #expect(try await server.kinto("resume", "hello").status == 0)
+            #expect(try await server.text("hello.localhost").hasSuffix(" produced"))
+        }
+    }
+
+    /// From a repository that is fetched: the right reference, an annotated tag too, two environments at once.
+    @Test func branchesAndTagsOfARemoteRepositoryAreFetched() async throws {
+        try await Server.with { server in
+            try await server.setUp(Self.settings)
+            let origin = "\(server.root)/origin.git"
+            try await server.git("init", "-q", "--bare", "-b", "main", origin)
+            let added =
+                try await server.json(
+                    "service", "add", "far", "--repo", "file://\(origin)", "--branch", "feature/**",
+                    "--provider", "github", "--json") as? [String: Any]
+            let secret = try #require((added?["webhook"] as? [String: Any])?["secret"] as? String)
+            try await server.kinto("environment", "add", "far", "qa", "--branch", "tags/v*")
+            try await server.kinto("environment", "add", "far", "next", "--branch", "feature/a/*")
+            try await server.commit("first")
+            try await server.git("tag", "-a", "-m", "one", "v1")
+            try await server.git(
+                "push", "-q", origin, "HEAD:refs/heads/feature/a/b", "HEAD:refs/heads/main", "v1")
+            let commit = String(try await server.git("rev-parse", "HEAD").output.prefix(40))
+            let object = String(try await server.git("rev-parse", "v1").output.prefix(40))
+            #expect(commit != object)
+            let branch = try await server.deliver(
+                commit, to: "far", id: "1", secret: secret, reference: "refs/heads/feature/a/b")
+            #expect(branch.status == 202, "\(branch.body)")
+            #expect((branch.body["also"] as? [Any])?.count == 1)
+            let tag = try await server.deliver(
+                object, to: "far", id: "2", secret: secret, reference: "refs/tags/v1")
+            #expect(tag.status == 202, "\(tag.body)")
+            #expect(tag.body["environment"] as? String == "qa")
+            for (environment, name) in [
+                ("production", "feature/a/b"), ("next", "feature/a/b"), ("qa", "tags/v1"),
+            ] {
+                try await server.until {
+                    try await server.releases("far", environment).first?["finishedAt"] is String
+                }
+                let release = try #require(try await server.releases("far", environment).first)
+                #expect(release["status"] as? String == "deployed", "\(release)")
+                #expect(release["commit"] as? String == commit)
+                #expect(release["branch"] as? String == name)
+            }
+            let other = try await server.deliver(
+                commit, to: "far", id: "3", secret: secret, reference: "refs/heads/main")
+            #expect(other.status == 200)
+            #expect(
+                (other.body["ignored"] as? String)?.contains("qa deploys tags 'v*'") == true, "\(other.body)")
+            // Of a pattern the repository's own branch is looked at.
+            let check = try await server.kinto("service", "check", "far")
+            #expect(check.output.contains("The branch is at \(commit.prefix(7))"), "\(check.output)")
+        }
+    }
 }
 
 extension [String: Any] {

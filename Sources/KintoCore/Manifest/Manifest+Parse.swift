@@ -22,10 +22,12 @@ extension Manifest {
             let text = try reader.read()
             let procfile = procfile.map(Procfile.init)
             // Every environment's settings are checked, so that a mistake does not wait for its first deploy.
-            for name in overrides(of: text, findings) where name != environment {
+            let overridden = overrides(of: text, findings)
+            for name in overridden where name != environment {
                 _ = decode(merged(text, name), procfile, ObjectReader.Findings(), report: findings)
             }
             result = decode(merged(text, environment), procfile, findings, report: findings)
+            result?.overridden = overridden.sorted()
         } catch { findings.all.append(error) }
         var seen: Set<String> = []
         let unique = findings.all.filter { seen.insert("\($0.offset) \($0.message)").inserted }
