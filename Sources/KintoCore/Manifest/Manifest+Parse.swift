@@ -27,7 +27,7 @@ extension Manifest {
                 _ = decode(merged(text, name), procfile, ObjectReader.Findings(), report: findings)
             }
             result = decode(merged(text, environment), procfile, findings, report: findings)
-            result?.overridden = overridden.sorted()
+            if !overridden.isEmpty { result?.overridden = overridden.sorted() }
         } catch { findings.all.append(error) }
         var seen: Set<String> = []
         let unique = findings.all.filter { seen.insert("\($0.offset) \($0.message)").inserted }

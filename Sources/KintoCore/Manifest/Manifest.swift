@@ -102,7 +102,7 @@ public struct Manifest: Sendable, Equatable, Codable {
     public var requires: [String] = []
     public var root = "."
     public var paths: [String] = []
-    /// Environments that it has settings for; nil in what an older version stored.
+    /// Environments that it has settings for; nil: none.
     public var overridden: [String]?
     /// Sentences about keys that are set and that this version does not act upon.
     public var unsupported: [String] = []
