@@ -15,24 +15,46 @@ enum Taken: Sendable {
 
 extension Actions {
     /// Takes a trigger; durable when it returns. The release begins as soon as nothing else of its target runs.
-    func take(_ trigger: NewRelease) async throws -> Taken {
-        var new = trigger
+    func take(_ new: NewRelease) async throws -> Taken {
+        guard let taken = try await take([new]).first else {
+            throw Failure(code: "store-unreadable", "a trigger was not answered")
+        }
+        return taken
+    }
+
+    /// The same of a trigger that several environments are deployed by: all of them are recorded, or none.
+    func take(_ triggers: [NewRelease]) async throws -> [Taken] {
+        var news = triggers
         while true {
-            switch try await store.take(new) {
-            case .accepted(let accepted):
-                Fault.queued.pass()
-                await begin(accepted)
-                return .release(accepted.release, position: accepted.position)
-            case .duplicate(let number):
-                guard let number else { return .duplicate(nil) }
-                return .duplicate(try await store.release(new.target, number))
-            case .live(let live): return .live(live)
-            case .undecided(let commits):
+            let answers = try await store.take(news)
+            var isDecided = true
+            for (index, answer) in answers.enumerated() {
+                guard case .undecided(let commits) = answer else { continue }
+                isDecided = false
                 // Each is asked about once, so this comes to an end.
-                for (commit, contains) in await contained(new, in: commits) {
-                    new.contained[commit] = contains
+                for (commit, contains) in await contained(news[index], in: commits) {
+                    news[index].contained[commit] = contains
                 }
             }
+            guard isDecided else { continue }
+            Fault.queued.pass()
+            var taken: [Taken] = []
+            for (new, answer) in zip(news, answers) { taken.append(try await begin(new, answer)) }
+            return taken
+        }
+    }
+
+    private func begin(_ new: NewRelease, _ answer: Acceptance) async throws -> Taken {
+        switch answer {
+        case .accepted(let accepted):
+            await begin(accepted)
+            return .release(accepted.release, position: accepted.position)
+        case .duplicate(let number):
+            guard let number else { return .duplicate(nil) }
+            return .duplicate(try await store.release(new.target, number))
+        case .live(let live): return .live(live)
+        case .undecided:
+            throw Failure(code: "store-unreadable", "a trigger of \(new.target) was not decided on")
         }
     }
 
@@ -84,55 +106,5 @@ extension Actions {
             }
         }
         return answer ?? none
-    }
-
-    /// A deploy by hand.
-    /// - Parameter force: also when there is nothing to deploy.
-    func deploy(_ target: Target, ref: String?, noCache: Bool, force: Bool) async throws -> Taken {
-        guard let environment = try await store.environment(target),
-            let service = try await store.service(target.service)
-        else {
-            try await require(target)
-            throw Failure(code: "unknown-service", "there is no service '\(target.service)'")
-        }
-        var new = NewRelease(target: target, commit: nil, branch: environment.branch, trigger: .manual)
-        new.noCache = noCache
-        new.force = force
-        if service.source != .remote {
-            new.commit = try await commit(in: service.repository, branch: environment.branch, ref: ref)
-        } else if let ref {
-            guard let commit = CommitID(ref) else {
-                throw Failure(code: "unknown-ref", "--ref of a remote repository must be a full commit id")
-            }
-            new.commit = commit
-        }
-        let taken = try await take(new)
-        // What was asked for by hand serves, and well.
-        if case .live(let live) = taken { await keeper.allowDeploys(after: live, by: .manual) }
-        return taken
-    }
-
-    /// The commit that a branch of a repository on this machine is at.
-    /// - Throws: `Failure` of code `branch-missing`.
-    func tip(of branch: String, in path: String) async throws -> CommitID {
-        try await commit(in: path, branch: branch, ref: nil)
-    }
-
-    private func commit(in path: String, branch: String, ref: String?) async throws -> CommitID {
-        try await git.run { () throws -> CommitID in
-            let repository = try GitRepository(opening: path)
-            if let ref {
-                guard let commit = try repository.resolve(ref) else {
-                    throw Failure(code: "unknown-ref", "the repository has no '\(ref)'")
-                }
-                return commit
-            }
-            guard let commit = try repository.resolve("refs/heads/\(branch)") else {
-                throw Failure(
-                    code: "branch-missing", "the repository has no branch '\(branch)' yet",
-                    hints: [.init("push it", command: "git push kinto \(branch)")])
-            }
-            return commit
-        }
     }
 }

@@ -23,8 +23,9 @@ struct RemoteCheck: Encodable {
 }
 
 extension Actions {
-    func look(at service: RegisteredService, _ branch: String) async -> RemoteCheck {
-        RemoteCheck(await remotes.meet(service, branch: branch))
+    /// Of a pattern, which may stand for nothing yet, the repository's own branch is looked at.
+    func look(at service: RegisteredService, _ pattern: RefPattern) async -> RemoteCheck {
+        RemoteCheck(await remotes.meet(service, reference: pattern.reference ?? "HEAD"))
     }
 
     struct Checked: Encodable {
@@ -45,7 +46,7 @@ extension Actions {
         return Checked(
             name: name.description, branch: environment.branch,
             deployKey: try await store.credentials(name).publicKey,
-            check: await look(at: service, environment.branch))
+            check: await look(at: service, environment.pattern))
     }
 
     /// Changes what a service proves to its remote repository; nil: stays, empty: none any more.

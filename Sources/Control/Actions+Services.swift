@@ -31,12 +31,8 @@ extension Actions {
         queue: QueuePolicy
     ) async throws -> Added {
         let service = try ServiceName(name)
-        let branch = branch ?? "main"
-        guard !branch.isEmpty, branch.utf8.count <= 255, !branch.hasPrefix("-"), !branch.contains(".."),
-            branch.unicodeScalars.allSatisfy({
-                $0.value > 0x20 && $0.value != 0x7F && !"~^:?*[\\".unicodeScalars.contains($0)
-            })
-        else { throw Failure(code: "invalid-name", "that is not a branch name") }
+        let pattern = try RefPattern(branch ?? "main")
+        let branch = pattern.description
         let settingsPath = settings ?? "kinto.json"
         guard Manifest.isPath(settingsPath) else {
             throw Failure(
@@ -94,28 +90,25 @@ extension Actions {
             name: name, branch: branch, kind: source.rawValue, repository: Credentials.redacted(path),
             webhook: .init(url: hookAddress(service), secret: secret, provider: provider),
             remote: source == .remote ? nil : "git remote add kinto \(path)", deployKey: key?.publicText,
-            check: source == .remote ? await look(at: registered, branch) : nil)
+            check: source == .remote ? await look(at: registered, pattern) : nil)
     }
 
     /// Stops and forgets a service; a repository that the operator gave is left but for the hooks.
     func removeService(_ name: ServiceName) async throws {
-        let target = Target(service: name)
         guard let service = try await store.service(name) else {
             throw Failure(code: "unknown-service", "there is no service '\(name)'")
         }
-        for open in try await store.openReleases(target) { _ = try? await lanes.abort(target, open.number) }
-        await lanes.settle(target)
-        await keeper.forget(target)
-        if let serving = try await store.live(target).flatMap(RolloutPlan.Previous.init) {
-            try await rollout.stop(target, serving, hosts: Deployment.hosts(target, serving.manifest))
-        }
-        try await routes.remove(target.description)
-        let artifacts = try await store.releases(target, limit: 100_000).compactMap {
-            $0.artifact?.identifier
+        var artifacts: Set<String> = []
+        for environment in try await store.environments(of: name) {
+            try await end(environment.target)
+            artifacts.formUnion(
+                try await store.releases(environment.target, limit: 100_000).compactMap {
+                    $0.artifact?.identifier
+                })
         }
         try await store.remove(name)
         let home = home
-        try await Blocking.run {
+        try await Blocking.run { [artifacts] in
             if service.source == .local {
                 HookScripts.remove(from: service.repository)
             } else {
@@ -124,7 +117,7 @@ extension Actions {
             try Files.removeTree(home.submodules(name))
             try Files.removeTree("\(home.path)/services/\(name)")
             try Files.removeTree("\(home.path)/work/\(name)")
-            for artifact in Set(artifacts) { try Files.removeTree("\(home.artifacts)/\(artifact)") }
+            for artifact in artifacts { try Files.removeTree("\(home.artifacts)/\(artifact)") }
         }
     }
 
@@ -159,7 +152,7 @@ extension Actions {
             let missed: MissedPushPolicy
             /// Where submodules may come from beside the repository's host.
             let submoduleHosts: [String]
-            let suspended, paused, maintenance: Bool
+            let suspended, paused, maintenance, autoDeploy, protect: Bool
             /// Why pushes are not deployed.
             let deploysStopped: String?
             /// Replaced releases that still run.
@@ -209,6 +202,7 @@ extension Actions {
                         missed: service.missed, submoduleHosts: service.submoduleHosts,
                         suspended: environment.suspended,
                         paused: environment.paused, maintenance: environment.maintenance != nil,
+                        autoDeploy: environment.autoDeploy, protect: environment.isProtected,
                         deploysStopped: environment.deploysStopped,
                         warm: await keeper.warm(target).map(\.number),
                         webhook: .init(

@@ -66,7 +66,7 @@ extension Actions {
             waits.append(Wait("release \(release.number) is kept warm", until: release.warmUntil))
         }
         if environment.paused {
-            waits.append(Wait("requests wait: kinto resume \(environment.target.service) lets them in"))
+            waits.append(Wait("requests wait: kinto resume \(environment.target.words) lets them in"))
         }
         return waits
     }

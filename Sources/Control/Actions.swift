@@ -64,7 +64,7 @@ struct Actions: Sendable {
                 throw Failure(
                     code: "not-rollbackable",
                     "release \(number) is \(found.status.rawValue): only a release that was live can come back",
-                    hints: [.init("see those that can", command: "kinto releases \(target.service)")])
+                    hints: [.init("see those that can", command: "kinto releases \(target.words)")])
             }
             chosen = found
         } else {
@@ -102,11 +102,11 @@ struct Actions: Sendable {
                 code: "artifact-missing",
                 "the artifact of release \(chosen.number) is not kept any more: only the newest are (see kinto prune)",
                 hints: [
-                    .init("see those that can come back", command: "kinto releases \(chosen.target.service)"),
+                    .init("see those that can come back", command: "kinto releases \(chosen.target.words)"),
                     .init(
                         "or build its commit again",
                         command:
-                            "kinto deploy \(chosen.target.service)\(chosen.commit.map { " --ref \($0)" } ?? "")"
+                            "kinto deploy \(chosen.target.words)\(chosen.commit.map { " --ref \($0)" } ?? "")"
                     ),
                 ])
         }
@@ -131,7 +131,7 @@ struct Actions: Sendable {
     }
 
     /// Names only: values are secret.
-    private static func difference(from old: [String: String], to new: [String: String]) -> [String] {
+    static func difference(from old: [String: String], to new: [String: String]) -> [String] {
         Set(old.keys).union(new.keys).sorted().compactMap { key in
             switch (old[key], new[key]) {
             case (nil, .some): "+ \(key)"

@@ -76,11 +76,14 @@ public enum ControlServer {
             environment: environment, containment: containment,
             floor: FreeSpaceFloor(path: home.path, settings: retention.settings) { await retention.now() },
             builds: Slots("build slot", count: options.builds), deadlines: deadlines,
-            checkPort: {
+            checkAddresses: {
                 do throws(Failure) {
-                    try routes.driver.check(.init(identifier: $1.description, hosts: [], port: $0))
+                    if let port = $0.port {
+                        try routes.driver.check(.init(identifier: $1.description, hosts: [], port: port))
+                    }
+                    try await routes.check(Deployment.hosts($1, $0), $0.port, of: $1)
                 } catch { throw error.at(.fetch) }
-                try await PortCheck.check($0, $1, store: store, routes: routes)
+                if let port = $0.port { try await PortCheck.check(port, $1, store: store, routes: routes) }
             })
         let keeper = ReleaseKeeper(home: home, store: store, rollout: rollout, routes: routes, logger: logger)
         let restorer = Restorer(logger: logger)
@@ -123,7 +126,7 @@ public enum ControlServer {
         let intake = actions.spool
         let reporter = Reporter(store: store, publicURL: options.publicURL, logger: logger)
         let missed = options.lookEvery.map { every in
-            MissedPushes(actions, every: every, logger: logger) { try await remotes.tip($0, branch: $1) }
+            MissedPushes(actions, every: every, logger: logger) { try await remotes.tip($0, reference: $1) }
         }
 
         let server = APIServer(actions: actions, version: options.version)
@@ -258,7 +261,10 @@ enum PortCheck {
         where environment.port == port && environment.target != target {
             throw Failure(
                 stage: .fetch, code: "port-taken", "port \(port) belongs to service \(environment.target)",
-                hints: [.init("choose another 'port' in kinto.json")])
+                hints: [
+                    Routes.way(
+                        "port", "\(port == .max ? port - 1 : port + 1)", "\(target)", "\(environment.target)")
+                ])
         }
         if await routes.routes.contains(where: { $0.identifier == target.description && $0.port == port }) {
             return

@@ -54,7 +54,7 @@ struct Deployment: Sendable {
             await recorder.log(
                 .step(
                     isKept
-                        ? "Release \(previous.number) drained, and kept running for \(warm): kinto rollback \(release.target.service) takes it back at once"
+                        ? "Release \(previous.number) drained, and kept running for \(warm): kinto rollback \(release.target.words) takes it back at once"
                         : "Release \(previous.number) drained and stopped"))
         }
         let done = try await persistently { [store] in try await store.release(release.target, release.number)

@@ -98,7 +98,7 @@ struct Recovery: Sendable {
                     "interrupted at \(stage): the server ended \(release.attempts) times while it deployed this",
                     hints: [
                         .init("look why the server ended", command: "kinto doctor"),
-                        .init("deploy again", command: "kinto deploy \(release.target.service)"),
+                        .init("deploy again", command: "kinto deploy \(release.target.words)"),
                     ])
                 try await end(
                     release, as: .failed, log, "Release \(release.number) failed: \(failure.message)", failure

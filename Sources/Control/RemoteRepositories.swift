@@ -2,6 +2,7 @@
 internal import Crypto
 internal import Glibc
 internal import KintoCore
+internal import Rollout
 internal import Runner
 internal import Wire
 
@@ -12,6 +13,8 @@ struct RemoteRepositories: RemoteFetcher {
     let fetcher: Fetcher
     let hosts: KnownHostsFile
     let limits: FetchLimits
+    /// Environments of a service fetch into the same mirror: one after the other.
+    private let turns = SwapGate()
 
     init(home: Home, store: Store, fetcher: Fetcher, limits: FetchLimits) {
         self.limits = limits
@@ -26,21 +29,24 @@ struct RemoteRepositories: RemoteFetcher {
     {
         let path = home.repository(service.name)
         if !Files.exists(path) { try await Blocking.run { try GitRepository.createBare(path) } }
-        return try await fetcher.fetch(
-            spec(service, branch: branch), deadline: .milliseconds(limits.totalTime)
-        ) {
-            progress in
-            log(
-                .detail("received \(progress.received) of \(progress.total) objects, \(progress.bytes) bytes")
-            )
+        return try await turns.with(Target(service: service.name)) {
+            try Task.checkCancellation()
+            return try await fetcher.fetch(
+                spec(service, RefName.full(branch)), deadline: .milliseconds(limits.totalTime)
+            ) { progress in
+                log(
+                    .detail(
+                        "received \(progress.received) of \(progress.total) objects, \(progress.bytes) bytes")
+                )
+            }
         }
     }
 
-    /// The commit that a branch is at there; nothing is downloaded.
-    func tip(_ service: RegisteredService, branch: String) async throws -> CommitID {
+    /// The commit that a reference, or HEAD, is at there; nothing is downloaded.
+    func tip(_ service: RegisteredService, reference: String) async throws -> CommitID {
         let path = home.repository(service.name)
         if !Files.exists(path) { try await Blocking.run { try GitRepository.createBare(path) } }
-        var spec = try await spec(service, branch: branch)
+        var spec = try await spec(service, reference)
         spec.onlyLists = true
         return try await fetcher.fetch(spec, deadline: .seconds(30))
     }
@@ -83,8 +89,9 @@ struct RemoteRepositories: RemoteFetcher {
 
     /// Looks at a repository for the first time: the key that an ssh host shows now is trusted from here on, and no other. Its
     /// fingerprint is for the operator to compare.
-    func meet(_ service: RegisteredService, branch: String) async -> Meeting {
-        do { return Meeting(tip: .success(try await tip(service, branch: branch)), pinned: nil) } catch {
+    func meet(_ service: RegisteredService, reference: String) async -> Meeting {
+        do { return Meeting(tip: .success(try await tip(service, reference: reference)), pinned: nil) } catch
+        {
             let failure = Lanes.failure(error)
             guard failure.code == "host-key-unknown",
                 let line = failure.evidence.lazy.compactMap({ value("line: ", in: $0) }).first,
@@ -92,7 +99,8 @@ struct RemoteRepositories: RemoteFetcher {
             else { return Meeting(tip: .failure(failure), pinned: nil) }
             do {
                 try await hosts.add(line)
-                return Meeting(tip: .success(try await tip(service, branch: branch)), pinned: fingerprint)
+                return Meeting(
+                    tip: .success(try await tip(service, reference: reference)), pinned: fingerprint)
             } catch { return Meeting(tip: .failure(Lanes.failure(error)), pinned: fingerprint) }
         }
     }
@@ -101,9 +109,9 @@ struct RemoteRepositories: RemoteFetcher {
         line.hasPrefix(name) ? String(line.dropFirst(name.count)) : nil
     }
 
-    private func spec(_ service: RegisteredService, branch: String) async throws -> FetchSpec {
+    private func spec(_ service: RegisteredService, _ reference: String) async throws -> FetchSpec {
         var spec = try await spec(service, at: GitAddress(service.repository), isTrusted: true)
-        spec.references = ["refs/heads/\(branch)"]
+        spec.references = [reference]
         return spec
     }
 

@@ -52,21 +52,19 @@ struct SpoolIntake: Sendable {
     }
 
     private func accept(_ entry: Spool.Entry) async throws {
-        let target = Target(service: entry.service)
-        guard let environment = try await actions.store.environment(target) else {
+        guard let service = try await actions.store.service(entry.service) else {
             logger.error("spooled push for an unknown service", metadata: ["service": "\(entry.service)"])
             return spool.setAside(entry.path, because: "there is no service '\(entry.service)'")
         }
-        let plan = entry.push.plan(
-            branch: environment.branch, environment: target.environment.description)
-        if let update = plan.deploy {
-            if let stopped = environment.deploysStopped {
-                logger.error(
-                    "spooled push is not deployed", metadata: ["target": "\(target)", "reason": "\(stopped)"])
-            } else {
-                _ = try await actions.accept(entry.push, update, target, environment)
-            }
+        let plan = entry.push.plan(for: try await actions.store.environments(of: entry.service))
+        for environment in plan.refused {
+            logger.error(
+                "spooled push is not deployed",
+                metadata: [
+                    "target": "\(environment.target)", "reason": "\(environment.obstacle?.reason ?? "")",
+                ])
         }
+        _ = try await actions.accept(entry.push, plan, service)
         spool.done(entry)
     }
 }

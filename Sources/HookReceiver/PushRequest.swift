@@ -43,43 +43,82 @@ public struct PushRequest: Sendable {
     public var skips: Bool { options.contains("skip") }
     public var noCache: Bool { options.contains("no-cache") }
 
-    /// What deploys, and one line for each update that does not.
-    public func plan(branch: String, environment: String) -> (deploy: Update?, notes: [String]) {
-        var deploy: Update?
-        var notes: [String] = []
+    /// What a push asks for.
+    public struct Plan: Sendable {
+        /// Each environment at most once: of several references that fit it the last.
+        public var deploys: [(environment: RegisteredEnvironment, update: Update)] = []
+        /// Those that pushes do not deploy, see `RegisteredEnvironment.obstacle`.
+        public var refused: [RegisteredEnvironment] = []
+        /// One line for each reference that deploys nothing.
+        public var notes: [String] = []
+    }
+
+    /// - Parameter environments: of the service, in order.
+    public func plan(for environments: [RegisteredEnvironment]) -> Plan {
+        var plan = Plan()
+        let asked = Set(options.filter { $0.hasPrefix("env=") }.map { String($0.dropFirst("env=".count)) })
+        let chosen = environments.filter {
+            asked.isEmpty || asked.contains($0.target.environment.description)
+        }
+        for name in asked.sorted()
+        where !environments.contains(where: { $0.target.environment.description == name }) {
+            plan.notes.append("push option 'env': there is no environment '\(PushRequest.shown(name))'")
+        }
         for update in updates {
-            let name = update.reference
-            if name == "refs/heads/\(branch)" {
-                if update.new.isZero {
-                    notes.append("branch '\(branch)' was deleted; what runs stays")
-                } else if skips {
-                    notes.append("push option 'skip': '\(branch)' is not deployed")
-                } else {
-                    deploy = update
-                }
-            } else if name.hasPrefix("refs/heads/") {
-                let other = name.dropFirst("refs/heads/".count)
-                notes.append(
-                    "ignored '\(other)': \(environment) deploys '\(branch)'; to deploy this: git push kinto \(other):\(branch)"
-                )
-            } else if name.hasPrefix("refs/tags/") {
-                notes.append(
-                    "ignored tag '\(name.dropFirst("refs/tags/".count))': \(environment) deploys branch '\(branch)'"
-                )
+            let words = RefName.words(update.reference)
+            let fitting = chosen.filter { $0.pattern.matches(update.reference) }
+            if fitting.isEmpty {
+                plan.notes.append(ignored(update, chosen))
+            } else if update.new.isZero {
+                plan.notes.append("\(words) was deleted; what runs stays")
+            } else if skips {
+                plan.notes.append("push option 'skip': \(words) is not deployed")
             } else {
-                notes.append("ignored '\(name)': \(environment) deploys branch '\(branch)'")
+                for environment in fitting { plan.put(update, environment) }
             }
         }
-        if notes.count > PushRequest.shownNotes {
-            let more = notes.count - PushRequest.shownNotes
-            notes.removeLast(more)
-            notes.append("and \(more) other refs that \(environment) does not deploy")
+        if plan.notes.count > PushRequest.shownNotes {
+            let more = plan.notes.count - PushRequest.shownNotes
+            plan.notes.removeLast(more)
+            plan.notes.append("and \(more) other refs that are not deployed")
         }
         for option in options where !["skip", "no-cache"].contains(option) && !option.hasPrefix("env=") {
-            notes.append(
-                "unknown push option '\(option.unicodeScalars.prefix(60).map { $0.escaped(asASCII: true) }.joined())'"
-            )
+            plan.notes.append("unknown push option '\(PushRequest.shown(option))'")
         }
-        return (deploy, notes)
+        plan.refused = plan.deploys.map(\.environment).filter { $0.obstacle != nil }
+        plan.deploys.removeAll { $0.environment.obstacle != nil }
+        return plan
+    }
+
+    private func ignored(_ update: Update, _ environments: [RegisteredEnvironment]) -> String {
+        let words = RefName.words(update.reference)
+        guard !environments.isEmpty else { return "ignored \(words)" }
+        var deployed = environments.prefix(5).map { "\($0.target.environment) deploys \($0.pattern.words)" }
+        if environments.count > deployed.count { deployed.append("…") }
+        var note = "ignored \(words): \(deployed.joined(separator: ", "))"
+        if environments.count == 1, let only = environments.first, only.pattern.isExact, !only.pattern.isTag,
+            update.reference.hasPrefix("refs/heads/"), !update.new.isZero
+        {
+            note += "; to deploy this: git push kinto \(RefName.short(update.reference)):\(only.branch)"
+        }
+        return note
+    }
+
+    private static func shown(_ text: String) -> String {
+        text.unicodeScalars.prefix(60).map { $0.escaped(asASCII: true) }.joined()
+    }
+}
+
+extension PushRequest.Plan {
+    fileprivate mutating func put(_ update: PushRequest.Update, _ environment: RegisteredEnvironment) {
+        if let index = deploys.firstIndex(where: { $0.environment.target == environment.target }) {
+            let earlier = RefName.words(deploys[index].update.reference)
+            notes.append(
+                "ignored \(earlier): \(environment.target.environment) deploys one ref of a push, the last that fits"
+            )
+            deploys[index].update = update
+        } else {
+            deploys.append((environment, update))
+        }
     }
 }

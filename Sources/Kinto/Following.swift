@@ -28,12 +28,12 @@ struct Following {
     ///   - limit: how long to wait; the deploy goes on after it.
     func follow(_ release: [String: Any], for limit: TimeSpan?) async throws {
         guard let number = release["number"] as? Int else { return }
-        let service = service
+        let (service, words) = (service, options.words(service))
         signal(SIGINT, SIG_IGN)
         let interrupt = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())
         interrupt.setEventHandler {
             Output.error(
-                "\n       the deploy goes on; follow it with: kinto logs \(service) --release \(number) -f\n")
+                "\n       the deploy goes on; follow it with: kinto logs \(words) --release \(number) -f\n")
             exit(130)
         }
         interrupt.activate()
@@ -41,7 +41,7 @@ struct Following {
             Task {
                 try await Task.sleep(for: limit.duration)
                 Output.error(
-                    " !     release \(number) still runs after \(limit); follow it with: kinto logs \(service) --release \(number) -f\n"
+                    " !     release \(number) still runs after \(limit); follow it with: kinto logs \(words) --release \(number) -f\n"
                 )
                 exit(6)
             }

@@ -21,7 +21,9 @@ struct Kinto: AsyncParsableCommand {
               kinto rollback hello           back to the release before
             """, version: Kinto.version,
         subcommands: [
-            Serve.self, ServiceCommand.self, Deploy.self, Status.self, Releases.self, Logs.self,
+            Serve.self, ServiceCommand.self, EnvironmentCommand.self, Deploy.self, Promote.self, Status.self,
+            Releases.self,
+            Logs.self,
             Rollback.self, Abort.self,
             Suspend.self, Resume.self, Pause.self, MaintenanceCommand.self, Scale.self, ProxyCommand.self,
             Config.self, SecretKeyCommand.self, CertificateCommand.self, Why.self,
@@ -87,15 +89,28 @@ struct Kinto: AsyncParsableCommand {
 
 struct GlobalOptions: ParsableArguments {
     @Option(help: "The state directory (KINTO_HOME).") var home: String?
-    @Option(help: "The environment.") var env = "production"
+    @Option(
+        name: [.customShort("e"), .customLong("env"), .customLong("environment")],
+        help: ArgumentHelp("The environment; without: production.", valueName: "env"))
+    var chosenEnvironment: String?
     @Flag(help: "Print facts as JSON.") var json = false
     @Flag(help: "Print only what matters.") var quiet = false
 
-    var directory: Home {
+    var directory: Home { GlobalOptions.directory(home) }
+
+    static func client(_ home: String?) -> ControlClient { ControlClient(directory(home)) }
+
+    private static func directory(_ home: String?) -> Home {
         let given = home ?? ProcessInfo.processInfo.environment["KINTO_HOME"]
         let path = given ?? (getuid() == 0 ? "/var/lib/kinto" : NSHomeDirectory() + "/.local/share/kinto")
         return Home(path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path)
     }
+
+    /// What is not asked for is production.
+    var env: String { chosenEnvironment ?? "production" }
+
+    /// What names a service in a command that is shown.
+    func words(_ service: String) -> String { env == "production" ? service : "\(service) -e \(env)" }
 
     var client: ControlClient { ControlClient(directory) }
 }

@@ -5,18 +5,24 @@ internal import Foundation
 struct Deploy: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Deploy the branch, or a commit of it, and follow it to its end.",
-        discussion: "EXAMPLES:\n  kinto deploy hello\n  kinto deploy hello --ref 1a2b3c4 --detach")
+        discussion:
+            "EXAMPLES:\n  kinto deploy hello\n  kinto deploy hello --ref 1a2b3c4 --detach\n  kinto deploy hello -e staging"
+    )
     @OptionGroup var options: GlobalOptions
     @Argument var name: String
-    @Option(help: "A commit of the branch.") var ref: String?
+    @Option(help: "A commit of the branch; or which branch or tag, where there are many.") var ref: String?
     @Flag(help: "Do not wait.") var detach = false
     @OptionGroup var waiting: WaitOptions
     @Flag(help: "Build anew and without caches, also what was built before.") var noCache = false
     @Flag(help: "Deploy also what is live already.") var force = false
+    @Option(
+        help: ArgumentHelp("For a protected environment: its name, typed.", valueName: "name/environment"))
+    var confirm: String?
 
     func run() async throws {
         var body: [String: Any] = ["environment": options.env, "noCache": noCache, "force": force]
         body["ref"] = ref
+        body["confirm"] = confirm
         let release =
             try await options.client.call("POST", "/services/\(name)/deploy", body) as? [String: Any] ?? [:]
         if release["alreadyLive"] as? Bool == true {
@@ -39,15 +45,20 @@ struct Status: AsyncParsableCommand {
     @Argument var name: String?
 
     func run() async throws {
-        let status = try await options.client.call("GET", "/status" + (name.map { "?service=\($0)" } ?? ""))
+        let answer = try await options.client.call("GET", "/status" + (name.map { "?service=\($0)" } ?? ""))
+        var status = answer as? [String: Any] ?? [:]
+        let services = (status["services"] as? [[String: Any]] ?? []).filter {
+            options.chosenEnvironment == nil || $0["environment"] as? String == options.chosenEnvironment
+        }
+        status["services"] = services
         if options.json { return Output.json(status) }
-        let services = (status as? [String: Any])?["services"] as? [[String: Any]] ?? []
         Output.table(
-            [["SERVICE", "ENVIRONMENT", "LIVE", "COMMIT", "QUEUED", "URL"]]
+            [["SERVICE", "ENVIRONMENT", "BRANCH", "LIVE", "COMMIT", "QUEUED", "URL"]]
                 + services.map { service in
                     let live = service["live"] as? [String: Any]
                     return [
                         service["name"] as? String ?? "", service["environment"] as? String ?? "",
+                        Output.safe(service["branch"] as? String ?? ""),
                         service["suspended"] as? Bool == true
                             ? "suspended" : (live?["number"] as? Int).map { "\($0)" } ?? "-",
                         String((live?["commit"] as? String ?? "-").prefix(7)),
@@ -70,22 +81,27 @@ struct Status: AsyncParsableCommand {
             if service["maintenance"] as? Bool == true {
                 Output.line(" !     \(name) is closed to visitors: kinto maintenance … off opens it")
             }
+            if service["protect"] as? Bool == true {
+                Output.line("       \(name) is protected: pushes do not deploy it")
+            } else if service["autoDeploy"] as? Bool == false {
+                Output.line("       pushes to \(name) are not deployed: automatic deploys are off")
+            }
             if let reason = service["deploysStopped"] as? String {
                 Output.line(
                     " !     pushes to \(name) are not deployed: \(reason); kinto deploy by hand starts them again"
                 )
             }
         }
-        if name == nil, let storage = (status as? [String: Any])?["storage"] as? [String: Any] {
+        if name == nil, let storage = status["storage"] as? [String: Any] {
             Output.line(Bytes.line(storage))
         }
-        let spool = (status as? [String: Any])?["spool"] as? [String: Any]
+        let spool = status["spool"] as? [String: Any]
         if let aside = spool?["setAside"] as? [String], !aside.isEmpty {
             Output.line(
                 " !     \(aside.count) pushes that hooks left could not be taken up: see \(Output.safe(spool?["directory"] as? String ?? ""))"
             )
         }
-        let proxy = (status as? [String: Any])?["proxy"] as? [String: Any]
+        let proxy = status["proxy"] as? [String: Any]
         for certificate in proxy?["certificates"] as? [[String: Any]] ?? [] {
             let isWell = certificate["problem"] == nil && certificate["daysLeft"] as? Int ?? -1 >= 14
             Output.line((isWell ? "       " : " !     ") + Output.safe(CertificateView.line(certificate)))

@@ -20,7 +20,7 @@ struct ServiceCommand: AsyncParsableCommand {
         @OptionGroup var options: GlobalOptions
         @Argument var name: String
         @Option(help: "A bare repository on this host, or a URL. Without: kinto makes one.") var repo: String?
-        @Option(help: "The branch that deploys.") var branch = "main"
+        @Option(help: "What deploys: a branch, a pattern (release/*) or tags (tags/v*).") var branch = "main"
         @Option(help: "Where its settings lie in the repository, like services/api/kinto.json.")
         var config = "kinto.json"
         @Option(help: "Who sends its webhooks: \(Provider.list). Without: guessed from the URL.")
@@ -41,7 +41,8 @@ struct ServiceCommand: AsyncParsableCommand {
             }
             let added = try await options.client.call("POST", "/services", body) as? [String: Any] ?? [:]
             if options.json { return Output.json(added) }
-            Output.line("-----> Service \(name) deploys branch \(branch)")
+            let deploys = added["branch"] as? String ?? branch
+            Output.line("-----> Service \(name) deploys \((try? RefPattern(deploys))?.words ?? deploys)")
             if let remote = added["remote"] as? String {
                 Output.line("       \(remote)")
                 Output.line("       git push kinto \(branch)")
@@ -247,7 +248,9 @@ struct Suspend: AsyncParsableCommand {
 
     func run() async throws {
         _ = try await options.client.call("POST", "/services/\(name)/suspend", ["environment": options.env])
-        if !options.quiet { Output.line("\(name) is suspended; start it again with: kinto resume \(name)") }
+        if !options.quiet {
+            Output.line("\(name) is suspended; start it again with: kinto resume \(options.words(name))")
+        }
     }
 }
 
@@ -286,12 +289,21 @@ struct Token: AsyncParsableCommand {
     }
 }
 
-struct Check: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Check kinto.json, as a push does.")
+struct Check: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Check kinto.json, as a push does.",
+        discussion:
+            "EXAMPLES:\n  kinto check\n  kinto check --service hello     also asks the server which environments it has"
+    )
+    @Option(help: "The state directory (KINTO_HOME).") var home: String?
+    @Option(help: "The service that it is for: settings of environments that it does not have are mistakes.")
+    var service: String?
     @Argument var directory = "."
-    @Option(help: "The environment.") var env = "production"
+    @Option(
+        name: [.customShort("e"), .customLong("env"), .customLong("environment")], help: "The environment.")
+    var env = "production"
 
-    func run() throws {
+    func run() async throws {
         let path = "\(directory)/kinto.json"
         let procfile = FileManager.default.contents(atPath: "\(directory)/Procfile").map { Array($0) }
         guard
@@ -305,9 +317,27 @@ struct Check: ParsableCommand {
         case .success(let manifest):
             Output.line("kinto.json is valid: starts '\(manifest.start)'")
             for notice in manifest.unsupported { Output.line(" !     \(notice)") }
+            try await checkEnvironments(manifest.overridden ?? [])
         case .failure(let errors):
             Output.error(errors.rendered + "\n")
             throw ExitCode(2)
         }
+    }
+
+    private func checkEnvironments(_ names: [String]) async throws {
+        guard !names.isEmpty else { return }
+        guard let service else {
+            return Output.line("       it has settings of its own for: \(names.joined(separator: ", "))")
+        }
+        let client = GlobalOptions.client(home)
+        let answer = try await client.call("GET", "/services/\(service)/environments")
+        let known = (answer as? [[String: Any]] ?? []).compactMap { $0["environment"] as? String }
+        let unknown = names.filter { !known.contains($0) }
+        for name in unknown {
+            Output.trouble(
+                "it has settings for '\(name)', and \(service) has no such environment: \(known.joined(separator: ", "))"
+            )
+        }
+        if !unknown.isEmpty { throw ExitCode(2) }
     }
 }

@@ -19,7 +19,9 @@ struct Pause: AsyncParsableCommand {
 
     func run() async throws {
         _ = try await options.client.call("POST", "/services/\(name)/pause", ["environment": options.env])
-        if !options.quiet { Output.line("requests to \(name) wait; let them in with: kinto resume \(name)") }
+        if !options.quiet {
+            Output.line("requests to \(name) wait; let them in with: kinto resume \(options.words(name))")
+        }
     }
 }
 
@@ -67,7 +69,7 @@ struct MaintenanceCommand: AsyncParsableCommand {
         if !options.quiet {
             Output.line(
                 state == .on
-                    ? "\(name) is closed to visitors; open it with: kinto maintenance \(name) off"
+                    ? "\(name) is closed to visitors; open it with: kinto maintenance \(options.words(name)) off"
                     : "\(name) is open")
         }
     }

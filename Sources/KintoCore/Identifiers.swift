@@ -48,6 +48,11 @@ public struct Target: Sendable, Hashable, Codable, CustomStringConvertible {
     /// `SERVICE/ENVIRONMENT`
     public var description: String { "\(service)/\(environment)" }
 
+    /// What names it in a command: `hello`, `hello -e staging`.
+    public var words: String {
+        environment == .production ? service.description : "\(service) -e \(environment)"
+    }
+
     /// The host name label: the service's name, with `--ENVIRONMENT` outside production.
     public var label: String {
         environment == .production ? service.description : "\(service)--\(environment)"

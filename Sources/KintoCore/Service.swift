@@ -72,8 +72,12 @@ public struct RegisteredService: Sendable, Equatable {
 /// A place where a service runs.
 public struct RegisteredEnvironment: Sendable, Equatable {
     public var target: Target
-    /// The branch that deploys it.
+    /// What deploys it: a branch, or a pattern of branches or tags.
     public var branch: String
+    /// Whether pushes do. `kinto deploy` always does.
+    public var autoDeploy: Bool
+    /// Deployed by a promotion, or by hand with its name typed.
+    public var isProtected: Bool
     /// Stopped by the operator: nothing runs until it is resumed.
     public var suspended: Bool
     /// The stable port that its live or latest release asked for.
@@ -89,16 +93,50 @@ public struct RegisteredEnvironment: Sendable, Equatable {
 
     public init(
         target: Target, branch: String, suspended: Bool = false, port: UInt16? = nil, paused: Bool = false,
-        maintenance: Maintenance? = nil, deploysStopped: String? = nil, scale: Int? = nil
+        maintenance: Maintenance? = nil, deploysStopped: String? = nil, scale: Int? = nil,
+        autoDeploy: Bool = true, isProtected: Bool = false
     ) {
         self.target = target
         self.branch = branch
+        self.autoDeploy = autoDeploy
+        self.isProtected = isProtected
         self.suspended = suspended
         self.port = port
         self.paused = paused
         self.maintenance = maintenance
         self.deploysStopped = deploysStopped
         self.scale = scale
+    }
+
+    /// `branch` in the form that decides.
+    public var pattern: RefPattern { RefPattern(stored: branch) }
+
+    /// Why a push of what it tracks is not deployed all the same, and what deploys it; nil: it is.
+    public var obstacle: (reason: String, way: Failure.Hint)? {
+        if isProtected {
+            return ("\(target) is protected: pushes do not deploy it", confirmation)
+        }
+        if !autoDeploy {
+            return (
+                "automatic deploys of \(target) are off",
+                .init("deploy by hand", command: "kinto deploy \(target.words)")
+            )
+        }
+        return deploysStopped.map {
+            (
+                "automatic deploys of \(target) are stopped: \($0)",
+                .init(
+                    "deploy by hand, which starts them again when it goes well",
+                    command: "kinto deploy \(target.words)")
+            )
+        }
+    }
+
+    /// The way into a protected environment.
+    public var confirmation: Failure.Hint {
+        .init(
+            "promote what runs elsewhere (kinto promote \(target.service) FROM \(target.environment)), or deploy by hand with its name typed",
+            command: "kinto deploy \(target.words) --confirm \(target)")
     }
 }
 

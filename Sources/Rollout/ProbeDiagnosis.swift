@@ -10,7 +10,7 @@ struct ProbeDiagnosis: Sendable {
     private var logsHint: Failure.Hint {
         .init(
             "read what it printed",
-            command: "kinto logs \(plan.target.service) --console --release \(plan.number)")
+            command: "kinto logs \(plan.target.words) --console --release \(plan.number)")
     }
 
     /// The deadline passed; `last` is what the last try found.

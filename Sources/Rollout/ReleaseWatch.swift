@@ -140,7 +140,7 @@ public struct ReleaseWatch: Sendable {
             hints: [
                 .init(
                     "read what it printed",
-                    command: "kinto logs \(plan.target.service) --console --release \(plan.number)")
+                    command: "kinto logs \(plan.target.words) --console --release \(plan.number)")
             ])
     }
 

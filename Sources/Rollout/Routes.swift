@@ -39,11 +39,55 @@ public actor Routes {
         }
     }
 
+    /// Whether addresses are free for a target: no other has them.
+    /// - Throws: `Failure` of code `port-taken`, `host-taken`.
+    public func check(_ hosts: [String], _ port: UInt16?, of target: Target) throws(Failure) {
+        try Routes.refuseTaken(hosts, port, target.description, routes)
+    }
+
+    /// What one target has no other gets, whichever was first.
+    private static func refuseTaken(
+        _ hosts: [String], _ port: UInt16?, _ identifier: String, _ routes: [RoutingTable.Route]
+    ) throws(Failure) {
+        let own = routes.first { $0.identifier == identifier }
+        for other in routes where other.identifier != identifier {
+            if let port, port == other.port, own?.port != port {
+                throw Failure(
+                    code: "port-taken", "port \(port) belongs to service \(other.identifier)",
+                    hints: [
+                        way("port", "\(port == .max ? port - 1 : port + 1)", identifier, other.identifier)
+                    ])
+            }
+            // What it has already, from a time before this was refused, it keeps.
+            if let host = hosts.first(where: { other.hosts.contains($0) && own?.hosts.contains($0) != true })
+            {
+                throw Failure(
+                    code: "host-taken", "host \(host) belongs to service \(other.identifier)",
+                    hints: [way("hosts", "[]", identifier, other.identifier)])
+            }
+        }
+    }
+
+    /// How a target gets addresses of its own: in the settings of its environment, where another one of the service has them.
+    public static func way(_ key: String, _ value: String, _ target: String, _ other: String) -> Failure.Hint
+    {
+        let (own, others) = (target.split(separator: "/"), other.split(separator: "/"))
+        guard own.first == others.first, let environment = own.last else {
+            return .init("choose another '\(key)' in kinto.json")
+        }
+        return .init(
+            "give \(environment) its own in kinto.json: "
+                + "\"environments\": { \"\(environment)\": { \"\(key)\": \(value) } }")
+    }
+
     /// Sets one target's route.
-    /// - Throws: `Failure` of code `port-taken` or `proxy`; then the old route is in force.
+    /// - Throws: `Failure` of code `port-taken`, `host-taken` or `proxy`; then the old route is in force.
     public func set(_ route: RoutingTable.Route) async throws {
         if route.upstream != nil { try driver.check(route) }
         try await change(of: route.identifier) { routes in
+            if route.upstream != nil {
+                try Routes.refuseTaken(route.hosts, route.port, route.identifier, routes)
+            }
             routes.removeAll { $0.identifier == route.identifier }
             routes.append(route)
         }
@@ -98,7 +142,7 @@ public actor Routes {
     /// - Parameter identifier: the only route that is edited. One that leads nowhere, before and after it, does not need
     ///   a proxy that is there: somebody else's is told when it is back.
     private func change(
-        of identifier: String? = nil, _ edit: (inout [RoutingTable.Route]) -> Void
+        of identifier: String? = nil, _ edit: (inout [RoutingTable.Route]) throws -> Void
     ) async throws {
         while busy { await withCheckedContinuation { waiting.append($0) } }
         busy = true
@@ -107,7 +151,7 @@ public actor Routes {
             if !waiting.isEmpty { waiting.removeFirst().resume() }
         }
         var next = routes
-        edit(&next)
+        try edit(&next)
         do { try await driver.apply(table(next)) } catch {
             let isIdle = identifier.map { identifier in
                 !(routes + next).contains { $0.identifier == identifier && $0.upstream != nil }

@@ -79,7 +79,7 @@ struct Builder: Sendable {
                 hints: [
                     .init(
                         "when you have looked at what it left, deploy again",
-                        command: "kinto deploy \(release.target.service)")
+                        command: "kinto deploy \(release.target.words)")
                 ])
         }
         if let state { return try await judge(state, command, release) }

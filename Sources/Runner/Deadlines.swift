@@ -75,7 +75,7 @@ extension Deadlines.Step {
             "the step \(stage.rawValue) took longer than \(limit), more than its settings allow, and was ended",
             hints: [
                 .init("see what else waits", command: "kinto doctor"),
-                .init("deploy again", command: "kinto deploy \(target.service)"),
+                .init("deploy again", command: "kinto deploy \(target.words)"),
             ])
     }
 }

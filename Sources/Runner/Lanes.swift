@@ -61,7 +61,7 @@ public actor Lanes {
                 code: "not-abortable",
                 number.map { "release \($0) is neither queued nor deploying" }
                     ?? "nothing is queued or deploying",
-                hints: [.init("see the releases", command: "kinto releases \(target.service)")])
+                hints: [.init("see the releases", command: "kinto releases \(target.words)")])
         }
         let marked = try await store.update(chosen.id, step: "abort asked") { release in
             switch release.status {
@@ -74,7 +74,7 @@ public actor Lanes {
                 throw Failure(
                     code: "not-abortable", "release \(release.number) is live already and cannot be aborted",
                     hints: [
-                        .init("go back to the release before it", command: "kinto rollback \(target.service)")
+                        .init("go back to the release before it", command: "kinto rollback \(target.words)")
                     ])
             }
         }

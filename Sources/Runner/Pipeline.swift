@@ -17,14 +17,14 @@ public struct Pipeline: Sendable {
     /// Builds side by side; see `Slots`.
     public let builds: Slots
     let deadlines: Deadlines
-    /// Refuses a stable port that someone else holds.
-    let checkPort: @Sendable (UInt16, Target) async throws -> Void
+    /// Refuses a stable port or a host name that someone else has.
+    let checkAddresses: @Sendable (Manifest, Target) async throws -> Void
 
     public init(
         home: Home, store: Store, git: GitExecutor, artifacts: ArtifactStore, jobs: any JobRunner,
         fetcher: any RemoteFetcher, environment: ProcessEnvironment, containment: Containment = Containment(),
         floor: FreeSpaceFloor, builds: Slots, deadlines: Deadlines,
-        checkPort: @escaping @Sendable (UInt16, Target) async throws -> Void
+        checkAddresses: @escaping @Sendable (Manifest, Target) async throws -> Void
     ) {
         self.home = home
         self.store = store
@@ -36,7 +36,7 @@ public struct Pipeline: Sendable {
         self.floor = floor
         self.builds = builds
         self.deadlines = deadlines
-        self.checkPort = checkPort
+        self.checkAddresses = checkAddresses
     }
 
     /// What a release runs: its settings and the directory of its artifact.
@@ -75,19 +75,39 @@ public struct Pipeline: Sendable {
     private func build(_ release: Release, _ recorder: ReleaseRecorder) async throws -> Prepared {
         let fetched = try await fetch(release, recorder)
         let artifact = try await artifact(of: fetched, recorder)
-        if let command = fetched.manifest.release {
-            let containment = builder.containment
-            try await Blocking.run { try ArtifactAccess(containment: containment).open(artifact.path) }
-            let variables = environment.service(fetched.release, fetched.manifest, config: fetched.config)
-            try await builder.runOnce(
-                Builder.Command(
-                    text: command.command, name: "release", stage: .store, directory: artifact.path,
-                    environment: containment.serviceUser?.adapt(variables, home: artifact.path) ?? variables,
-                    secrets: ProcessEnvironment.secrets(fetched.config), timeout: command.timeout,
-                    confinement: containment.confineReleaseCommand()),
-                fetched.release, recorder)
+        let prepared = Prepared(
+            manifest: fetched.manifest, directory: artifact.path, config: fetched.config)
+        try await runReleaseCommand(prepared, fetched.release, recorder)
+        return prepared
+    }
+
+    private func runReleaseCommand(_ prepared: Prepared, _ release: Release, _ recorder: ReleaseRecorder)
+        async throws
+    {
+        guard let command = prepared.manifest.release else { return }
+        let (containment, directory) = (builder.containment, prepared.directory)
+        try await Blocking.run { try ArtifactAccess(containment: containment).open(directory) }
+        let variables = environment.service(release, prepared.manifest, config: prepared.config)
+        try await builder.runOnce(
+            Builder.Command(
+                text: command.command, name: "release", stage: .store, directory: directory,
+                environment: containment.serviceUser?.adapt(variables, home: directory) ?? variables,
+                secrets: ProcessEnvironment.secrets(prepared.config), timeout: command.timeout,
+                confinement: containment.confineReleaseCommand()),
+            release, recorder)
+    }
+
+    /// A name that is written wrong would be noticed by nobody.
+    private func tellUnknown(
+        _ manifest: Manifest, of service: RegisteredService, _ recorder: ReleaseRecorder
+    ) async throws {
+        let known = try await store.environments(of: service.name).map(\.target.environment.description)
+        for name in manifest.overridden ?? [] where !known.contains(name) {
+            await recorder.log(
+                .trouble(
+                    "\(service.settingsPath) has settings for '\(name)', and \(service.name) has no such environment: \(known.joined(separator: ", "))"
+                ))
         }
-        return Prepared(manifest: fetched.manifest, directory: artifact.path, config: fetched.config)
     }
 
     /// A release whose commit and settings are known.
@@ -117,7 +137,7 @@ public struct Pipeline: Sendable {
         }
         let (path, commit) = try await source(service, release, recorder)
         try Fault.fetched.reach()
-        try await refuseOlder(commit.id, than: release.target, in: path, trigger: release.trigger)
+        try await refuseOlder(commit.id, release, in: path)
         let config = try await store.config(release.target)
         try await recorder.facts { release in
             release.commit = commit.id
@@ -128,6 +148,7 @@ public struct Pipeline: Sendable {
         try await refuseRepeated(release, commit.id, config: config)
         await recorder.log(.step("Fetched \(commit.id.short) \(commit.subject)"))
         let manifest = try await settings(commit.id, in: path, of: service, release.target)
+        try await tellUnknown(manifest, of: service, recorder)
         try await refuseUnaffected(release, commit.id, manifest, service.settingsPath, in: path)
         try await preflight(manifest, release.target, config: config)
         try Fault.settingsRead.reach()
@@ -233,7 +254,7 @@ public struct Pipeline: Sendable {
         }
     }
 
-    /// An artifact that is there: rollback and configuration change.
+    /// An artifact that is there: rollback, configuration change and promotion.
     private func takeOver(_ release: Release, _ recorder: ReleaseRecorder) async throws -> Prepared {
         try await recorder.enter(.store)
         guard let recorded = release.artifact, let manifest = release.manifest else {
@@ -248,7 +269,10 @@ public struct Pipeline: Sendable {
         try await preflight(manifest, release.target, config: config)
         try await recorder.facts { $0.config = config }
         await recorder.log(.step("Taking artifact \(recorded.sha256.prefix(12)) as it is, no build"))
-        return Prepared(manifest: manifest, directory: artifact.path, config: config)
+        let prepared = Prepared(manifest: manifest, directory: artifact.path, config: config)
+        // It ran where the artifact comes from, and not here.
+        if release.trigger == .promote { try await runReleaseCommand(prepared, release, recorder) }
+        return prepared
     }
 
     /// Where its commits are, on this host.
@@ -272,17 +296,18 @@ public struct Pipeline: Sendable {
         )
         let commit = try await git.run { [head] in
             let repository = try GitRepository(opening: path)
-            guard let tip = try head ?? repository.resolve("refs/heads/\(branch)") else {
+            guard let tip = try head ?? repository.resolve(RefName.full(branch)) else {
                 throw Failure(
-                    stage: .fetch, code: "branch-missing", "the repository has no branch '\(branch)'",
+                    stage: .fetch, code: "branch-missing",
+                    "the repository has no \(RefName.words(branch))",
                     hints: [.init("push it", command: "git push kinto \(branch)")])
             }
             let commit = wanted ?? tip
             if commit != tip, try !repository.isAncestor(commit, of: tip) {
                 throw Failure(
                     stage: .fetch, code: "commit-unreachable",
-                    "commit \(commit.short) is not part of branch '\(branch)' any more",
-                    hints: [.init("deploy the branch as it is", command: "kinto deploy \(service.name)")])
+                    "commit \(commit.short) is not part of \(RefName.words(branch)) any more",
+                    hints: [.init("deploy it as it is", command: "kinto deploy \(release.target.words)")])
             }
             try Fault.fetching.reach()
             try repository.pin(commit, name: name)
@@ -292,10 +317,13 @@ public struct Pipeline: Sendable {
     }
 
     /// A trigger never goes back: what is live and everything before it is not deployed by one.
-    private func refuseOlder(
-        _ commit: CommitID, than target: Target, in path: String, trigger: Release.Trigger
-    ) async throws {
-        guard let live = try await store.live(target), let current = live.commit, current != commit else {
+    private func refuseOlder(_ commit: CommitID, _ release: Release, in path: String) async throws {
+        guard let live = try await store.live(release.target), let current = live.commit, current != commit
+        else { return }
+        // Another branch of a pattern is not older, whatever it contains. Of tags their commits tell.
+        if live.branch != release.branch, !RefName.isTag(release.branch),
+            try await store.environment(release.target)?.pattern.isExact == false
+        {
             return
         }
         let older = try await git.run { () -> Bool in
@@ -334,10 +362,10 @@ public struct Pipeline: Sendable {
                     .init(
                         "set them",
                         command:
-                            "kinto config \(target.service) set \(missing.map { "\($0)=…" }.joined(separator: " "))"
+                            "kinto config \(target.words) set \(missing.map { "\($0)=…" }.joined(separator: " "))"
                     )
                 ])
         }
-        if let port = manifest.port { try await checkPort(port, target) }
+        try await checkAddresses(manifest, target)
     }
 }

@@ -153,7 +153,8 @@ struct DeployTests {
             try await server.setUp()
             try await server.push("first")
             #expect(
-                try await server.push("on a branch", branch: "feature").output.contains("ignored 'feature'"))
+                try await server.push("on a branch", branch: "feature").output.contains(
+                    "ignored branch 'feature'"))
             #expect(try await server.releases("hello").count == 1)
             try server.write("kinto.json", #"{"start":5}"#)
             let refused = try await server.push("invalid")

@@ -183,11 +183,11 @@ struct QueueDoorTests {
 }
 
 extension Server {
-    /// A signed delivery of a push to main, and its answer.
-    func deliver(_ commit: String, to name: String, id: String, secret: String) async throws -> (
-        status: Int, body: [String: Any]
-    ) {
-        let body = Array(#"{"ref":"refs/heads/main","after":"\#(commit)"}"#.utf8)
+    /// A signed delivery of a push, and its answer.
+    func deliver(
+        _ commit: String, to name: String, id: String, secret: String, reference: String = "refs/heads/main"
+    ) async throws -> (status: Int, body: [String: Any]) {
+        let body = Array(#"{"ref":"\#(reference)","after":"\#(commit)"}"#.utf8)
         let code = HMAC<SHA256>.authenticationCode(for: body, using: SymmetricKey(data: Array(secret.utf8)))
         let digest = code.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
         let answer = try await HTTPClient.send(

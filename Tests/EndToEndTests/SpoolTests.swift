@@ -207,7 +207,7 @@ struct SpoolTests {
             let after = try await hook("post-receive")
             #expect(after.output.contains("kinto: release 2 of hello/production"))
             #expect(
-                after.output.contains("and 9982 other refs that production does not deploy"),
+                after.output.contains("and 9982 other refs that are not deployed"),
                 "\(after.output)")
             #expect(after.output.contains("Release 2 is live"), "\(after.output)")
             #expect(try await server.releases("hello").count == 2)

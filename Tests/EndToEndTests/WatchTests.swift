@@ -102,6 +102,7 @@ struct WatchTests {
                 return ((status?["services"] as? [[String: Any]])?.first?["deploysStopped"] as? String) == nil
             }
             #expect(try await server.push("again").output.contains("Release 5 is live"))
+            try await server.until { visitors.saw(5) }
             let tally = await visitors.end()
             #expect(tally.failures.allSatisfy { $0.hasPrefix("500 ") }, "\(tally.failures.prefix(3))")
             #expect(tally.releases.isSuperset(of: [1, 4, 5]))

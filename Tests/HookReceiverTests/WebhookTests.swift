@@ -41,7 +41,7 @@ struct WebhookTests {
                 Issue.record("\(payload.file) is deployed")
                 return
             }
-            #expect(reason.contains("is not a branch"))
+            #expect(reason.contains("is not deployed: production deploys branch 'main'"))
             #expect(event.changes.first?.tag != nil)
             #expect(event.changes.first?.commit?.description == payload.afterCommit)
         default:
@@ -398,15 +398,97 @@ struct WebhookTests {
         ] { #expect(Provider(guessing: host, path: path) == wanted, "\(host)") }
     }
 
-    @Test func pushPlanNamesWhatIsIgnored() throws {
+    private func push(_ references: [String], _ options: [String] = []) throws -> PushRequest {
         var fields = Fields()
         fields.add("id", "1")
-        let (zero, commit) = (String(repeating: "0", count: 40), String(repeating: "ab", count: 20))
-        for reference in ["refs/heads/main", "refs/heads/feature", "refs/tags/v1"] {
-            fields.add("update", "\(zero) \(commit) \(reference)")
+        for (index, reference) in references.enumerated() {
+            let isRemoved = reference.hasPrefix("-")
+            let commit = String(repeating: isRemoved ? "00" : "a\(index)", count: 20)
+            fields.add(
+                "update",
+                "\(String(repeating: "1", count: 40)) \(commit) \(isRemoved ? String(reference.dropFirst()) : reference)"
+            )
         }
-        let (deploy, notes) = try PushRequest(fields).plan(branch: "main", environment: "production")
-        #expect(deploy?.reference == "refs/heads/main")
-        #expect(notes.count == 2)
+        for option in options { fields.add("option", option) }
+        return try PushRequest(fields)
+    }
+
+    private func environments() throws -> [RegisteredEnvironment] {
+        try [("production", "main"), ("qa", "tags/v*"), ("review", "feature/**")].map { name, branch in
+            RegisteredEnvironment(
+                target: Target(service: try ServiceName("hello"), environment: try EnvironmentName(name)),
+                branch: branch)
+        }
+    }
+
+    @Test func pushPlanNamesWhatIsIgnored() throws {
+        let plan = try push(["refs/heads/main", "refs/heads/feature", "refs/tags/v1"]).plan(
+            for: [environment("main")])
+        #expect(plan.deploys.map(\.update.reference) == ["refs/heads/main"])
+        #expect(plan.notes.count == 2)
+    }
+
+    @Test func aPushDeploysEachEnvironmentThatItFitsOnce() throws {
+        func deploys(_ references: [String], _ options: [String] = []) throws -> [String] {
+            try push(references, options).plan(for: environments()).deploys.map {
+                "\($0.environment.target.environment) \($0.update.reference)"
+            }
+        }
+        let all = ["refs/heads/feature/a", "refs/heads/main", "refs/tags/v1", "refs/heads/feature/b/c"]
+        #expect(
+            try deploys(all) == [
+                "review refs/heads/feature/b/c", "production refs/heads/main", "qa refs/tags/v1",
+            ])
+        #expect(try deploys(all, ["env=qa"]) == ["qa refs/tags/v1"])
+        #expect(try deploys(all, ["env=none"]).isEmpty)
+        #expect(try deploys(all, ["skip"]).isEmpty)
+        #expect(try deploys(["-refs/heads/main", "-refs/tags/v1", "refs/heads/v1"]).isEmpty)
+        let notes = try push(all).plan(for: environments()).notes
+        #expect(notes.count == 1)
+        #expect(notes.first?.contains("ignored branch 'feature/a': review deploys one ref of a push") == true)
+    }
+
+    @Test func whatIsProtectedOrOffIsNamedAndNotDeployed() throws {
+        var environments = try environments()
+        environments[0].isProtected = true
+        environments[1].autoDeploy = false
+        let plan = try push(["refs/heads/main", "refs/tags/v1", "refs/heads/feature/a"]).plan(
+            for: environments)
+        #expect(plan.deploys.map(\.environment.target.environment.description) == ["review"])
+        #expect(
+            plan.refused.compactMap(\.obstacle?.way.command) == [
+                "kinto deploy hello -e production --confirm hello/production", "kinto deploy hello -e qa",
+            ])
+    }
+
+    @Test func aDeliveryIsDecidedOnForEachEnvironmentThatItIsAbout() throws {
+        func decide(_ changes: [RefChange]) throws -> [String] {
+            let event = ForgeEvent(name: "push", identifier: "1", changes: changes, ignored: nil)
+            return DeliveryDecision.all(event, for: try environments()).map { environment, decision in
+                switch decision {
+                case .deploy(let change): "\(environment.target.environment) \(change.reference)"
+                case .ignore(let reason, _): "\(environment.target.environment): \(reason)"
+                }
+            }
+        }
+        let commit = CommitID(String(repeating: "ab", count: 20))
+        func change(_ reference: String, isRemoved: Bool = false) -> RefChange {
+            RefChange(reference: reference, commit: isRemoved ? nil : commit, isRemoved: isRemoved)
+        }
+        #expect(
+            try decide([
+                change("refs/heads/feature/a"), change("refs/tags/v2"),
+                change("refs/heads/feature/old", isRemoved: true),
+            ]) == ["qa refs/tags/v2", "review refs/heads/feature/a"])
+        // No branch is named: production's is meant.
+        #expect(try decide([RefChange(reference: "", commit: commit)]) == ["production refs/heads/main"])
+        #expect(
+            try decide([change("refs/heads/else")]) == [
+                "production: branch 'else' is not deployed: production deploys branch 'main', qa deploys tags 'v*', review deploys branches 'feature/**'"
+            ])
+        #expect(
+            try decide([change("refs/tags/v2", isRemoved: true)]) == [
+                "qa: tag 'v2' was deleted; what runs stays"
+            ])
     }
 }

@@ -261,4 +261,48 @@ struct AcceptTests {
             #expect(try await place.accept(new).release.number == 1)
         }
     }
+
+    /// One delivery, three environments: all of them or none, and each once.
+    @Test func aTriggerOfSeveralEnvironmentsIsTakenWhole() async throws {
+        try await with(.wait) { place in
+            let staging = Target(service: place.target.service, environment: try EnvironmentName("staging"))
+            try await place.store.add(RegisteredEnvironment(target: staging, branch: "main"))
+            func news(_ identifier: String) -> [NewRelease] {
+                var news = [place.target, staging].map {
+                    NewRelease(target: $0, commit: nil, branch: "main", trigger: .webhook)
+                }
+                for index in news.indices { news[index].identify(by: "webhook hello \(identifier)") }
+                news[0].delivery = Delivery(
+                    identifier: identifier, service: "hello", event: "push", reference: "",
+                    verdict: "qa: ignored: off", release: nil, status: 200, at: .now)
+                return news
+            }
+            // The second cannot be taken: nothing is there of the first either.
+            var bad = news("1")
+            bad[1].target = Target(service: staging.service, environment: try EnvironmentName("none"))
+            await #expect(throws: Failure.self) { try await place.store.take(bad) }
+            #expect(try await place.all().isEmpty)
+            #expect(try await place.store.delivery(staging.service, "1") == nil)
+            for expected in [[1, 1], [nil, nil]] as [[Int?]] {
+                let numbers = try await place.store.take(news("1")).map { answer -> Int? in
+                    if case .accepted(let accepted) = answer { accepted.release.number } else { nil }
+                }
+                #expect(numbers == expected)
+            }
+            let delivery = try await place.store.delivery(staging.service, "1")
+            #expect(
+                delivery?.verdict
+                    == "production: queued as release 1; staging: queued as release 1; qa: ignored: off")
+            #expect(delivery?.status == 202)
+            // Of one that is made again under its name nothing is known.
+            _ = try await place.store.remove(staging)
+            try await place.store.add(RegisteredEnvironment(target: staging, branch: "main"))
+            let again = try await place.store.take(news("1"))
+            guard case .duplicate(1) = again[0], case .accepted(let accepted) = again[1] else {
+                Issue.record("\(again)")
+                return
+            }
+            #expect(accepted.release.number == 1)
+        }
+    }
 }

@@ -12,121 +12,149 @@ struct HookRoutes: Sendable {
 
     func add(to router: NotedRouter) {
         router.post("/hook/:name/post-receive") { request, context in
-            let (push, target, environment) = try await read(request, context)
-            return try await received(push, target, environment)
+            let (push, service) = try await read(request, context)
+            return try await received(push, service)
         }
         router.post("/hook/:name/pre-receive") { request, context in
-            let (push, target, environment) = try await read(request, context)
-            return try await check(push, target, environment)
+            let (push, service) = try await read(request, context)
+            return try await check(push, service)
         }
     }
 
     private func read(_ request: Request, _ context: APIServer.Context) async throws -> (
-        PushRequest, Target, RegisteredEnvironment
+        PushRequest, RegisteredService
     ) {
         let body = try await request.body.collect(upTo: 17 << 20)
         try Fault.bodyRead.reach()
         let push = try PushRequest(Fields(decoding: Array(body.readableBytesView)))
-        let target = try request.target(context)
-        guard let environment = try await actions.store.environment(target) else {
-            throw Failure(code: "unknown-service", "kinto has no service '\(target.service)'")
+        let name = try request.target(context).service
+        guard let service = try await actions.store.service(name) else {
+            throw Failure(code: "unknown-service", "kinto has no service '\(name)'")
         }
-        return (push, target, environment)
+        return (push, service)
     }
 
-    private func received(_ push: PushRequest, _ target: Target, _ environment: RegisteredEnvironment)
-        async throws -> Response
-    {
-        let (update, notes) = push.plan(
-            branch: environment.branch, environment: target.environment.description)
-        var head = notes.map { LogLine.detail($0).text + "\n" }.joined()
-        guard let update else { return text(head) }
-        if let stopped = environment.deploysStopped {
-            let lines: [LogLine] = [
-                .trouble("automatic deploys of \(target) are stopped: \(stopped)"),
-                .detail(
-                    "deploy by hand, which starts them again when it goes well: kinto deploy \(target.service)"
-                ),
-            ]
-            return text(head + lines.map { $0.text + "\n" }.joined())
+    private func received(_ push: PushRequest, _ service: RegisteredService) async throws -> Response {
+        let plan = push.plan(for: try await actions.store.environments(of: service.name))
+        var notes = plan.notes.map { LogLine.detail($0) }
+        for case let obstacle? in plan.refused.map(\.obstacle) {
+            notes += [.trouble(obstacle.reason), .detail(obstacle.way.line)]
         }
         do {
-            let release: Release
-            await actions.spool.take()
-            switch try await actions.accept(push, update, target, environment) {
-            case .release(let accepted, _): release = accepted
-            case .duplicate(let earlier):
-                let name = earlier.map { " as release \($0.number)" } ?? ""
-                return text(head + LogLine.detail("this push was accepted before\(name)").text + "\n")
-            case .live(let live):
-                let lines: [LogLine] = [
-                    .step("kinto: \(Store.alreadyLive(live)); nothing is deployed"),
-                    .detail("deploy it again with: kinto deploy \(target.service) --force"),
-                ]
-                return text(head + lines.map { $0.text + "\n" }.joined())
+            if !plan.deploys.isEmpty { await actions.spool.take() }
+            let accepted = try await actions.accept(push, plan, service)
+            notes += accepted.notes.map { LogLine.detail($0) }
+            var head: [LogLine] = []
+            var followed: [Release] = []
+            for (target, taken) in accepted.taken {
+                switch taken {
+                case .release(let release, _):
+                    head.append(.step("kinto: release \(release.number) of \(target)"))
+                    followed.append(release)
+                case .duplicate(let earlier):
+                    let name = earlier.map { " as release \($0.number) of \(target)" } ?? ""
+                    notes.append(.detail("this push was accepted before\(name)"))
+                case .live(let live):
+                    let which = accepted.taken.count > 1 ? " of \(target)" : ""
+                    head += [
+                        .step("kinto: \(Store.alreadyLive(live))\(which); nothing is deployed"),
+                        .detail("deploy it again with: kinto deploy \(target.words) --force"),
+                    ]
+                }
             }
-            head = LogLine.step("kinto: release \(release.number) of \(target)").text + "\n" + head
-            let store = actions.store
-            return .following(
-                LogFollower(
-                    path: actions.home.releaseLog(target, release.number), watch: actions.logs,
-                    // What shows it to the person who pushed is not known: nothing but text.
-                    text: LogText(times: false, isTerminal: false)),
-                after: Array(head.utf8),
-                view: PushView(
-                    command: "kinto logs \(target.service) --release \(release.number) --build")
-            ) {
-                guard let done = try? await store.release(target, release.number), done.status != .deployed
-                else { return [] }
-                let command = "kinto why \(target.service) \(release.number)"
-                return Array(
-                    (LogLine.trouble("Release \(release.number): \(done.status.rawValue). More: \(command)")
-                        .text + "\n").utf8)
-            }
+            let text = text(head + notes)
+            return followed.isEmpty ? answer(text) : .following(followed.map(log), after: Array(text.utf8))
         } catch let failure as Failure {
-            let lines: [LogLine] = [.trouble(failure.message)] + failure.hints.map { .detail($0.line) }
-            return text(head + lines.map { $0.text + "\n" }.joined())
+            return answer(
+                text(notes + [.trouble(failure.message)] + failure.hints.map { .detail($0.line) }))
         }
     }
 
-    private func check(_ push: PushRequest, _ target: Target, _ environment: RegisteredEnvironment)
-        async throws -> Response
-    {
-        let (update, _) = push.plan(branch: environment.branch, environment: target.environment.description)
-        guard let update, let service = try await actions.store.service(target.service) else {
-            return text("")
+    /// What who pushed sees of a release: its log, to its end.
+    private func log(_ release: Release) -> Response.Followed {
+        let (store, target) = (actions.store, release.target)
+        return Response.Followed(
+            log: LogFollower(
+                path: actions.home.releaseLog(target, release.number), watch: actions.logs,
+                // What shows it to the person who pushed is not known: nothing but text.
+                text: LogText(times: false, isTerminal: false)),
+            view: PushView(command: "kinto logs \(target.words) --release \(release.number) --build")
+        ) {
+            guard let done = try? await store.release(target, release.number), done.status != .deployed
+            else { return [] }
+            let command = "kinto why \(target.words) \(release.number)"
+            return Array(
+                (LogLine.trouble("Release \(release.number): \(done.status.rawValue). More: \(command)")
+                    .text + "\n").utf8)
         }
-        let (path, settings) = (service.repository, service.settingsPath)
-        let (quarantine, name) = (push.quarantine, target.environment.description)
-        let verdict = try await actions.git.run {
-            try ManifestReader.read(
-                update.new, repository: GitRepository(opening: path, quarantine: quarantine), path: settings,
-                environment: name)
+    }
+
+    private func check(_ push: PushRequest, _ service: RegisteredService) async throws -> Response {
+        let plan = push.plan(for: try await actions.store.environments(of: service.name))
+        let (path, settings, quarantine) = (service.repository, service.settingsPath, push.quarantine)
+        let deploys = plan.deploys.map { ($0.environment.target.environment.description, $0.update) }
+        let failure = try await actions.git.run { () throws -> Failure? in
+            guard !deploys.isEmpty else { return nil }
+            let repository = try GitRepository(opening: path, quarantine: quarantine)
+            for (name, update) in deploys {
+                // A tag that leads to no commit deploys nothing.
+                guard let commit = try repository.resolve(update.new.description) else { continue }
+                let verdict = try ManifestReader.read(
+                    commit, repository: repository, path: settings, environment: name)
+                if case .failure(let failure) = verdict { return failure }
+            }
+            return nil
         }
-        guard case .failure(let failure) = verdict else { return text("") }
+        guard let failure else { return answer("") }
         let lines: [LogLine] =
             [.trouble(failure.message)] + failure.evidence.map { .detail($0) }
             + failure.hints.map { .detail($0.line) }
-        return text(lines.map { $0.text + "\n" }.joined(), status: .unprocessableContent)
+        return answer(text(lines), status: .unprocessableContent)
     }
 
-    private func text(_ text: String, status: HTTPResponse.Status = .ok) -> Response {
-        let lines = text.split(separator: "\n").map { Credentials.redacted(TerminalFilter.plain(String($0))) }
-        return Response(
+    private func text(_ lines: [LogLine]) -> String {
+        lines.flatMap { $0.text.split(separator: "\n") }
+            .map { Credentials.redacted(TerminalFilter.plain(String($0))) + "\n" }.joined()
+    }
+
+    private func answer(_ text: String, status: HTTPResponse.Status = .ok) -> Response {
+        Response(
             status: status, headers: [.contentType: "text/plain; charset=utf-8"],
-            body: .init(byteBuffer: ByteBuffer(string: lines.map { $0 + "\n" }.joined())))
+            body: .init(byteBuffer: ByteBuffer(string: text)))
     }
 }
 
 extension Actions {
-    /// Makes a push of the tracked branch a release.
-    func accept(
-        _ push: PushRequest, _ update: PushRequest.Update, _ target: Target,
-        _ environment: RegisteredEnvironment
-    ) async throws -> Taken {
-        var new = NewRelease(target: target, commit: update.new, branch: environment.branch, trigger: .push)
-        new.noCache = push.noCache
-        new.deduplication = push.identifier
-        return try await take(new)
+    /// Makes a push a release of each environment that it deploys: of all of them, or of none.
+    /// - Returns: notes about tags that lead to no commit.
+    func accept(_ push: PushRequest, _ plan: PushRequest.Plan, _ service: RegisteredService) async throws -> (
+        taken: [(target: Target, taken: Taken)], notes: [String]
+    ) {
+        guard !plan.deploys.isEmpty else { return ([], []) }
+        let updates = plan.deploys.map(\.update)
+        let commits = try await git.run { () throws -> [CommitID?] in
+            guard updates.contains(where: { RefName.isTag($0.reference) }) else { return updates.map(\.new) }
+            let repository = try GitRepository(opening: service.repository)
+            return try updates.map {
+                RefName.isTag($0.reference) ? try repository.resolve($0.new.description) : $0.new
+            }
+        }
+        var news: [NewRelease] = []
+        var notes: [String] = []
+        for (deploy, commit) in zip(plan.deploys, commits) {
+            guard let commit else {
+                notes.append(
+                    "\(RefName.words(deploy.update.reference)) leads to no commit: nothing is deployed")
+                continue
+            }
+            var new = NewRelease(
+                target: deploy.environment.target, commit: commit,
+                branch: RefName.short(deploy.update.reference), trigger: .push)
+            new.noCache = push.noCache
+            new.identify(by: push.identifier)
+            news.append(new)
+        }
+        guard !news.isEmpty else { return ([], notes) }
+        return (Array(zip(news.map(\.target), try await take(news))), notes)
     }
 }

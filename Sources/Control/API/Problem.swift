@@ -22,8 +22,8 @@ struct Problem: Error, HTTPResponseError {
             case "unknown-service", "unknown-release", "unknown-delivery", "unknown-report", "unknown-path",
                 "unknown-certificate":
                 .notFound
-            case "invalid-name", "malformed", "invalid-config", "invalid-repository", "invalid-secret",
-                "invalid-request":
+            case "invalid-name", "invalid-pattern", "malformed", "invalid-config", "invalid-repository",
+                "invalid-secret", "invalid-request":
                 .badRequest
             case "method-not-allowed": .methodNotAllowed
             case "body-too-slow": .requestTimeout

@@ -16,6 +16,7 @@ struct ReleaseRoutes: Sendable {
         var force: Bool?
         var number: Int?
         var currentConfig: Bool?
+        var confirm: String?
     }
 
     private struct RollbackAnswer: Encodable {
@@ -64,7 +65,10 @@ struct ReleaseRoutes: Sendable {
             let target = try request.target(context, environment: ask.environment)
             return try DeployAnswer.of(
                 await actions.deploy(
-                    target, ref: ask.ref, noCache: ask.noCache ?? false, force: ask.force ?? false))
+                    target,
+                    DeployWish(
+                        ref: ask.ref, noCache: ask.noCache ?? false, force: ask.force ?? false,
+                        confirmation: ask.confirm)))
         }
         service.post("/abort") { request, context in
             let ask = try await request.decoded(Ask.self)
@@ -117,11 +121,19 @@ struct ReleaseRoutes: Sendable {
 }
 
 extension Response {
-    /// A log as plain text, each chunk sent as it comes.
-    static func following(
-        _ follower: LogFollower, after: [UInt8] = [], view: PushView? = nil,
-        tail: (@Sendable () async -> [UInt8])? = nil
-    ) -> Response {
+    /// A log that is shown to its end.
+    struct Followed: Sendable {
+        var log: LogFollower
+        /// What is shown of it; nil: all.
+        var view: PushView?
+        /// What stands after it.
+        var tail: (@Sendable () async -> [UInt8])?
+    }
+
+    static func following(_ log: LogFollower) -> Response { following([Followed(log: log)]) }
+
+    /// Logs as plain text, one after the other, each chunk sent as it comes.
+    static func following(_ all: [Followed], after: [UInt8] = []) -> Response {
         Response(
             status: .ok,
             headers: [.contentType: "text/plain; charset=utf-8", .cacheControl: "no-store"],
@@ -130,14 +142,18 @@ extension Response {
                     try await writer.write(ByteBuffer(bytes: after))
                     Fault.answered.pass()
                 }
-                var view = view
-                try await follower.read { chunk in
-                    guard let part = view?.show(Array(buffer: chunk)) else {
-                        return try await writer.write(chunk)
+                for followed in all {
+                    var view = followed.view
+                    try await followed.log.read { chunk in
+                        guard let part = view?.show(Array(buffer: chunk)) else {
+                            return try await writer.write(chunk)
+                        }
+                        if !part.isEmpty { try await writer.write(ByteBuffer(bytes: part)) }
                     }
-                    if !part.isEmpty { try await writer.write(ByteBuffer(bytes: part)) }
+                    if let last = await followed.tail?(), !last.isEmpty {
+                        try await writer.write(ByteBuffer(bytes: last))
+                    }
                 }
-                if let last = await tail?(), !last.isEmpty { try await writer.write(ByteBuffer(bytes: last)) }
                 try await writer.finish(nil)
             })
     }

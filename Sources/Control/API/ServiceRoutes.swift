@@ -200,9 +200,11 @@ struct ServiceRoutes: Sendable {
         api.post("/services/:name/deliveries/replay") { request, context in
             let target = try request.target(context)
             let ask = try await request.decoded(Replay.self)
-            return try DeliveryAnswer(
-                await actions.webhooks.replay(ask.delivery, of: target.service), target
-            ).response()
+            guard
+                let answer = DeliveryAnswer(
+                    try await actions.webhooks.replay(ask.delivery, of: target.service))
+            else { throw Failure(code: "unknown-service", "there is no service '\(target.service)'") }
+            return try answer.response()
         }
         api.post("/tokens") { request, _ in
             let ask = try await request.decoded(Ask.self)

@@ -34,10 +34,7 @@ struct WebhookRoutes: Sendable {
                     : Failure(code: "body-too-slow", "the delivery did not come in time"),
                 headers: [.connection: "close"])
         }
-        guard case .refused = answers.named else {
-            return try DeliveryAnswer(answers.named, Target(service: ServiceName(name)), answers.others)
-                .response()
-        }
+        if let answer = DeliveryAnswer(answers) { return try answer.response() }
         guard limiter.allows(context.source) else {
             throw Problem(
                 Failure(code: "too-many-refusals", "too many deliveries were refused; try again later"),
@@ -62,18 +59,18 @@ struct DeliveryAnswer {
         let also: [Other]?
     }
 
-    /// What became of it for another service of the same repository.
+    /// What became of it for another environment, or another service of the same repository.
     private struct Other: Encodable {
-        let service: String
+        let service, environment: String
         let release: Int?
         let ignored: String?
 
-        init?(_ service: ServiceName, _ answer: WebhookDoor.Answer) {
-            self.service = service.description
+        init(_ target: Target, _ answer: WebhookDoor.Answer) {
+            service = target.service.description
+            environment = target.environment.description
             switch answer {
             case .queued(let release, _, _): (self.release, ignored) = (release.number, nil)
             case .ignored(let reason, _, let release): (self.release, ignored) = (release, reason)
-            case .refused: return nil
             }
         }
     }
@@ -82,13 +79,11 @@ struct DeliveryAnswer {
     let answer: WebhookDoor.Answer
     let target: Target
 
-    init(
-        _ answer: WebhookDoor.Answer, _ target: Target,
-        _ others: [(service: ServiceName, answer: WebhookDoor.Answer)] = []
-    ) {
-        also = others.isEmpty ? nil : others.compactMap { Other($0.service, $0.answer) }
-        self.answer = answer
-        self.target = target
+    /// nil: there is none, as it was refused.
+    init?(_ answers: WebhookDoor.Answers) {
+        guard let first = answers.first else { return nil }
+        (target, answer) = first
+        also = answers.count == 1 ? nil : answers.dropFirst().map { Other($0.target, $0.answer) }
     }
 
     func response() throws -> Response {
@@ -104,9 +99,11 @@ struct DeliveryAnswer {
                 ignored: reason, delivery: delivery, service: service, environment: environment,
                 url: release.map(url), release: release, also: also
             ).json()
-        case .refused: throw Problem(Failure(code: "unauthorized", "missing or wrong signature"))
         }
     }
 
-    private func url(_ number: Int) -> String { "/api/v1/services/\(target.service)/releases/\(number)" }
+    private func url(_ number: Int) -> String {
+        "/api/v1/services/\(target.service)/releases/\(number)"
+            + (target.environment == .production ? "" : "?env=\(target.environment)")
+    }
 }

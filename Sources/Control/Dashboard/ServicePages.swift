@@ -13,7 +13,7 @@ struct ServicePages: Sendable {
         dashboard.get(router, "/services/:name/:environment") { try await service($0) }
         dashboard.post(router, "/services/:name/:environment/deploy") { visit in
             let force = visit.form["force"] == "1"
-            switch try await actions.deploy(visit.target(), ref: nil, noCache: false, force: force) {
+            switch try await actions.deploy(visit.target(), DeployWish(force: force)) {
             case .release(let release, _): return dashboard.redirect(ReleaseView(release: release).path)
             case .live(let release):
                 return dashboard.redirect(ReleaseView(release: release).path + "?deployed=already")

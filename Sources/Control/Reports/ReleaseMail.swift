@@ -64,7 +64,6 @@ struct ReleaseMail {
             lines += failure.evidence.suffix(50).map { "  | \($0.prefix(500))" }
         }
         if let failure = release.failure {
-            let name = release.target.environment == .production ? "" : " --env \(release.target.environment)"
             lines += ["", "What to do:", ""]
             for hint in failure.hints {
                 lines.append("  - \(hint.text)\(hint.command == nil ? "" : ":")")
@@ -72,7 +71,7 @@ struct ReleaseMail {
             }
             lines += [
                 "  - see why it failed:",
-                "      kinto why \(release.target.service) \(release.number)\(name)",
+                "      kinto why \(release.target.words) \(release.number)",
             ]
         }
         if let link { lines += ["", link] }

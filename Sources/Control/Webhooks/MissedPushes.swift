@@ -62,7 +62,11 @@ actor MissedPushes {
         let environments = try await actions.store.environments()
         return try await actions.store.services().flatMap { service in
             service.source == .remote && service.missed != .off
-                ? environments.filter { $0.target.service == service.name }.map { (service, $0) } : []
+                ? environments.filter {
+                    // A pattern names no branch that could be asked for, and a push of it is not expected to deploy.
+                    $0.target.service == service.name && $0.pattern.isExact && !$0.pattern.isTag
+                        && $0.autoDeploy && !$0.isProtected
+                }.map { (service, $0) } : []
         }
     }
 
@@ -72,9 +76,10 @@ actor MissedPushes {
         do {
             place.next = .now + spread(every, from: 0.8)
             if try await isToBeAsked(target) {
-                let tip = try await look(service, environment.branch)
+                let reference = RefName.full(environment.branch)
+                let tip = try await look(service, reference)
                 place.failures = 0
-                if try await isKnown(tip, target) {
+                if try await isKnown(tip, of: reference, target) {
                     place.unknown = nil
                 } else if place.unknown == tip {
                     try await found(tip, service, environment)
@@ -104,22 +109,28 @@ actor MissedPushes {
         return try await actions.store.releases(target, limit: 200).contains { $0.trigger.isDeploy }
     }
 
-    private func isKnown(_ commit: CommitID, _ target: Target) async throws -> Bool {
+    private func isKnown(_ commit: CommitID, of reference: String, _ target: Target) async throws -> Bool {
         if try await actions.store.releases(target, limit: 200).contains(where: { $0.commit == commit }) {
             return true
         }
-        return try await actions.store.deliveries(target.service, limit: 200).contains {
-            $0.changes.contains(commit.description)
+        return try await actions.store.deliveries(target.service, limit: 200).contains { delivery in
+            guard delivery.changes.contains(commit.description) else { return false }
+            let changes = try? JSONDecoder().decode([RefChange].self, from: Data(delivery.changes.utf8))
+            // Another environment's branch may be at the same commit.
+            return changes?.contains {
+                $0.commit == commit && ($0.reference.isEmpty || $0.reference == reference)
+            } ?? true
         }
     }
 
     private func found(_ tip: CommitID, _ service: RegisteredService, _ environment: RegisteredEnvironment)
         async throws
     {
-        let reference = "refs/heads/\(environment.branch)"
+        let (target, reference) = (environment.target, RefName.full(environment.branch))
         let changes = try JSONEncoder().encode([RefChange(reference: reference, commit: tip)])
         var delivery = Delivery(
-            identifier: "missed-\(tip)", service: service.name.description, provider: service.provider,
+            identifier: "missed-\(tip)" + (target.environment == .production ? "" : "-\(target.environment)"),
+            service: service.name.description, provider: service.provider,
             event: "missed push", reference: reference, verdict: "", release: nil, status: 200, at: .now)
         delivery.changes = String(decoding: changes, as: UTF8.self)
         let hadDelivery = try await actions.store.deliveries(service.name, limit: 1000).contains {
@@ -130,15 +141,15 @@ actor MissedPushes {
                 "no delivery told of this push"
             } else if !hadDelivery {
                 "no delivery told of this push, as of none before: is there a webhook at the forge?"
-            } else { environment.deploysStopped.map { "automatic deploys are stopped: \($0)" } }
+            } else { environment.obstacle?.reason }
         if let obstacle {
-            delivery.verdict = "ignored: \(obstacle); deploy it with: kinto deploy \(service.name)"
+            delivery.verdict = "ignored: \(obstacle); deploy it with: kinto deploy \(target.words)"
             try await actions.store.record(delivery)
         } else {
             var new = NewRelease(
-                target: environment.target, commit: nil, branch: environment.branch, trigger: .webhook)
+                target: target, commit: nil, branch: environment.branch, trigger: .webhook)
             new.tip = tip
-            new.deduplication = "webhook \(service.name) missed-\(tip)"
+            new.identify(by: "webhook \(service.name) missed-\(tip)")
             new.delivery = delivery
             _ = try await actions.take(new)
         }

@@ -7,28 +7,49 @@ public enum DeliveryDecision: Sendable, Equatable {
     case deploy(RefChange)
     case ignore(reason: String, reference: String)
 
+    /// What the environments of a service do: those that the event is about, or the first if it is about none.
+    public static func all(_ event: ForgeEvent, for environments: [RegisteredEnvironment]) -> [(
+        environment: RegisteredEnvironment, decision: DeliveryDecision
+    )] {
+        guard
+            let first = environments.first(where: { $0.target.environment == .production })
+                ?? environments.first
+        else { return [] }
+        guard event.ignored == nil else { return [(first, DeliveryDecision(event, for: first))] }
+        let concerned = environments.filter { environment in
+            event.changes.contains { concerns($0, environment) }
+        }
+        guard concerned.isEmpty else {
+            return concerned.map { ($0, DeliveryDecision(event, for: $0)) }
+        }
+        return [(first, elsewhere(event.changes, environments))]
+    }
+
     public init(_ event: ForgeEvent, for environment: RegisteredEnvironment) {
         if let reason = event.ignored {
             self = .ignore(reason: reason, reference: "")
             return
         }
-        // Of several moves of one branch the last says where it is.
-        guard
-            let change = event.changes.last(where: {
-                $0.branch == environment.branch || $0.reference.isEmpty
-            })
-        else {
-            self = Self.elsewhere(event.changes, environment)
+        guard let change = Self.last(of: event.changes, environment) else {
+            self = Self.elsewhere(event.changes, [environment])
             return
         }
-        let reference = change.reference.isEmpty ? "refs/heads/\(environment.branch)" : change.reference
+        guard let reference = change.reference.isEmpty ? environment.pattern.reference : change.reference
+        else {
+            self = .ignore(
+                reason:
+                    "it names no branch, and \(environment.target.environment) deploys \(environment.pattern.words)",
+                reference: "")
+            return
+        }
         if change.isRemoved {
             self = .ignore(
-                reason: "branch '\(environment.branch)' was deleted; what runs stays", reference: reference)
+                reason: "\(RefName.words(RefChange.shown(reference))) was deleted; what runs stays",
+                reference: reference)
         } else if let marker = change.skipMarker {
             self = .ignore(reason: "the commit says \(marker)", reference: reference)
-        } else if let stopped = environment.deploysStopped {
-            self = .ignore(reason: "automatic deploys are stopped: \(stopped)", reference: reference)
+        } else if let obstacle = environment.obstacle {
+            self = .ignore(reason: obstacle.reason, reference: reference)
         } else {
             var change = change
             change.reference = reference
@@ -36,23 +57,39 @@ public enum DeliveryDecision: Sendable, Equatable {
         }
     }
 
-    private static func elsewhere(_ changes: [RefChange], _ environment: RegisteredEnvironment)
+    /// A sender that named no branch means the one that production deploys.
+    private static func concerns(_ change: RefChange, _ environment: RegisteredEnvironment) -> Bool {
+        change.reference.isEmpty
+            ? environment.target.environment == .production : environment.pattern.matches(change.reference)
+    }
+
+    /// Of several moves of one reference the last says where it is; of several references that fit, the last that is there
+    /// counts.
+    private static func last(of changes: [RefChange], _ environment: RegisteredEnvironment) -> RefChange? {
+        var seen: Set<String> = []
+        let latest = changes.reversed().filter {
+            concerns($0, environment) && seen.insert($0.reference).inserted
+        }
+        return latest.first { !$0.isRemoved } ?? latest.first
+    }
+
+    private static func elsewhere(_ changes: [RefChange], _ environments: [RegisteredEnvironment])
         -> DeliveryDecision
     {
         guard let first = changes.first else {
             return .ignore(reason: "the push changed nothing", reference: "")
         }
-        let deploys = "the branch that \(environment.target.environment) deploys"
+        let deployed = environments.prefix(5).map {
+            "\($0.target.environment) deploys \($0.pattern.words)"
+        }.joined(separator: ", ")
         let reason: String
         if changes.count > 1 {
-            reason = "none of the \(changes.count) changes is of '\(environment.branch)', \(deploys)"
-        } else if let branch = first.branch {
+            reason = "none of the \(changes.count) changes is deployed: \(deployed)"
+        } else {
+            let words = RefName.words(RefChange.shown(first.reference))
             reason =
                 first.isRemoved
-                ? "branch '\(RefChange.shown(branch))' was deleted; what runs stays"
-                : "'\(RefChange.shown(branch))' is not '\(environment.branch)', \(deploys)"
-        } else {
-            reason = "'\(RefChange.shown(first.reference))' is not a branch"
+                ? "\(words) was deleted; what runs stays" : "\(words) is not deployed: \(deployed)"
         }
         return .ignore(reason: reason, reference: first.reference)
     }

@@ -22,10 +22,12 @@ extension Manifest {
             let text = try reader.read()
             let procfile = procfile.map(Procfile.init)
             // Every environment's settings are checked, so that a mistake does not wait for its first deploy.
-            for name in overrides(of: text, findings) where name != environment {
+            let overridden = overrides(of: text, findings)
+            for name in overridden where name != environment {
                 _ = decode(merged(text, name), procfile, ObjectReader.Findings(), report: findings)
             }
             result = decode(merged(text, environment), procfile, findings, report: findings)
+            if !overridden.isEmpty { result?.overridden = overridden.sorted() }
         } catch { findings.all.append(error) }
         var seen: Set<String> = []
         let unique = findings.all.filter { seen.insert("\($0.offset) \($0.message)").inserted }
@@ -65,7 +67,10 @@ extension Manifest {
             return override
         }
         for change in changes {
-            if let index = members.firstIndex(where: { $0.key == change.key }) {
+            // Takes a key of the whole away (RFC 7396).
+            if case .null = change.value.kind {
+                members.removeAll { $0.key == change.key }
+            } else if let index = members.firstIndex(where: { $0.key == change.key }) {
                 members[index] = .init(
                     key: change.key, keyOffset: change.keyOffset,
                     value: overlay(members[index].value, change.value))

@@ -102,6 +102,8 @@ public struct Manifest: Sendable, Equatable, Codable {
     public var requires: [String] = []
     public var root = "."
     public var paths: [String] = []
+    /// Environments that it has settings for; nil: none.
+    public var overridden: [String]?
     /// Sentences about keys that are set and that this version does not act upon.
     public var unsupported: [String] = []
 

@@ -42,7 +42,7 @@ public struct PathFilter: Sendable {
                 if p == pattern.count - 1 { return n < path.count }
                 stars = (p, n)
                 p += 1
-            } else if n < path.count, component(pattern[p], path[n]) {
+            } else if n < path.count, Wildcard.matches(pattern[p], path[n]) {
                 p += 1
                 n += 1
             } else if let last = stars, last.path < path.count {
@@ -53,26 +53,5 @@ public struct PathFilter: Sendable {
             }
         }
         return true
-    }
-
-    /// `*` and `?`, without recursion: after a mismatch the last `*` takes one byte more.
-    private static func component(_ pattern: [UInt8], _ name: [UInt8]) -> Bool {
-        var (p, n) = (0, 0)
-        var star: (pattern: Int, name: Int)?
-        while n < name.count {
-            if p < pattern.count, pattern[p] == UInt8(ascii: "*") {
-                star = (p, n)
-                p += 1
-            } else if p < pattern.count, pattern[p] == UInt8(ascii: "?") || pattern[p] == name[n] {
-                p += 1
-                n += 1
-            } else if let last = star {
-                star = (last.pattern, last.name + 1)
-                (p, n) = (last.pattern + 1, last.name + 1)
-            } else {
-                return false
-            }
-        }
-        return pattern[p...].allSatisfy { $0 == UInt8(ascii: "*") }
     }
 }

@@ -20,11 +20,12 @@ public struct NewRelease: Sendable {
     public var manifest: Manifest?
     /// nil: the configuration is taken when the release starts.
     public var config: [String: String]?
-    /// An identifier that makes the same trigger, told twice, one release.
+    /// An identifier that makes the same trigger, told twice, one release of the target.
     public var deduplication: String?
     /// Commits of other releases, and whether they contain this one's: an ancestor replaces no descendant.
     public var contained: [CommitID: Bool] = [:]
-    /// The delivery that brought it, recorded with it; its verdict is written here.
+    /// The delivery that brought it, recorded with it; what is said in its verdict already is about other environments. Of the
+    /// releases of one trigger the first has it.
     public var delivery: Delivery?
 
     public init(target: Target, commit: CommitID?, branch: String, trigger: Release.Trigger) {
@@ -32,5 +33,10 @@ public struct NewRelease: Sendable {
         self.commit = commit
         self.branch = branch
         self.trigger = trigger
+    }
+
+    /// Makes a trigger of that name one release of this target.
+    public mutating func identify(by trigger: String) {
+        deduplication = target.environment == .production ? trigger : "\(trigger) \(target)"
     }
 }

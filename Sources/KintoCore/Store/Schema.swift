@@ -108,9 +108,7 @@ enum Schema {
                 sql: "ALTER TABLE service ADD COLUMN submoduleHosts TEXT NOT NULL DEFAULT ''")
         }
         migrator.registerMigration("6-events") { database in
-            // `Store+Events.swift`. `at` in milliseconds.
-            let now = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
-            func truth(_ text: String) -> String { "json(iif(\(text), 'true', 'false'))" }
+            // `Store+Events.swift`.
             func release(was: String) -> String {
                 """
                 INSERT INTO event (at, kind, service, body) VALUES (\(now), 'release', new.service, json_object(
@@ -156,6 +154,46 @@ enum Schema {
                     CREATE INDEX release_status ON release(service, environment, status);
                     """)
         }
+        migrator.registerMigration("7-environments") { database in
+            let changed = """
+                INSERT INTO event (at, kind, service, body) VALUES (\(now), 'environment', new.service, json_object(
+                    'service', new.service, 'environment', new.name, 'branch', new.branch,
+                    'suspended', \(truth("new.suspended")), 'paused', \(truth("new.paused")),
+                    'maintenance', \(truth("new.maintenance IS NOT NULL")), 'deploysStopped', new.deploysStopped,
+                    'instances', new.scale, 'autoDeploy', \(truth("new.autoDeploy")),
+                    'protect', \(truth("new.isProtected"))));
+                """
+            try database.execute(
+                sql: """
+                    ALTER TABLE environment ADD COLUMN autoDeploy INTEGER NOT NULL DEFAULT 1;
+                    ALTER TABLE environment ADD COLUMN isProtected INTEGER NOT NULL DEFAULT 0;
+                    -- A branch of that name; from here on it would be a tag.
+                    UPDATE environment SET branch = 'refs/heads/' || branch WHERE branch LIKE 'tags/%';
+                    -- Those of 6, with what an environment has besides.
+                    DROP TRIGGER event_environment;
+                    DROP TRIGGER event_added;
+                    CREATE TRIGGER event_environment AFTER UPDATE ON environment
+                    WHEN old.suspended IS NOT new.suspended OR old.paused IS NOT new.paused
+                        OR old.maintenance IS NOT new.maintenance OR old.branch IS NOT new.branch
+                        OR old.deploysStopped IS NOT new.deploysStopped OR old.scale IS NOT new.scale
+                        OR old.autoDeploy IS NOT new.autoDeploy OR old.isProtected IS NOT new.isProtected
+                    BEGIN \(changed) END;
+                    CREATE TRIGGER event_added AFTER INSERT ON environment BEGIN \(changed) END;
+                    CREATE TRIGGER event_gone AFTER DELETE ON environment
+                    WHEN EXISTS (SELECT 1 FROM service WHERE name = old.service)
+                    BEGIN
+                        INSERT INTO event (at, kind, service, body) VALUES (\(now), 'environment', old.service,
+                            json_object('service', old.service, 'environment', old.name,
+                                'removed', json('true')));
+                    END;
+                    """)
+        }
         return migrator
     }()
+
+    /// In SQL: milliseconds since 1970.
+    private static let now = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+
+    /// In SQL: what is true as JSON says it.
+    private static func truth(_ text: String) -> String { "json(iif(\(text), 'true', 'false'))" }
 }

@@ -36,16 +36,14 @@ extension Store {
             return .accepted(try insert(database, new, number: place["nextNumber"], open, Ruling()))
         }
         if open.isEmpty, !place["suspended"], let live = try served(database, new) {
-            try note(database, new, "ignored: \(alreadyLive(live))", release: live.number, status: 200)
+            try note(database, new, release: live.number)
             return .live(live)
         }
         let ruling = Ruling(
             new, among: open, QueuePolicy(rawValue: place["queue"]) ?? .wait)
         guard ruling.unknown.isEmpty else { return .undecided(ruling.unknown) }
         let accepted = try insert(database, new, number: place["nextNumber"], open, ruling)
-        try note(
-            database, new, "queued as release \(accepted.release.number)", release: accepted.release.number,
-            status: 202)
+        try note(database, new, release: accepted.release.number)
         return .accepted(accepted)
     }
 
@@ -121,20 +119,38 @@ extension Store {
     }
 
     /// So that the same trigger, told again, is known.
-    private static func note(
-        _ database: Database, _ new: NewRelease, _ verdict: String, release: Int, status: Int
-    ) throws {
-        if let identifier = new.deduplication {
-            try database.execute(
-                sql: "INSERT INTO accepted (identifier, at, release) VALUES (?, ?, ?)",
-                arguments: [identifier, Timestamp.now.milliseconds, release])
+    private static func note(_ database: Database, _ new: NewRelease, release: Int) throws {
+        guard let identifier = new.deduplication else { return }
+        try database.execute(
+            sql: "INSERT INTO accepted (identifier, at, release) VALUES (?, ?, ?)",
+            arguments: [identifier, Timestamp.now.milliseconds, release])
+    }
+
+    /// The delivery that brought them, with what became of each.
+    static func record(_ database: Database, _ news: [NewRelease], _ answers: [Acceptance]) throws {
+        guard var delivery = news.first?.delivery else { return }
+        var verdicts: [String] = []
+        for (new, answer) in zip(news, answers) {
+            let verdict: String
+            switch answer {
+            case .accepted(let accepted):
+                verdict = "queued as release \(accepted.release.number)"
+                if delivery.status != 202 { delivery.release = accepted.release.number }
+                delivery.status = 202
+            case .live(let live):
+                verdict = "ignored: \(alreadyLive(live))"
+                if delivery.release == nil { delivery.release = live.number }
+            case .duplicate, .undecided: continue
+            }
+            verdicts.append(
+                news.count == 1 && delivery.verdict.isEmpty
+                    ? verdict : "\(new.target.environment): \(verdict)")
         }
-        if var delivery = new.delivery {
-            delivery.verdict = verdict
-            delivery.release = release
-            delivery.status = status
-            try record(database, delivery)
-        }
+        // All of it was told before, and is recorded.
+        guard !verdicts.isEmpty else { return }
+        if !delivery.verdict.isEmpty { verdicts.append(delivery.verdict) }
+        delivery.verdict = verdicts.joined(separator: "; ")
+        try record(database, delivery)
     }
 }
 
@@ -175,6 +191,8 @@ private struct Ruling {
     /// nil: not known. The tip of a branch, which has no commit yet, is newer than all.
     private static func isNewer(_ new: NewRelease, than other: Release) -> Bool? {
         guard let commit = new.commit else { return true }
+        // Branches of a pattern have nothing to do with each other; of tags it is told by their commits.
+        if new.branch != other.branch, !RefName.isTag(new.branch) { return true }
         guard let earlier = other.commit else { return nil }
         return commit == earlier ? true : new.contained[earlier].map { !$0 }
     }

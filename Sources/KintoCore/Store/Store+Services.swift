@@ -122,7 +122,7 @@ extension Store {
         try await environments(of: target.service).first { $0.target == target }
     }
 
-    /// Writes what an operator may change of an environment: all but its name, branch and port.
+    /// Writes what an operator may change of an environment: all but its name and port.
     /// - Throws: what `change` throws, with nothing written; `Failure` of code `unknown-service`.
     @discardableResult
     public func update(
@@ -141,12 +141,14 @@ extension Store {
             }
             try database.execute(
                 sql: """
-                    UPDATE environment SET suspended = ?, paused = ?, maintenance = ?, deploysStopped = ?, scale = ?
+                    UPDATE environment SET suspended = ?, paused = ?, maintenance = ?, deploysStopped = ?, scale = ?,
+                        branch = ?, autoDeploy = ?, isProtected = ?
                     WHERE service = ? AND name = ?
                     """,
                 arguments: [
                     environment.suspended, environment.paused, maintenance, environment.deploysStopped,
-                    environment.scale, target.service.description, target.environment.description,
+                    environment.scale, environment.branch, environment.autoDeploy, environment.isProtected,
+                    target.service.description, target.environment.description,
                 ])
             return environment
         }
@@ -245,6 +247,7 @@ extension Store {
             port: (row["port"] as Int?).flatMap(UInt16.init(exactly:)), paused: row["paused"],
             maintenance: try (row["maintenance"] as String?).map {
                 try JSONDecoder().decode(Maintenance.self, from: Data($0.utf8))
-            }, deploysStopped: row["deploysStopped"], scale: row["scale"])
+            }, deploysStopped: row["deploysStopped"], scale: row["scale"],
+            autoDeploy: row["autoDeploy"], isProtected: row["isProtected"])
     }
 }

@@ -7,8 +7,8 @@ internal import Synchronization
 final class TakeQueue: Sendable {
     /// A trigger, and who is told what became of it.
     struct Waiting: Sendable {
-        let new: NewRelease
-        let told: CheckedContinuation<Acceptance, any Error>
+        let news: [NewRelease]
+        let told: CheckedContinuation<[Acceptance], any Error>
     }
 
     /// What one transaction takes: a database that was busy is asked again with the same.
@@ -68,9 +68,18 @@ extension Store {
     /// Takes a trigger: what it is answered with is durable, and nothing came between.
     /// - Throws: `Failure` of code `unknown-service` or `store-full`, with nothing written.
     public func take(_ new: NewRelease) async throws -> Acceptance {
+        guard let answer = try await take([new]).first else {
+            throw Failure(code: "store-unreadable", "a trigger was not answered")
+        }
+        return answer
+    }
+
+    /// The same of a trigger that several environments are deployed by: all of them, or none. One that is undecided leaves all
+    /// of them so, whatever the others' answers say.
+    public func take(_ news: [NewRelease]) async throws -> [Acceptance] {
         try requireFile()
         return try await withCheckedThrowingContinuation { told in
-            guard takes.add(.init(new: new, told: told)) else { return }
+            guard takes.add(.init(news: news, told: told)) else { return }
             Task { await takeWaiting() }
         }
     }
@@ -82,7 +91,7 @@ extension Store {
             let takes = takes
             do {
                 let answers = try await write(.door) { database in
-                    try batch.filled(from: takes).map { try Store.answer(database, $0.new) }
+                    try batch.filled(from: takes).map { try Store.answer(database, $0.news) }
                 }
                 for (waiting, answer) in zip(batch.all, answers) { waiting.told.resume(with: answer) }
             } catch {
@@ -95,19 +104,18 @@ extension Store {
 
     /// What one trigger is answered, which is no other's trouble.
     /// - Throws: `DatabaseError` of the database as a whole: then nothing of the transaction is written.
-    private static func answer(_ database: Database, _ new: NewRelease) throws -> Result<
-        Acceptance, any Error
+    private static func answer(_ database: Database, _ news: [NewRelease]) throws -> Result<
+        [Acceptance], any Error
     > {
         do {
-            var acceptance: Acceptance?
+            var answers: [Acceptance] = []
             try database.inSavepoint {
-                acceptance = try take(database, new)
-                return .commit
+                answers = try news.map { try take(database, $0) }
+                let isDecided = !answers.contains { if case .undecided = $0 { true } else { false } }
+                if isDecided { try record(database, news, answers) }
+                return isDecided ? .commit : .rollback
             }
-            guard let acceptance else {
-                throw Failure(code: "store-unreadable", "a trigger was not answered")
-            }
-            return .success(acceptance)
+            return .success(answers)
         } catch let error as DatabaseError where error.resultCode != .SQLITE_CONSTRAINT {
             throw error
         } catch {

@@ -110,7 +110,10 @@ final class FetchSession {
             {
                 tip = name
             }
-            if spec.onlyLists, name == spec.references.first { listed = ObjectID(head.oid).commitID }
+            // An annotated tag is followed by what it points at.
+            if spec.onlyLists, let asked = spec.references.first, name == asked || name == "\(asked)^{}" {
+                listed = ObjectID(head.oid).commitID
+            }
         }
         if names.isEmpty {
             verdict = Failure(
@@ -119,9 +122,8 @@ final class FetchSession {
         } else if let gone = spec.references.first(where: { !names.contains($0) }) {
             let branches = names.filter { $0.hasPrefix("refs/heads/") }.sorted().prefix(10)
                 .map { String($0.dropFirst("refs/heads/".count)) }
-            let what = gone.hasPrefix("refs/heads/") ? "branch '\(gone.dropFirst(11))'" : "'\(gone)'"
             verdict = Failure(
-                code: "fetch-branch-gone", "There is no \(what) in \(spec.address).",
+                code: "fetch-branch-gone", "There is no \(RefName.words(gone)) in \(spec.address).",
                 evidence: branches.isEmpty ? [] : ["branches: \(branches.joined(separator: ", "))"])
         }
         guard verdict == nil, !spec.onlyLists else { return nil }

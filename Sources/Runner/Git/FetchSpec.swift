@@ -70,7 +70,10 @@ public struct FetchSpec: Sendable {
         guard let address = fields["address"], let repository = fields["repository"],
             repository.hasPrefix("/"),
             !references.isEmpty || fields["commit"] != nil,
-            references.allSatisfy({ $0.hasPrefix("refs/") && !$0.contains(":") && !$0.contains("*") })
+            references.allSatisfy({
+                ($0.hasPrefix("refs/") || $0 == "HEAD" && fields["onlyLists"] != nil) && !$0.contains(":")
+                    && !$0.contains("*")
+            })
         else {
             throw Failure(code: "git-failed", "The fetch was asked for in a form that is not understood.")
         }

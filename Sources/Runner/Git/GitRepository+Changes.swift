@@ -4,6 +4,40 @@ public import KintoCore
 internal import Wire
 
 extension GitRepository {
+    /// Commits of `new` that `old` does not contain, newest first.
+    /// - Parameters:
+    ///   - old: nil: all.
+    ///   - limit: how many are given; all are counted, up to 10,000.
+    /// - Throws: `commit-missing` when `new` is not in the repository.
+    public func commits(since old: CommitID?, to new: CommitID, limit: Int) throws(Failure) -> (
+        newest: [CommitInfo], count: Int
+    ) {
+        try withCommit(new) { _ in }
+        var walk: OpaquePointer?
+        defer { git_revwalk_free(walk) }
+        var ids: [CommitID] = []
+        var count = 0
+        do throws(GitError) {
+            try git("walk") { git_revwalk_new(&walk, handle) }
+            try git("walk") { git_revwalk_sorting(walk, GIT_SORT_TOPOLOGICAL.rawValue) }
+            var start = ObjectID(new).raw
+            try git("walk") { git_revwalk_push(walk, &start) }
+            // One that was collected after a force push hides nothing.
+            if let old {
+                var end = ObjectID(old).raw
+                git_revwalk_hide(walk, &end)
+            }
+            var next = git_oid()
+            while count < 10_000, git_revwalk_next(&next, walk) == 0 {
+                count += 1
+                if ids.count < limit, let id = ObjectID(next).commitID { ids.append(id) }
+            }
+        } catch { throw error.failure("The history of \(path) cannot be read.") }
+        var newest: [CommitInfo] = []
+        for id in ids { newest.append(try commitInfo(id)) }
+        return (newest, count)
+    }
+
     /// Whether any file that differs between two commits is one that is asked for: added, removed, changed, or moved to or from.
     /// - Throws: `commit-missing` when either is not in the repository.
     public func differs(_ old: CommitID, _ new: CommitID, in isAskedFor: (String) -> Bool) throws(Failure)

@@ -4,7 +4,7 @@ internal import KintoCore
 /// Everything that the TCP door answers but the dashboard: the routes, the document and the checks of requests are held
 /// to this list.
 enum Operations {
-    static let all: [Operation] = doors + services + releases + traffic + server
+    static let all: [Operation] = doors + services + environments + releases + traffic + server
 
     /// Every server checks it when it starts: a route that is not in the document, or the other way round, is seen by the first test.
     /// - Throws: `Failure` of code `internal`.
@@ -99,6 +99,43 @@ enum Operations {
             answers: [(202, .json(.schema("Queued"))), (200, .json(.schema("Ignored")))]),
     ]
 
+    private static let environments: [Operation] = [
+        Operation(
+            method: "GET", path: "/api/v1/services/{name}/environments", summary: "Where a service runs.",
+            query: [environment], answers: [(200, .json(.list(.schema("Environment"))))]),
+        Operation(
+            method: "POST", path: "/api/v1/services/{name}/environments", summary: "Adds an environment.",
+            query: [environment],
+            body: [.required("environment", .name)] + ofEnvironment,
+            answers: [(201, .json(.schema("Environment")))]),
+        Operation(
+            method: "GET", path: "/api/v1/services/{name}/environments/{environment}",
+            summary: "One environment.", query: [environment],
+            answers: [(200, .json(.schema("Environment")))]),
+        Operation(
+            method: "PATCH", path: "/api/v1/services/{name}/environments/{environment}",
+            summary: "Changes what is given.", query: [environment], body: ofEnvironment,
+            answers: [(200, .json(.schema("Environment")))]),
+        Operation(
+            method: "DELETE", path: "/api/v1/services/{name}/environments/{environment}",
+            summary: "Stops and forgets an environment.", query: [environment], answers: [(204, .none)]),
+        Operation(
+            method: "POST", path: "/api/v1/services/{name}/promote",
+            summary: "Releases the artifact that is live in one environment in another, without a build.",
+            query: [environment],
+            body: [
+                .required("from", .name), .required("to", .name),
+                .optional("dryRun", .boolean, "Says only what would be done."),
+            ],
+            answers: [(202, .json(.schema("Promotion"))), (200, .json(.schema("Promotion")))]),
+    ]
+
+    private static let ofEnvironment: [Field] = [
+        .optional("branch", .text(255), "A branch, a pattern, or tags/PATTERN; the environment's name."),
+        .optional("autoDeploy", .boolean, "Pushes deploy it; true."),
+        .optional("protect", .boolean, "Deploys want a promotion, or a name typed; false."),
+    ]
+
     private static let releases: [Operation] = [
         Operation(
             method: "GET", path: "/api/v1/services/{name}/releases", summary: "Newest first.",
@@ -127,6 +164,7 @@ enum Operations {
             body: [
                 ofBody, .optional("ref", .text(300)), .optional("noCache", .boolean),
                 .optional("force", .boolean),
+                .optional("confirm", .text(300), "NAME/ENV, for an environment that is protected."),
             ],
             answers: [(202, .json(.schema("Deploy"))), (200, .json(.schema("Deploy")))]),
         Operation(

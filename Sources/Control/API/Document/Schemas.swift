@@ -103,9 +103,29 @@ enum Schemas {
                 .required("queued", .integer), .required("queue", policies), .required("missed", missed),
                 .required("submoduleHosts", .list(.text)), .required("suspended", .boolean),
                 .required("paused", .boolean), .required("maintenance", .boolean),
+                .required("autoDeploy", .boolean), .required("protect", .boolean),
                 .optional("deploysStopped", .text), .required("warm", .list(.integer)),
                 .required("webhook", .schema("Webhook")), .optional("lastDelivery", .schema("Delivery")),
                 .optional("waiting", .text), .required("waits", .list(.schema("Wait"))),
+            ]
+        ),
+        (
+            "Environment",
+            [
+                .required("service", .name), .required("environment", .name), .required("branch", .text),
+                .required("autoDeploy", .boolean), .required("protect", .boolean), .required("url", .text),
+                .optional("live", .integer),
+            ]
+        ),
+        (
+            "Promotion",
+            [
+                .optional("release", .schema("Release"), "Not of a dry run."),
+                .required("promoted", .integer, "The number where it comes from."),
+                .required("commits", .list(.text), "Subjects, newest first; at most 20."),
+                .required("commitCount", .integer),
+                .required("differences", .list(.text), "Variables and settings."),
+                .required("older", .boolean, "It goes back to commits before what is live."),
             ]
         ),
         (
@@ -174,7 +194,10 @@ enum Schemas {
         ),
         (
             "Other",
-            [.required("service", .name), .optional("release", .integer), .optional("ignored", .text)]
+            [
+                .required("service", .name), .required("environment", .name), .optional("release", .integer),
+                .optional("ignored", .text),
+            ]
         ),
     ]
 

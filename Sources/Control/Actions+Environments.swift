@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import KintoCore
+internal import Rollout
+internal import Runner
+internal import Wire
+
+/// An environment's settings, as they are given and shown.
+struct EnvironmentJSON: Encodable {
+    let service, environment, branch: String
+    let autoDeploy, protect: Bool
+    /// Where it is reached; what is live decides.
+    let url: String
+    let live: Int?
+
+    init(_ environment: RegisteredEnvironment, url: String, live: Int?) {
+        service = environment.target.service.description
+        self.environment = environment.target.environment.description
+        branch = environment.branch
+        autoDeploy = environment.autoDeploy
+        protect = environment.isProtected
+        self.url = url
+        self.live = live
+    }
+}
+
+extension Actions {
+    /// - Parameter branch: nil: the branch of the environment's name.
+    /// - Throws: `Failure` of code `unknown-service`, `environment-exists`, `invalid-pattern`.
+    func addEnvironment(_ target: Target, branch: String?, autoDeploy: Bool, protect: Bool) async throws
+        -> EnvironmentJSON
+    {
+        let pattern = try RefPattern(branch ?? target.environment.description)
+        let environment = RegisteredEnvironment(
+            target: target, branch: pattern.description, autoDeploy: autoDeploy, isProtected: protect)
+        try await store.add(environment)
+        try await routes.set(
+            RoutingTable.Route(identifier: target.description, hosts: ["\(target.label).localhost"]))
+        return try await shown(environment)
+    }
+
+    /// Changes settings of an environment; nil: stays as it is.
+    func changeEnvironment(_ target: Target, branch: String?, autoDeploy: Bool?, protect: Bool?) async throws
+        -> EnvironmentJSON
+    {
+        try await require(target)
+        let pattern = try branch.map { text throws(Failure) in try RefPattern(text) }
+        return try await shown(
+            store.update(target) { environment in
+                if let pattern { environment.branch = pattern.description }
+                if let autoDeploy { environment.autoDeploy = autoDeploy }
+                if let protect { environment.isProtected = protect }
+            })
+    }
+
+    func environments(of service: ServiceName) async throws -> [EnvironmentJSON] {
+        try await require(Target(service: service))
+        var all: [EnvironmentJSON] = []
+        for environment in try await store.environments(of: service) {
+            all.append(try await shown(environment))
+        }
+        return all
+    }
+
+    func environment(_ target: Target) async throws -> EnvironmentJSON {
+        try await require(target)
+        guard let environment = try await store.environment(target) else {
+            throw Failure(code: "unknown-service", "there is no environment '\(target)'")
+        }
+        return try await shown(environment)
+    }
+
+    private func shown(_ environment: RegisteredEnvironment) async throws -> EnvironmentJSON {
+        let live = try await store.live(environment.target)
+        return EnvironmentJSON(
+            environment, url: deployment.url(environment.target, live?.manifest ?? Manifest(start: "-")),
+            live: live?.number)
+    }
+
+    /// Stops and forgets an environment, with its releases and its configuration.
+    /// - Throws: `Failure` of code `production-stays`, `unknown-service`.
+    func removeEnvironment(_ target: Target) async throws {
+        try await require(target)
+        guard target.environment != .production else {
+            throw Failure(
+                code: "production-stays", "production goes with its service only",
+                hints: [.init("remove the service", command: "kinto service remove \(target.service) --yes")])
+        }
+        try await end(target)
+        let service = try await store.service(target.service)
+        let artifacts = try await store.remove(target)
+        let home = home
+        try await Blocking.run {
+            try Files.removeTree(home.directory(target))
+            try Files.removeTree("\(home.path)/work/\(target)")
+            for artifact in artifacts { try Files.removeTree("\(home.artifacts)/\(artifact)") }
+        }
+        guard let service else { return }
+        let path = service.source == .remote ? home.repository(service.name) : service.repository
+        // A commit that nothing else names may be collected then.
+        try? await git.run {
+            let repository = try GitRepository(opening: path)
+            for name in try repository.pins().keys where name.hasPrefix("\(target.environment)/") {
+                try repository.unpin(name)
+            }
+        }
+    }
+
+    /// Nothing of it runs, waits or is routed to afterwards.
+    func end(_ target: Target) async throws {
+        for open in try await store.openReleases(target) { _ = try? await lanes.abort(target, open.number) }
+        await lanes.settle(target)
+        await keeper.forget(target)
+        if let serving = try await store.live(target).flatMap(RolloutPlan.Previous.init) {
+            try await rollout.stop(target, serving, hosts: Deployment.hosts(target, serving.manifest))
+        }
+        try await routes.remove(target.description)
+    }
+}
