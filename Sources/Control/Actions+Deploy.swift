@@ -11,6 +11,8 @@ struct DeployWish: Sendable {
     var force = false
     /// `NAME/ENVIRONMENT`, for one that is protected.
     var confirmation: String?
+    /// Who asks, and confirms.
+    var by: String?
 }
 
 extension Actions {
@@ -32,6 +34,7 @@ extension Actions {
         var new = try await chosen(wish.ref, environment, service)
         new.noCache = wish.noCache
         new.force = wish.force
+        new.by = wish.by
         let taken = try await take(new)
         // What was asked for by hand serves, and well.
         if case .live(let live) = taken { await keeper.allowDeploys(after: live, by: .manual) }

@@ -20,11 +20,13 @@ extension Actions {
 
     /// The artifact that is live in one environment becomes a release of another, with that one's settings and configuration
     /// and without a build.
-    func promote(_ service: ServiceName, from: EnvironmentName, to: EnvironmentName) async throws -> (
-        Release, Promotion
-    ) {
+    func promote(
+        _ service: ServiceName, from: EnvironmentName, to: EnvironmentName, by: String?
+    ) async throws -> (Release, Promotion) {
         let plan = try await promotion(service, from: from, to: to)
-        return (try await accept(plan.new), plan)
+        var new = plan.new
+        new.by = by
+        return (try await accept(new), plan)
     }
 
     /// - Throws: `Failure` of code `unknown-service`, `nothing-live`, `artifact-missing`, `already-live`, `variables-missing`,

@@ -26,6 +26,8 @@ struct Actions: Sendable {
     let logs = LogWatch()
     let refusals: Refusals
     let retention: Retention
+    let accounts: Accounts
+    let audit: AuditLog
     let logger: Logger
 
     /// Decides on webhook deliveries.
@@ -86,10 +88,13 @@ struct Actions: Sendable {
     }
 
     /// Makes an earlier successful release live again, as a new one.
-    func rollback(_ target: Target, to number: Int?, currentConfig: Bool) async throws -> (Release, [String])
-    {
+    /// - Parameter by: who asks, as `Principal.name`; so everywhere.
+    func rollback(_ target: Target, to number: Int?, currentConfig: Bool, by: String?) async throws -> (
+        Release, [String]
+    ) {
         let plan = try await rollbackPlan(target, to: number, currentConfig: currentConfig)
-        let new = try again(plan.chosen, currentConfig: currentConfig)
+        var new = try again(plan.chosen, currentConfig: currentConfig)
+        new.by = by
         if !currentConfig, let release = try await takeBack(plan.chosen, as: new) {
             return (release, plan.difference)
         }
@@ -143,7 +148,7 @@ struct Actions: Sendable {
     }
 
     func configure(
-        _ target: Target, set: [String: String], secret: Bool = false, unset: [String]
+        _ target: Target, set: [String: String], secret: Bool = false, unset: [String], by: String?
     ) async throws -> Release? {
         try await require(target)
         for name in set.keys {
@@ -158,7 +163,9 @@ struct Actions: Sendable {
                 "the secret \(name) has fewer than 6 bytes: it can be guessed, and could not be kept out of logs",
                 hints: [.init("take a longer one, or set it without --secret")])
         }
-        let new = try await taken(from: store.live(target), target, trigger: .config)
+        var again = try await taken(from: store.live(target), target, trigger: .config)
+        again?.by = by
+        let new = again
         guard
             let release = try await store.changeConfig(
                 target, set: set, secret: secret, unset: unset, release: new)
@@ -195,7 +202,7 @@ struct Actions: Sendable {
     }
 
     /// - Returns: nil when it was only paused.
-    func resume(_ target: Target) async throws -> Release? {
+    func resume(_ target: Target, by: String?) async throws -> Release? {
         try await require(target)
         if let environment = try await store.environment(target), environment.paused {
             try await setPaused(target, false)
@@ -206,13 +213,8 @@ struct Actions: Sendable {
         else { throw Failure(code: "not-suspended", "\(target) is neither suspended nor paused") }
         var release = new
         release.trigger = .config
+        release.by = by
         return try await accept(release)
-    }
-
-    func createToken(name: String) async throws -> String {
-        let token = "kinto_" + Actions.random()
-        try await store.addToken(hash: Actions.hash(token), name: name)
-        return token
     }
 
     static func random() -> String {

@@ -107,7 +107,8 @@ public enum ControlServer {
             routes: routes, proxy: proxy,
             deployment: deployment, keeper: keeper, deadlines: deadlines, containment: containment,
             refusals: Refusals(store: store, logger: logger),
-            retention: retention, logger: logger)
+            retention: retention, accounts: Accounts(store: store),
+            audit: AuditLog(store: store, settings: retention.settings, logger: logger), logger: logger)
         await deadlines.use { await lanes.end($0, $1) }
         await keeper.whenCold { await actions.bringBack($0) }
         try await firstToken(actions)
@@ -197,8 +198,8 @@ public enum ControlServer {
     }
 
     private static func firstToken(_ actions: Actions) async throws {
-        guard try await actions.store.tokenCount() == 0 else { return }
-        let token = try await actions.createToken(name: "first start")
+        guard try await actions.store.hasNoAccount() else { return }
+        let (_, token) = try await actions.accounts.addToken(AccountName("first-start"), .admin)
         try Files.replace(actions.home.tokenFile, with: Array("\(token)\n".utf8))
     }
 

@@ -64,7 +64,7 @@ struct SpoolIntake: Sendable {
                     "target": "\(environment.target)", "reason": "\(environment.obstacle?.reason ?? "")",
                 ])
         }
-        _ = try await actions.accept(entry.push, plan, service)
+        _ = try await actions.accept(entry.push, plan, service, by: entry.account.map { "local \($0)" })
         spool.done(entry)
     }
 }

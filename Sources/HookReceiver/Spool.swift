@@ -11,6 +11,8 @@ public struct Spool: Sendable {
         public let path: String
         public let service: ServiceName
         public let push: PushRequest
+        /// Who left it: the owner of its file; nil: not known.
+        public let account: String?
     }
 
     let directory: String
@@ -26,7 +28,7 @@ public struct Spool: Sendable {
                 let fields = try Fields(decoding: Files.read(path))
                 return Entry(
                     path: path, service: try ServiceName(fields["service"] ?? ""),
-                    push: try PushRequest(fields))
+                    push: try PushRequest(fields), account: owner(of: path))
             } catch let error as SystemError where error.code != EISDIR && error.code != EFBIG {
                 // A file that is gone, or that cannot be read now, says nothing about what is in it.
                 return nil
@@ -35,6 +37,11 @@ public struct Spool: Sendable {
                 return nil
             }
         }
+    }
+
+    private func owner(of path: String) -> String? {
+        var facts = stat()
+        return lstat(path, &facts) == 0 ? SystemUser.name(of: facts.st_uid) : nil
     }
 
     /// How many wait to be taken up.

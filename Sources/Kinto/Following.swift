@@ -88,10 +88,11 @@ enum ReleaseView {
                 let took = timings.values.reduce(0, +)
                 let trigger = release["trigger"] as? String ?? ""
                 let origin = (release["rollbackOf"] as? Int).map { "\(trigger) of \($0)" } ?? trigger
+                let by = (release["by"] as? String).map { " by \(Output.safe($0))" } ?? ""
                 return [
                     "\(release["number"] as? Int ?? 0)",
                     live ? "Live" : (release["status"] as? String ?? "").capitalized,
-                    String((release["commit"] as? String ?? "-").prefix(7)), origin,
+                    String((release["commit"] as? String ?? "-").prefix(7)), origin + by,
                     String((release["createdAt"] as? String ?? "").prefix(19)), "\(Int(took)) ms",
                     Output.safe(release["subject"] as? String ?? ""),
                 ]

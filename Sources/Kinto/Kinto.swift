@@ -27,7 +27,8 @@ struct Kinto: AsyncParsableCommand {
             Rollback.self, Abort.self,
             Suspend.self, Resume.self, Pause.self, MaintenanceCommand.self, Scale.self, ProxyCommand.self,
             Config.self, SecretKeyCommand.self, CertificateCommand.self, Why.self,
-            Check.self, Doctor.self, Deliveries.self, ReportCommand.self, Token.self, Backup.self,
+            Check.self, Doctor.self, Deliveries.self, ReportCommand.self, Token.self, UserCommand.self,
+            AuditCommand.self, Backup.self,
             Restore.self,
             Prune.self, Pin.self, Unpin.self,
         ])

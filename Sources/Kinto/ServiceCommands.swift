@@ -273,22 +273,6 @@ struct Resume: AsyncParsableCommand {
     }
 }
 
-struct Token: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "API tokens.", subcommands: [Create.self])
-
-    struct Create: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Make a token; it is shown once.")
-        @OptionGroup var options: GlobalOptions
-        @Argument var name = "token"
-
-        func run() async throws {
-            let answer =
-                try await options.client.call("POST", "/tokens", ["name": name]) as? [String: Any] ?? [:]
-            options.json ? Output.json(answer) : Output.line(answer["token"] as? String ?? "")
-        }
-    }
-}
-
 struct Check: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Check kinto.json, as a push does.",

@@ -12,3 +12,17 @@ public enum Blocking {
         }
     }
 }
+
+/// The same for calls that take a processor for long: one at a time.
+public struct SerialBlocking: Sendable {
+    private let queue: DispatchQueue
+
+    public init(_ label: String) { queue = DispatchQueue(label: label, qos: .utility) }
+
+    /// The call runs to its end even if the task is cancelled meanwhile.
+    public func run<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
+        try await withCheckedThrowingContinuation { continuation in
+            queue.async { continuation.resume(with: Result { try body() }) }
+        }
+    }
+}

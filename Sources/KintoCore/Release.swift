@@ -91,6 +91,8 @@ public struct Release: Sendable, Equatable {
     public var subject: String
     public var author: String
     public var trigger: Trigger
+    /// Who asked for it, as `Principal.name`; nil: nobody whom kinto knows (a forge, kinto itself).
+    public var by: String?
     public var rollbackOf: Int?
     public var supersededBy: Int?
     public var createdAt: Timestamp

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Nothing of it is used here, but what the module imports first decides which module has stat(2): Foundation would say Dispatch.
 internal import Crypto
 internal import Foundation
 internal import Glibc
@@ -32,7 +33,8 @@ struct APIServer: Sendable {
 
     func router(trusted: Bool) throws -> Router<Context> {
         let routes = RouteList()
-        let router = NotedRouter(router: Router(context: Context.self), routes: routes)
+        let gate = Gate(accounts: actions.accounts, audit: actions.audit, isLocal: trusted)
+        let router = NotedRouter(router: Router(context: Context.self), routes: routes, gate: gate)
         router.add(middleware: ProblemMiddleware(routes: routes))
         let document = ByteBuffer(bytes: try OpenAPI(version: version).encoded())
         router.get("/healthz") { _, _ in "ok\n" }
@@ -43,11 +45,9 @@ struct APIServer: Sendable {
         }
         WebhookRoutes(door: actions.webhooks, limiter: limiter).add(to: router)
         if trusted { HookRoutes(actions: actions).add(to: router) }
-        if !trusted { Dashboard(actions: actions, version: version).add(to: router) }
-        let closed = router.group()
-        if !trusted { closed.add(middleware: TokenMiddleware(store: actions.store)) }
-        metrics.add(to: closed)
-        let api = closed.group("/api/v1")
+        if !trusted { Dashboard(actions: actions, version: version, gate: gate).add(to: router) }
+        metrics.add(to: router.group())
+        let api = router.group("/api/v1")
         api.add(middleware: RequestCheck())
         ServiceRoutes(actions: actions, version: version).add(to: api)
         EnvironmentRoutes(actions: actions).add(to: api)
@@ -57,8 +57,9 @@ struct APIServer: Sendable {
         CertificateRoutes(actions: actions).add(to: api)
         StorageRoutes(actions: actions).add(to: api)
         ReportRoutes(store: actions.store).add(to: api)
+        AccessRoutes(actions: actions).add(to: api)
         #if DEBUG
-            try Operations.require(routes.all)
+            try Operations.require(routes)
         #endif
         return router.router
     }
@@ -70,12 +71,31 @@ struct DoorContext: RequestContext {
     /// The visitor's address, an IPv6 one by its /64; nil at the unix socket.
     let source: String?
 
+    /// Who asks; nil before ``Gate`` knows, and where anybody may.
+    var principal: Principal?
+    /// For the audit log.
+    let note = AuditNote()
+
     private let channel: any Channel
 
     init(source: Source) {
         coreContext = .init(source: source)
         channel = source.channel
         self.source = source.channel.remoteAddress.flatMap(DoorContext.address)
+    }
+
+    /// As it stands in releases.
+    var by: String? { principal?.name }
+
+    /// The user at the other end of the unix socket, as the kernel tells it.
+    func peer() async -> UInt32? {
+        guard let provider = channel as? any SocketOptionProvider else { return nil }
+        // ucred(7), which the C library has for few.
+        let peer: (process: Int32, user: UInt32, group: UInt32)? = try? await provider.unsafeGetSocketOption(
+            level: NIOBSDSocket.OptionLevel(rawValue: SOL_SOCKET),
+            name: NIOBSDSocket.Option(rawValue: SO_PEERCRED)
+        ).get()
+        return peer?.user
     }
 
     /// Ends the connection now.
@@ -128,27 +148,6 @@ private struct ProblemMiddleware: RouterMiddleware {
     }
 }
 
-/// `Authorization: Bearer TOKEN`; the store keeps hashes, so what is compared is not secret.
-private struct TokenMiddleware: RouterMiddleware {
-    typealias Context = APIServer.Context
-    let store: Store
-
-    func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response)
-        async throws
-        -> Response
-    {
-        guard let value = request.headers[.authorization], value.hasPrefix("Bearer "),
-            try await store.hasToken(hash: Actions.hash(String(value.dropFirst(7))))
-        else {
-            throw Problem(
-                Failure(
-                    code: "unauthorized", "this needs a token: Authorization: Bearer TOKEN",
-                    hints: [.init("make one on the server", command: "kinto token create")]))
-        }
-        return try await next(request, context)
-    }
-}
-
 extension Encodable {
     /// The value as a JSON answer.
     func json(_ status: HTTPResponse.Status = .ok) throws -> Response {
@@ -194,8 +193,10 @@ extension Request {
     func target(_ context: APIServer.Context, environment: String? = nil) throws -> Target {
         let name = try ServiceName(context.parameters.require("name"))
         let environment = environment ?? uri.queryParameters["env"].map(String.init)
-        return Target(
+        let target = Target(
             service: name, environment: try environment.map { try EnvironmentName($0) } ?? .production)
+        context.note.about(target)
+        return target
     }
 
     /// `?limit=`, which ``RequestCheck`` has looked at.

@@ -37,7 +37,10 @@ struct ConfigRoutes: Sendable {
             let target = try request.target(context)
             try await actions.require(target)
             let reveals = request.flag("reveal")
-            if reveals { try requireLocal() }
+            if reveals {
+                try requireLocal()
+                context.note.call("config reveal")
+            }
             let variables = try await actions.store.variables(target)
             return try Variables(
                 variables: variables.map {
@@ -50,7 +53,9 @@ struct ConfigRoutes: Sendable {
             let ask = try await request.decoded(Ask.self)
             let target = try request.target(context, environment: ask.environment)
             let release = try await actions.configure(
-                target, set: ask.set ?? [:], secret: ask.secret ?? false, unset: ask.unset ?? [])
+                target, set: ask.set ?? [:], secret: ask.secret ?? false, unset: ask.unset ?? [],
+                by: context.by)
+            if let release { context.note.say(release) }
             return try Answer(release: release.map(ReleaseJSON.init)).json()
         }
         api.post("/secret-key/rotate") { _, _ in

@@ -46,10 +46,13 @@ struct EnvironmentRoutes: Sendable {
             }
             let service = try request.target(context).service
             let (source, target) = (try EnvironmentName(from), try EnvironmentName(to))
+            context.note.about(Target(service: service, environment: target))
             if ask.dryRun == true {
                 return try Promoted(await actions.promotion(service, from: source, to: target), nil).json()
             }
-            let (release, plan) = try await actions.promote(service, from: source, to: target)
+            let (release, plan) = try await actions.promote(
+                service, from: source, to: target, by: context.by)
+            context.note.say(release)
             return try Promoted(plan, release).json(.accepted)
         }
         let all = api.group("/services/:name/environments")

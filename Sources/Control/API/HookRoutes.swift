@@ -11,11 +11,11 @@ struct HookRoutes: Sendable {
     let actions: Actions
 
     func add(to router: NotedRouter) {
-        router.post("/hook/:name/post-receive") { request, context in
+        router.add(.post, "/hook/:name/post-receive", .admin) { request, context in
             let (push, service) = try await read(request, context)
-            return try await received(push, service)
+            return try await received(push, service, by: context.by)
         }
-        router.post("/hook/:name/pre-receive") { request, context in
+        router.add(.post, "/hook/:name/pre-receive", .admin) { request, context in
             let (push, service) = try await read(request, context)
             return try await check(push, service)
         }
@@ -34,7 +34,9 @@ struct HookRoutes: Sendable {
         return (push, service)
     }
 
-    private func received(_ push: PushRequest, _ service: RegisteredService) async throws -> Response {
+    private func received(_ push: PushRequest, _ service: RegisteredService, by: String?) async throws
+        -> Response
+    {
         let plan = push.plan(for: try await actions.store.environments(of: service.name))
         var notes = plan.notes.map { LogLine.detail($0) }
         for case let obstacle? in plan.refused.map(\.obstacle) {
@@ -42,7 +44,7 @@ struct HookRoutes: Sendable {
         }
         do {
             if !plan.deploys.isEmpty { await actions.spool.take() }
-            let accepted = try await actions.accept(push, plan, service)
+            let accepted = try await actions.accept(push, plan, service, by: by)
             notes += accepted.notes.map { LogLine.detail($0) }
             var head: [LogLine] = []
             var followed: [Release] = []
@@ -126,10 +128,11 @@ struct HookRoutes: Sendable {
 
 extension Actions {
     /// Makes a push a release of each environment that it deploys: of all of them, or of none.
+    /// - Parameter by: the account that pushed; nil: not known.
     /// - Returns: notes about tags that lead to no commit.
-    func accept(_ push: PushRequest, _ plan: PushRequest.Plan, _ service: RegisteredService) async throws -> (
-        taken: [(target: Target, taken: Taken)], notes: [String]
-    ) {
+    func accept(
+        _ push: PushRequest, _ plan: PushRequest.Plan, _ service: RegisteredService, by: String?
+    ) async throws -> (taken: [(target: Target, taken: Taken)], notes: [String]) {
         guard !plan.deploys.isEmpty else { return ([], []) }
         let updates = plan.deploys.map(\.update)
         let commits = try await git.run { () throws -> [CommitID?] in
@@ -152,6 +155,9 @@ extension Actions {
                 branch: RefName.short(deploy.update.reference), trigger: .push)
             new.noCache = push.noCache
             new.identify(by: push.identifier)
+            new.by = by
+            new.audit = .trigger(
+                by ?? "unknown", .hook, of: new.target, "push of \(new.branch) at \(commit.short)")
             news.append(new)
         }
         guard !news.isEmpty else { return ([], notes) }

@@ -20,10 +20,10 @@ struct Problem: Error, HTTPResponseError {
         status =
             switch failure.code {
             case "unknown-service", "unknown-release", "unknown-delivery", "unknown-report", "unknown-path",
-                "unknown-certificate":
+                "unknown-certificate", "unknown-account":
                 .notFound
             case "invalid-name", "invalid-pattern", "malformed", "invalid-config", "invalid-repository",
-                "invalid-secret", "invalid-request":
+                "invalid-secret", "invalid-request", "invalid-password":
                 .badRequest
             case "method-not-allowed": .methodNotAllowed
             case "body-too-slow": .requestTimeout
@@ -31,7 +31,7 @@ struct Problem: Error, HTTPResponseError {
             case "unsupported-media-type": .unsupportedMediaType
             case "too-many-refusals": .tooManyRequests
             case "unauthorized": .unauthorized
-            case "local-only": .forbidden
+            case "local-only", "forbidden": .forbidden
             case "disk-full", "too-many-files": .serviceUnavailable
             case let code where code.hasPrefix("store-"): .serviceUnavailable
             case "internal": .internalServerError

@@ -8,7 +8,7 @@ struct ReleaseJSON: Encodable {
 
     private enum Key: String, CodingKey {
         case service, environment, number, status, live, stage, commit, branch, subject, author, trigger,
-            rollbackOf
+            by, rollbackOf
         case warmUntil, supersededBy, createdAt, startedAt, liveAt, finishedAt, timings, swap, instances,
             artifact,
             failure
@@ -41,6 +41,7 @@ struct ReleaseJSON: Encodable {
         try c.encode(release.subject, forKey: .subject)
         try c.encode(release.author, forKey: .author)
         try c.encode(release.trigger, forKey: .trigger)
+        try c.encode(release.by, forKey: .by)
         try c.encode(release.rollbackOf, forKey: .rollbackOf)
         try c.encode(release.supersededBy, forKey: .supersededBy)
         try c.encode(release.createdAt.rfc3339, forKey: .createdAt)

@@ -63,24 +63,28 @@ struct ReleaseRoutes: Sendable {
         service.post("/deploy") { request, context in
             let ask = try await request.decoded(Ask.self)
             let target = try request.target(context, environment: ask.environment)
-            return try DeployAnswer.of(
-                await actions.deploy(
-                    target,
-                    DeployWish(
-                        ref: ask.ref, noCache: ask.noCache ?? false, force: ask.force ?? false,
-                        confirmation: ask.confirm)))
+            let taken = try await actions.deploy(
+                target,
+                DeployWish(
+                    ref: ask.ref, noCache: ask.noCache ?? false, force: ask.force ?? false,
+                    confirmation: ask.confirm, by: context.by))
+            context.note.say(taken)
+            return try DeployAnswer.of(taken)
         }
         service.post("/abort") { request, context in
             let ask = try await request.decoded(Ask.self)
             let target = try request.target(context, environment: ask.environment)
             try await actions.require(target)
-            return try ReleaseJSON(release: await actions.lanes.abort(target, ask.number)).json()
+            let release = try await actions.lanes.abort(target, ask.number)
+            if ask.number == nil { context.note.say(release) }
+            return try ReleaseJSON(release: release).json()
         }
         service.post("/rollback") { request, context in
             let ask = try await request.decoded(Ask.self)
             let target = try request.target(context, environment: ask.environment)
             let (release, diff) = try await actions.rollback(
-                target, to: ask.number, currentConfig: ask.currentConfig ?? false)
+                target, to: ask.number, currentConfig: ask.currentConfig ?? false, by: context.by)
+            context.note.say(release)
             return try RollbackAnswer(release: ReleaseJSON(release: release), configDiff: diff).json(
                 .accepted)
         }

@@ -56,9 +56,11 @@ struct ReportRoutes: Sendable {
                     }, problem: $0.problem, waiting: $0.waiting)
             }.json()
         }
-        api.post("/reports") { request, _ in
+        api.post("/reports") { request, context in
             let target = try await checked(request.decoded(NewTarget.self))
-            return try await ["id": store.add(target)].json(.created)
+            let id = try await store.add(target)
+            context.note.about("\(id)")
+            return try ["id": id].json(.created)
         }
         api.delete("/reports/:id") { _, context in
             try await store.removeReportTarget(context.parameters.require("id", as: Int64.self))

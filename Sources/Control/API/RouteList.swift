@@ -11,14 +11,17 @@ final class RouteList: Sendable {
         let path: String
     }
 
+    /// Those that were left out, since nobody said who may ask for them.
+    private let closed = Mutex<[Route]>([])
+    var withoutAccess: [Route] { closed.withLock { $0 } }
+
     private let routes = Mutex<[Route]>([])
 
     var all: [Route] { routes.withLock { $0 } }
 
-    fileprivate func note(_ method: HTTPRequest.Method, _ path: RouterPath) {
-        routes.withLock {
-            $0.append(Route(method: method.rawValue, path: RouteList.documented(path.description)))
-        }
+    fileprivate func note(_ method: HTTPRequest.Method, _ path: RouterPath, isServed: Bool) {
+        let route = Route(method: method.rawValue, path: RouteList.documented(path.description))
+        if isServed { routes.withLock { $0.append(route) } } else { closed.withLock { $0.append(route) } }
     }
 
     /// `/services/:name` as `/services/{name}`.
@@ -38,19 +41,47 @@ final class RouteList: Sendable {
     }
 }
 
-/// Passes routes on to a router, and notes them.
+/// Passes routes on to a router, behind the gate, and notes them. A route of which nobody said who may ask for it is not served.
 struct NotedRouter: RouterMethods {
     typealias Context = APIServer.Context
+    typealias Handler = @Sendable (Request, Context) async throws -> Response
 
     let router: Router<Context>
     let routes: RouteList
+    let gate: Gate
 
+    /// One of the API: who may ask for it is in its document.
     @discardableResult func on<Responder: HTTPResponder>(
         _ path: RouterPath, method: HTTPRequest.Method, responder: Responder
     ) -> NotedRouter where Responder.Context == Context {
-        router.on(path, method: method, responder: responder)
-        routes.note(method, path)
+        let access = Operations.operation(method.rawValue, RouteList.documented(path.description))?.access
+        add(method, path, access) { try await responder.respond(to: $0, context: $1) }
         return self
+    }
+
+    /// One that is not in the document.
+    func add(
+        _ method: HTTPRequest.Method, _ path: RouterPath, _ access: RouteAccess?, _ handler: @escaping Handler
+    ) {
+        guard let access else { return routes.note(method, path, isServed: false) }
+        let gate = gate
+        serve(method, path) { request, context in
+            try await gate.answer(request, context, access, handler)
+        }
+    }
+
+    /// A page: the dashboard asks the gate itself, for it has sessions, and answers a refusal with a page.
+    func page(
+        _ method: HTTPRequest.Method, _ path: RouterPath, _ access: RouteAccess?,
+        _ handler: @escaping @Sendable (Request, Context, RouteAccess) async -> Response
+    ) {
+        guard let access else { return routes.note(method, path, isServed: false) }
+        serve(method, path) { request, context in await handler(request, context, access) }
+    }
+
+    private func serve(_ method: HTTPRequest.Method, _ path: RouterPath, _ handler: @escaping Handler) {
+        router.on(path, method: method, responder: CallbackResponder(callback: handler))
+        routes.note(method, path, isServed: true)
     }
 
     @discardableResult func add(middleware: any MiddlewareProtocol<Request, Response, Context>) -> NotedRouter

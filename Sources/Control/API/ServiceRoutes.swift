@@ -5,7 +5,7 @@ internal import Rollout
 internal import Runner
 internal import Wire
 
-/// Services, the state of the whole, tokens and deliveries.
+/// Services, the state of the whole, and deliveries.
 struct ServiceRoutes: Sendable {
     let actions: Actions
     let version: String
@@ -76,7 +76,6 @@ struct ServiceRoutes: Sendable {
 
     private struct Ask: Decodable {
         let environment: String?
-        let name: String?
     }
 
     private struct Restart: Decodable {
@@ -116,8 +115,9 @@ struct ServiceRoutes: Sendable {
             return try await actions.status(version: version, only: only).json()
         }
         api.get("/services") { _, _ in try await actions.status(version: version, only: nil).services.json() }
-        api.post("/services") { request, _ in
+        api.post("/services") { request, context in
             let ask = try await request.decoded(NewService.self)
+            context.note.about(try ServiceName(ask.name))
             return try await actions.addService(
                 ask.name, repository: ask.repository, branch: ask.branch, settings: ask.config,
                 provider: ask.provider.map(Self.provider), queue: ask.queue.map(Self.policy) ?? .wait
@@ -126,6 +126,7 @@ struct ServiceRoutes: Sendable {
         api.patch("/services/:name") { request, context in
             let target = try request.target(context)
             let ask = try await request.decoded(Settings.self)
+            context.note.about(target.service)
             try await actions.require(target)
             try await actions.store.set(
                 target.service, provider: ask.provider.map(Self.provider), queue: ask.queue.map(Self.policy),
@@ -138,7 +139,9 @@ struct ServiceRoutes: Sendable {
                 .json()
         }
         api.post("/services/:name/check") { request, context in
-            try await actions.checkRemote(request.target(context).service).json()
+            let service = try request.target(context).service
+            context.note.about(service)
+            return try await actions.checkRemote(service).json()
         }
         api.get("/services/:name") { request, context in
             let target = try request.target(context)
@@ -148,12 +151,14 @@ struct ServiceRoutes: Sendable {
         }
         api.delete("/services/:name") { request, context in
             let target = try request.target(context)
+            context.note.about(target.service)
             try await actions.removeService(target.service)
             return Response(status: .noContent)
         }
         api.post("/services/:name/rotate-secret") { request, context in
             let target = try request.target(context)
             let ask = try await request.decoded(Rotation.self)
+            context.note.about(target.service)
             // A year at most: a secret that is never taken back was not rotated.
             let overlap = min(max(0, ask.overlap ?? 86_400_000), 31_536_000_000)
             return try await actions.rotateSecret(
@@ -168,7 +173,10 @@ struct ServiceRoutes: Sendable {
         api.post("/services/:name/resume") { request, context in
             let ask = try await request.decoded(Ask.self)
             let target = try request.target(context, environment: ask.environment)
-            guard let release = try await actions.resume(target) else { return try [String: String]().json() }
+            guard let release = try await actions.resume(target, by: context.by) else {
+                return try [String: String]().json()
+            }
+            context.note.say(release)
             return try ReleaseJSON(release: release).json(.accepted)
         }
         api.post("/services/:name/pause") { request, context in
@@ -200,15 +208,13 @@ struct ServiceRoutes: Sendable {
         api.post("/services/:name/deliveries/replay") { request, context in
             let target = try request.target(context)
             let ask = try await request.decoded(Replay.self)
+            context.note.about(target.service)
             guard
                 let answer = DeliveryAnswer(
-                    try await actions.webhooks.replay(ask.delivery, of: target.service))
+                    try await actions.webhooks.replay(
+                        ask.delivery, of: target.service, by: context.by ?? ""))
             else { throw Failure(code: "unknown-service", "there is no service '\(target.service)'") }
             return try answer.response()
-        }
-        api.post("/tokens") { request, _ in
-            let ask = try await request.decoded(Ask.self)
-            return try ["token": await actions.createToken(name: ask.name ?? "token")].json(.created)
         }
     }
 }

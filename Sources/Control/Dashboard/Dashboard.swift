@@ -9,16 +9,15 @@ struct Dashboard: Sendable {
 
     let actions: Actions
     let version: String
+    let gate: Gate
     let sessions = DashboardSessions()
-    /// Of its own: a forge with a wrong secret does not keep a person out.
-    let limiter = RefusalLimiter()
 
     func add(to router: NotedRouter) {
         for (name, text, type) in [
             ("dashboard.css", DashboardAssets.style, "text/css; charset=utf-8"),
             ("dashboard.js", DashboardAssets.script, "text/javascript; charset=utf-8"),
         ] {
-            router.get("/assets/\(RouterPath(name))") { _, _ in
+            router.page(.get, "/assets/\(RouterPath(name))", .open) { _, _, _ in
                 Response(
                     status: .ok,
                     headers: [
@@ -26,20 +25,16 @@ struct Dashboard: Sendable {
                     ], body: .init(byteBuffer: ByteBuffer(string: text)))
             }
         }
-        router.get("/sign-in") { request, context in
-            await open(request, context) { _ in try page("sign-in", ["title": "Sign in"]) }
-        }
-        router.post("/sign-in") { request, context in
-            await open(request, context) { try await signIn($0, context) }
-        }
-        post(router, "/sign-out") { visit in
+        SignIn(dashboard: self).add(to: router)
+        post(router, "/sign-out", .viewer) { visit in
             sessions.end(visit.cookie)
             return redirect("/sign-in", cookie: "; Max-Age=0", visit.request)
         }
-        get(router, "/events") { DashboardStream.changes(of: actions.store, $0.context) }
+        get(router, "/events", .viewer) { DashboardStream.changes(of: actions.store, $0.context) }
         ServicePages(dashboard: self).add(to: router)
         ReleasePages(dashboard: self).add(to: router)
         SettingsPages(dashboard: self).add(to: router)
+        AccessPages(dashboard: self).add(to: router)
     }
 
     // MARK: Doors
@@ -50,6 +45,7 @@ struct Dashboard: Sendable {
         let context: Context
         let cookie: String
         let session: DashboardSessions.Session
+        let principal: Principal
         /// Fields of a form that was sent; empty otherwise.
         var form: [String: String] = [:]
 
@@ -58,6 +54,9 @@ struct Dashboard: Sendable {
                 service: try ServiceName(context.parameters.require("name")),
                 environment: try EnvironmentName(context.parameters.require("environment")))
         }
+
+        /// As it stands in releases.
+        var by: String { principal.name }
 
         func number() throws -> Int {
             guard let number = Int(try context.parameters.require("number")) else {
@@ -69,33 +68,52 @@ struct Dashboard: Sendable {
 
     typealias Handler = @Sendable (Visit) async throws -> Response
 
-    func get(_ router: NotedRouter, _ path: RouterPath, _ handler: @escaping Handler) {
-        router.get(path) { request, context in
+    /// - Parameter access: nil: it is not served.
+    func get(_ router: NotedRouter, _ path: RouterPath, _ access: RouteAccess?, _ handler: @escaping Handler)
+    {
+        router.page(.get, path, access) { request, context, access in
             await open(request, context) { request in
-                guard let visit = try await visit(request, context) else { return redirect("/sign-in") }
-                return try await handler(visit)
+                guard let (cookie, session, identity) = try await identity(request) else {
+                    return redirect("/sign-in")
+                }
+                return try await gate.pass(identity, .dashboard, access, context) { context in
+                    try await handler(
+                        Visit(
+                            request: request, context: context, cookie: cookie, session: session,
+                            principal: identity.principal))
+                }
             }
         }
     }
 
     /// A form: from a page of ours, by who is signed in, with the session's token in it.
-    func post(_ router: NotedRouter, _ path: RouterPath, _ handler: @escaping Handler) {
-        router.post(path) { request, context in
+    /// - Parameter access: that of the operation of the API that does the same; nil: it is not served.
+    func post(_ router: NotedRouter, _ path: RouterPath, _ access: RouteAccess?, _ handler: @escaping Handler)
+    {
+        router.page(.post, path, access) { request, context, access in
             await open(request, context) { request in
-                guard var visit = try await visit(request, context) else { return redirect("/sign-in") }
-                visit.form = try await form(request)
-                guard visit.form["csrf"].map({ visit.session.isToken($0) }) == true else {
+                guard let (cookie, session, identity) = try await identity(request) else {
+                    return redirect("/sign-in")
+                }
+                let form = try await form(request)
+                guard form["csrf"].map({ session.isToken($0) }) == true else {
                     throw Failure(
                         code: "foreign-form", "this form is of an earlier session",
                         hints: [.init("go back, load the page again, and send it once more")])
                 }
-                return try await handler(visit)
+                for word in Told.words(form) { context.note.say(word) }
+                return try await gate.pass(identity, .dashboard, access, context) { context in
+                    try await handler(
+                        Visit(
+                            request: request, context: context, cookie: cookie, session: session,
+                            principal: identity.principal, form: form))
+                }
             }
         }
     }
 
     /// Every request of the dashboard: the host's name, the origin of a form, and errors as a page.
-    private func open(
+    func open(
         _ request: Request, _ context: Context, _ handler: (Request) async throws -> Response
     ) async -> Response {
         var response: Response
@@ -112,39 +130,30 @@ struct Dashboard: Sendable {
         return response
     }
 
-    private func visit(_ request: Request, _ context: Context) async throws -> Visit? {
-        guard let cookie = DashboardDoor.cookie(request), let session = sessions.session(cookie),
-            try await actions.store.hasToken(hash: session.token)
-        else { return nil }
-        return Visit(request: request, context: context, cookie: cookie, session: session)
+    private func identity(_ request: Request) async throws -> (
+        String, DashboardSessions.Session, Gate.Identity
+    )? {
+        let since = actions.accounts.presence.now
+        guard let cookie = DashboardDoor.cookie(request), let session = sessions.session(cookie) else {
+            return nil
+        }
+        let principal: Principal?
+        switch session.origin {
+        case .token(let hash): principal = try await actions.accounts.principal(hash: hash)
+        case .user(let name, let stamp):
+            let user = try await actions.store.user(name)
+            principal = user?.stamp == stamp ? user?.principal : nil
+        }
+        return principal.map { (cookie, session, Gate.Identity(principal: $0, since: since)) }
     }
 
-    private func form(_ request: Request) async throws -> [String: String] {
+    func form(_ request: Request) async throws -> [String: String] {
         let body = try await request.body.collect(upTo: 1 << 20)
         do {
             return try URLEncodedFormDecoder().decode([String: String].self, from: String(buffer: body))
         } catch {
             throw Failure(code: "malformed", "that is not the form that is expected here")
         }
-    }
-
-    private func signIn(_ request: Request, _ context: Context) async throws -> Response {
-        let token = (try await form(request)["token"] ?? "").filter { !$0.isWhitespace }
-        let hash = Actions.hash(token)
-        guard try await actions.store.hasToken(hash: hash) else {
-            guard limiter.allows(context.source) else {
-                var response = try page(
-                    "sign-in", ["title": "Sign in", "wrong": "Too many wrong tokens. Wait a moment."],
-                    status: .tooManyRequests)
-                response.headers[.retryAfter] = "\(RefusalLimiter.retryAfter)"
-                return response
-            }
-            return try page(
-                "sign-in", ["title": "Sign in", "wrong": "This is not a token of this server."],
-                status: .unauthorized)
-        }
-        let cookie = sessions.begin(token: hash)
-        return redirect("/", cookie: "=\(cookie)", request)
     }
 
     // MARK: Answers
@@ -157,6 +166,10 @@ struct Dashboard: Sendable {
         if let visit {
             view["signedIn"] = true
             view["csrf"] = visit.session.csrf
+            view["who"] = visit.by
+            view["role"] = visit.principal.role.rawValue
+            view["mayDeploy"] = visit.principal.role >= .deployer
+            view["isAdmin"] = visit.principal.role >= .admin
         }
         return Response(
             status: status, headers: [.contentType: "text/html; charset=utf-8"],
@@ -167,7 +180,7 @@ struct Dashboard: Sendable {
         Response(status: .seeOther, headers: [.location: path])
     }
 
-    private func redirect(_ path: String, cookie: String, _ request: Request) -> Response {
+    func redirect(_ path: String, cookie: String, _ request: Request) -> Response {
         var response = redirect(path)
         let value = cookie.hasPrefix("=") ? cookie + "; Max-Age=\(DashboardSessions.seconds)" : "=" + cookie
         let secure = DashboardDoor(options: actions.options).isSecure(request) ? "; Secure" : ""

@@ -46,7 +46,8 @@ enum DashboardAssets {
         .hints{margin:8px 0 0;padding-left:20px}.hints li{margin:4px 0}
         .facts{margin:0 0 10px;display:grid;gap:4px}.facts>div{display:grid;grid-template-columns:110px 1fr;gap:10px}dt{color:var(--dim)}dd{margin:0;overflow-wrap:anywhere}
         .stack{display:grid;gap:6px;max-width:520px}.stack label{font-weight:600;margin-top:8px}.stack .check{font-weight:400}.stack p{margin:0;font-size:14px}
-        input:not([type=checkbox]),textarea{font:inherit;padding:7px 10px;border:1px solid var(--dim);border-radius:6px;background:var(--bg);color:var(--fg);width:100%}
+        input:not([type=checkbox]),textarea,select{font:inherit;padding:7px 10px;border:1px solid var(--dim);border-radius:6px;background:var(--bg);color:var(--fg);width:100%}
+        .actions input{width:auto}h3{font-size:15px;margin:20px 0 6px}
         .times{border-radius:3px;vertical-align:middle;background:var(--idlebg)}.took{font-size:13px;white-space:nowrap}
         rect.queue{fill:var(--queue)}rect.fetch{fill:var(--fetch)}rect.build{fill:var(--build)}rect.store{fill:var(--store)}rect.start{fill:var(--start)}rect.probe{fill:var(--probe)}rect.swap{fill:var(--swap)}rect.drain{fill:var(--drain)}
         .stages{list-style:none;margin:14px 0;padding:0;display:flex;flex-wrap:wrap;gap:6px}.stages li{border:1px solid var(--line);border-top:3px solid var(--line);border-radius:5px;padding:3px 10px;font-size:13px;min-width:82px}

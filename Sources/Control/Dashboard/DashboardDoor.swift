@@ -49,7 +49,7 @@ struct DashboardDoor {
         return DashboardDoor.host(of: request.head.authority ?? "") == URL(string: url)?.host?.lowercased()
     }
 
-    static func cookie(_ request: Request) -> String? {
+    static func cookie(_ request: Request, named cookieName: String = cookieName) -> String? {
         for field in request.headers[values: .cookie] {
             for part in field.split(separator: ";") {
                 let pair = part.drop { $0 == " " }

@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import KintoCore
 internal import Synchronization
 internal import Wire
 
-/// Who is signed in. Kept in memory and by hash only: a server that starts again asks for the token again.
+/// Who is signed in. Kept in memory and by hash only: a server that starts again asks again.
 final class DashboardSessions: Sendable {
+    /// What it was begun with; it ends with that.
+    enum Origin: Sendable, Equatable {
+        /// By its hash.
+        case token(String)
+        /// - Parameter stamp: the user's at that time.
+        case user(String, stamp: String)
+    }
+
     struct Session: Sendable {
-        /// The hash of the API token it was begun with; it ends with that.
-        let token: String
+        let origin: Origin
         /// What each form of it carries.
         let csrf: String
         let until: ContinuousClock.Instant
@@ -23,10 +31,10 @@ final class DashboardSessions: Sendable {
     private let sessions = Mutex<[String: Session]>([:])
 
     /// - Returns: the cookie's value.
-    func begin(token: String) -> String {
+    func begin(_ origin: Origin) -> String {
         let cookie = Actions.random()
         let session = Session(
-            token: token, csrf: Actions.random(), until: .now + .seconds(DashboardSessions.seconds))
+            origin: origin, csrf: Actions.random(), until: .now + .seconds(DashboardSessions.seconds))
         sessions.withLock { sessions in
             sessions = sessions.filter { $0.value.until > .now }
             if sessions.count >= DashboardSessions.most,

@@ -20,7 +20,7 @@ extension DashboardTemplates {
         <header class="top">
         <a class="brand" href="/">kinto</a>
         {{#signedIn}}
-        <nav aria-label="Main"><a href="/">Services</a><a href="/deliveries">Deliveries</a><a href="/new-service">New service</a></nav>
+        <nav aria-label="Main"><a href="/">Services</a><a href="/deliveries">Deliveries</a>{{#isAdmin}}<a href="/new-service">New service</a><a href="/accounts">Accounts</a><a href="/audit">Audit</a>{{/isAdmin}}<a href="/account">{{who}} <span class="dim">{{role}}</span></a></nav>
         <form method="post" action="/sign-out"><input type="hidden" name="csrf" value="{{csrf}}"><button class="quiet">Sign out</button></form>
         {{/signedIn}}
         </header>
@@ -37,9 +37,12 @@ extension DashboardTemplates {
         <h1>Sign in</h1>
         {{#wrong}}<p class="note bad" role="alert">{{wrong}}</p>{{/wrong}}
         <form method="post" action="/sign-in" class="stack">
-        <label for="token">API token</label>
-        <input id="token" name="token" type="password" autocomplete="current-password" required autofocus aria-describedby="token-help">
-        <p id="token-help" class="dim">The first start wrote one to <code>token</code> in the home. More: <code>kinto token create</code></p>
+        <label for="name">Name</label>
+        <input id="name" name="name" autocomplete="username" autocapitalize="none" spellcheck="false" autofocus aria-describedby="name-help">
+        <p id="name-help" class="dim">Left empty with an API token.</p>
+        <label for="token">Password or API token</label>
+        <input id="token" name="token" type="password" autocomplete="current-password" required aria-describedby="token-help">
+        <p id="token-help" class="dim">The first start wrote a token to <code>token</code> in the home. More: <code>kinto user add</code>, <code>kinto token add</code></p>
         <button class="main">Sign in</button>
         </form>
         </div>
@@ -64,7 +67,7 @@ extension DashboardTemplates {
         {{<layout}}{{$main}}
         <h1>Services</h1>
         <div id="fresh" data-fresh>
-        {{^hasServices}}<p class="note">No service yet. <a href="/new-service">Create one</a>, or run <code>kinto service add NAME</code>.</p>{{/hasServices}}
+        {{^hasServices}}<p class="note">No service yet. {{#isAdmin}}<a href="/new-service">Create one</a>, or run{{/isAdmin}}{{^isAdmin}}An admin makes one:{{/isAdmin}} <code>kinto service add NAME</code>.</p>{{/hasServices}}
         {{#hasServices}}
         <table class="cards">
         <caption class="hidden">Services and what is live</caption>
@@ -100,8 +103,10 @@ extension DashboardTemplates {
         </dl>
         </div>
         <div class="actions">
-        <form method="post" action="{{path}}/deploy"><input type="hidden" name="csrf" value="{{csrf}}"><button class="main">Trigger deploy</button></form>
+        {{#mayDeploy}}
+        <form method="post" action="{{path}}/deploy"><input type="hidden" name="csrf" value="{{csrf}}">{{#protected}}<label for="confirm">Protected: type <code>{{name}}/{{environment}}</code> to confirm</label> <input id="confirm" name="confirm" required autocomplete="off" spellcheck="false"> {{/protected}}<button class="main">Trigger deploy</button></form>
         <a class="button" href="{{path}}/rollback">Roll back…</a>
+        {{/mayDeploy}}
         <a class="button" href="{{path}}/config">Configuration</a>
         </div>
         <h2>Releases</h2>
@@ -117,10 +122,10 @@ extension DashboardTemplates {
         <th scope="row" data-label="Release"><a href="{{path}}">{{number}}</a></th>
         <td data-label="Status"><span class="state {{tone}}">{{status}}</span>{{#stage}} <span class="dim">{{stage}}</span>{{/stage}}</td>
         <td data-label="Commit"><code>{{commit}}</code> {{subject}} <span class="dim">{{author}}</span></td>
-        <td data-label="By">{{trigger}}</td>
+        <td data-label="By">{{trigger}}{{#by}} <span class="dim">{{by}}</span>{{/by}}</td>
         <td data-label="Created"><time datetime="{{iso}}" title="{{iso}}">{{ago}}</time></td>
         <td data-label="Took">{{> _timeline}}</td>
-        <td data-label="Actions" class="acts">{{#abort}}<form method="post" action="{{abort}}"><input type="hidden" name="csrf" value="{{csrf}}"><button>Abort<span class="hidden"> release {{number}}</span></button></form>{{/abort}}{{#rollback}}<a class="button" href="{{rollback}}">Roll back<span class="hidden"> to release {{number}}</span></a>{{/rollback}}</td>
+        <td data-label="Actions" class="acts">{{#mayDeploy}}{{#abort}}<form method="post" action="{{abort}}"><input type="hidden" name="csrf" value="{{csrf}}"><button>Abort<span class="hidden"> release {{number}}</span></button></form>{{/abort}}{{#rollback}}<a class="button" href="{{rollback}}">Roll back<span class="hidden"> to release {{number}}</span></a>{{/rollback}}{{/mayDeploy}}</td>
         </tr>
         {{/releases}}
         </tbody>
@@ -153,21 +158,24 @@ extension DashboardTemplates {
         {{<layout}}{{$main}}
         <p class="path"><a href="/">Services</a> / <a href="{{service}}">{{name}}</a> <span class="dim">{{environment}}</span></p>
         <h1>Release {{number}}</h1>
-        {{#alreadyLive}}<div class="note" role="status"><p>Its commit is the newest of the branch and live already: nothing was deployed.</p><form method="post" action="{{service}}/deploy"><input type="hidden" name="csrf" value="{{csrf}}"><input type="hidden" name="force" value="1"><button>Deploy it all the same</button></form></div>{{/alreadyLive}}
+        {{#alreadyLive}}<div class="note" role="status"><p>Its commit is the newest of the branch and live already: nothing was deployed.</p>{{#mayDeploy}}<form method="post" action="{{service}}/deploy"><input type="hidden" name="csrf" value="{{csrf}}"><input type="hidden" name="force" value="1"><button>Deploy it all the same</button></form>{{/mayDeploy}}</div>{{/alreadyLive}}
         <div id="state" data-fresh aria-live="polite">
         <p><span class="state {{tone}}">{{status}}</span>{{#stage}} <span class="dim">at {{stage}}</span>{{/stage}} <code>{{commit}}</code> {{subject}} <span class="dim">{{author}}</span></p>
         {{#failure}}<h2>Why it failed{{#failedAt}} at {{failedAt}}{{/failedAt}}</h2>{{> _failure}}{{/failure}}
         <ol class="stages" aria-label="Stages">{{#stages}}<li class="{{kind}}"><span>{{stage}}</span> <span class="dim">{{time}}</span><span class="hidden"> {{word}}</span></li>{{/stages}}</ol>
         <dl class="facts">
         <div><dt>Trigger</dt><dd>{{trigger}}</dd></div>
+        {{#by}}<div><dt>Asked by</dt><dd>{{by}}</dd></div>{{/by}}
         <div><dt>Branch</dt><dd><code>{{branch}}</code></dd></div>
         <div><dt>Created</dt><dd><time datetime="{{iso}}" title="{{iso}}">{{ago}}</time></dd></div>
         {{#swap}}<div><dt>Swap</dt><dd>{{swap}}</dd></div>{{/swap}}
         {{#instances}}<div><dt>{{name}}</dt><dd>port {{port}}</dd></div>{{/instances}}
         </dl>
         <div class="actions">
+        {{#mayDeploy}}
         {{#abort}}<form method="post" action="{{abort}}"><input type="hidden" name="csrf" value="{{csrf}}"><button>Abort release {{number}}</button></form>{{/abort}}
         {{#rollback}}<a class="button" href="{{rollback}}">Roll back to this</a>{{/rollback}}
+        {{/mayDeploy}}
         </div>
         </div>
         {{#logs}}
@@ -188,16 +196,16 @@ extension DashboardTemplates {
         <table class="cards">
         <caption class="hidden">Variables</caption>
         <thead><tr><th scope="col">Name</th><th scope="col">Value</th><th scope="col"><span class="hidden">Actions</span></th></tr></thead>
-        <tbody>{{#variables}}<tr><th scope="row" data-label="Name"><code>{{variable}}</code></th><td data-label="Value">{{#secret}}<span class="dim">secret ••••••</span>{{/secret}}{{^secret}}<code>{{value}}</code>{{/secret}}</td><td class="acts" data-label="Actions"><form method="post" action="{{path}}/config"><input type="hidden" name="csrf" value="{{csrf}}"><input type="hidden" name="unset" value="{{variable}}"><button>Unset<span class="hidden"> {{variable}}</span></button></form></td></tr>{{/variables}}</tbody>
+        <tbody>{{#variables}}<tr><th scope="row" data-label="Name"><code>{{variable}}</code></th><td data-label="Value">{{#secret}}<span class="dim">secret ••••••</span>{{/secret}}{{^secret}}<code>{{value}}</code>{{/secret}}</td><td class="acts" data-label="Actions">{{#mayDeploy}}<form method="post" action="{{path}}/config"><input type="hidden" name="csrf" value="{{csrf}}"><input type="hidden" name="unset" value="{{variable}}"><button>Unset<span class="hidden"> {{variable}}</span></button></form>{{/mayDeploy}}</td></tr>{{/variables}}</tbody>
         </table>
         {{/hasVariables}}
         {{^hasVariables}}<p class="note">No variable is set.</p>{{/hasVariables}}
-        <h2>Set a variable</h2>
+        {{#mayDeploy}}<h2>Set a variable</h2>
         <form method="post" action="{{path}}/config" class="stack"><input type="hidden" name="csrf" value="{{csrf}}">
         <label for="variable">Name</label><input id="variable" name="variable" required autocomplete="off" spellcheck="false" pattern="[A-Za-z_][A-Za-z0-9_]*">
         <label for="value">Value</label><textarea id="value" name="value" rows="2" spellcheck="false"></textarea>
         <label class="check"><input type="checkbox" name="secret" value="1"> secret: sealed, never shown again</label>
-        <div class="actions"><button class="main">Set</button></div></form>
+        <div class="actions"><button class="main">Set</button></div></form>{{/mayDeploy}}
         {{/main}}{{/layout}}
         """#,
         "new-service": #"""

@@ -27,7 +27,8 @@ struct ReleaseView {
             "path": path, "number": release.number, "status": words.status, "tone": words.tone,
             "commit": release.commit.map { String($0.description.prefix(7)) } ?? "–",
             "subject": release.subject, "author": release.author, "branch": release.branch,
-            "trigger": trigger, "abort": false, "rollback": false, "failure": false,
+            "trigger": trigger, "by": release.by ?? false as Any, "abort": false, "rollback": false,
+            "failure": false,
             "swap": release.swap.map { $0.description } ?? false as Any,
             "stage": release.status == .deploying ? release.stage?.rawValue ?? "start" : false as Any,
         ]

@@ -15,13 +15,17 @@ struct ReleasePages: Sendable {
     private static let lines = 2000
 
     func add(to router: NotedRouter) {
-        dashboard.get(router, "/services/:name/:environment/releases/:number") { try await show($0) }
-        dashboard.post(router, "/services/:name/:environment/releases/:number/abort") { visit in
+        dashboard.get(router, "/services/:name/:environment/releases/:number", .viewer) { try await show($0) }
+        dashboard.post(
+            router, "/services/:name/:environment/releases/:number/abort",
+            .like("POST", "/services/{name}/abort")
+        ) { visit in
             let release = try await release(visit)
+            visit.context.note.say(release)
             _ = try await actions.lanes.abort(release.target, release.number)
             return dashboard.redirect(ReleaseView(release: release).path)
         }
-        dashboard.get(router, "/services/:name/:environment/releases/:number/:log") { visit in
+        dashboard.get(router, "/services/:name/:environment/releases/:number/:log", .viewer) { visit in
             let release = try await release(visit)
             let kind = try visit.context.parameters.require("log")
             let path = try path(release, kind)
@@ -31,7 +35,7 @@ struct ReleasePages: Sendable {
                 "attachment; filename=\"\(release.target.service)-\(release.number)-\(kind).txt\""
             return response
         }
-        dashboard.get(router, "/services/:name/:environment/releases/:number/:log/stream") { visit in
+        dashboard.get(router, "/services/:name/:environment/releases/:number/:log/stream", .viewer) { visit in
             let release = try await release(visit)
             let path = try path(release, try visit.context.parameters.require("log"))
             let asked =

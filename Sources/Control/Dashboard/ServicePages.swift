@@ -9,22 +9,33 @@ struct ServicePages: Sendable {
     private var actions: Actions { dashboard.actions }
 
     func add(to router: NotedRouter) {
-        dashboard.get(router, "/") { try await list($0) }
-        dashboard.get(router, "/services/:name/:environment") { try await service($0) }
-        dashboard.post(router, "/services/:name/:environment/deploy") { visit in
-            let force = visit.form["force"] == "1"
-            switch try await actions.deploy(visit.target(), DeployWish(force: force)) {
+        dashboard.get(router, "/", .viewer) { try await list($0) }
+        dashboard.get(router, "/services/:name/:environment", .viewer) { try await service($0) }
+        dashboard.post(
+            router, "/services/:name/:environment/deploy", .like("POST", "/services/{name}/deploy")
+        ) { visit in
+            var wish = DeployWish(by: visit.by)
+            wish.force = visit.form["force"] == "1"
+            wish.confirmation = visit.form["confirm"]
+            let taken = try await actions.deploy(visit.target(), wish)
+            visit.context.note.say(taken)
+            switch taken {
             case .release(let release, _): return dashboard.redirect(ReleaseView(release: release).path)
             case .live(let release):
                 return dashboard.redirect(ReleaseView(release: release).path + "?deployed=already")
             case .duplicate: return dashboard.redirect(ReleaseView.path(try visit.target()))
             }
         }
-        dashboard.get(router, "/services/:name/:environment/rollback") { try await askRollback($0) }
-        dashboard.post(router, "/services/:name/:environment/rollback") { visit in
+        dashboard.get(
+            router, "/services/:name/:environment/rollback", RouteAccess(role: .deployer, action: nil)
+        ) { try await askRollback($0) }
+        dashboard.post(
+            router, "/services/:name/:environment/rollback", .like("POST", "/services/{name}/rollback")
+        ) { visit in
             let number = visit.form["number"].flatMap { Int($0) }
             let (release, _) = try await actions.rollback(
-                visit.target(), to: number, currentConfig: visit.form["current"] == "1")
+                visit.target(), to: number, currentConfig: visit.form["current"] == "1", by: visit.by)
+            visit.context.note.say(release)
             return dashboard.redirect(ReleaseView(release: release).path)
         }
     }
@@ -65,7 +76,8 @@ struct ServicePages: Sendable {
             "path": "/services/\(service.name)/\(service.environment)",
             "state": state, "tone": tone, "url": service.url, "branch": service.branch,
             "repository": service.repository, "waits": service.waits.map(\.on),
-            "hasWaits": !service.waits.isEmpty, "stopped": service.deploysStopped ?? false as Any,
+            "hasWaits": !service.waits.isEmpty, "protected": service.protect,
+            "stopped": service.deploysStopped ?? false as Any,
         ]
     }
 

@@ -9,26 +9,29 @@ struct SettingsPages: Sendable {
     private var actions: Actions { dashboard.actions }
 
     func add(to router: NotedRouter) {
-        dashboard.get(router, "/services/:name/:environment/config") { try await config($0) }
-        dashboard.post(router, "/services/:name/:environment/config") { visit in
+        dashboard.get(router, "/services/:name/:environment/config", .viewer) { try await config($0) }
+        dashboard.post(
+            router, "/services/:name/:environment/config", .like("PATCH", "/services/{name}/config")
+        ) { visit in
             let target = try visit.target()
             let form = visit.form
             let release: Release?
             if let name = form["unset"] {
-                release = try await actions.configure(target, set: [:], unset: [name])
+                release = try await actions.configure(target, set: [:], unset: [name], by: visit.by)
             } else {
                 release = try await actions.configure(
                     target, set: [form["variable"] ?? "": form["value"] ?? ""],
-                    secret: form["secret"] == "1", unset: [])
+                    secret: form["secret"] == "1", unset: [], by: visit.by)
             }
+            if let release { visit.context.note.say(release) }
             return dashboard.redirect(
                 release.map { ReleaseView(release: $0).path } ?? "\(ReleaseView.path(target))/config")
         }
-        dashboard.get(router, "/new-service") {
+        dashboard.get(router, "/new-service", .admin) {
             try dashboard.page("new-service", ["title": "New service"], $0)
         }
-        dashboard.post(router, "/new-service") { try await create($0) }
-        dashboard.get(router, "/deliveries") { try await deliveries($0) }
+        dashboard.post(router, "/new-service", .like("POST", "/services")) { try await create($0) }
+        dashboard.get(router, "/deliveries", .viewer) { try await deliveries($0) }
     }
 
     private func config(_ visit: Dashboard.Visit) async throws -> Response {
@@ -50,6 +53,7 @@ struct SettingsPages: Sendable {
     }
 
     private func create(_ visit: Dashboard.Visit) async throws -> Response {
+        if let name = try? ServiceName(visit.form["name"] ?? "") { visit.context.note.about(name) }
         func field(_ name: String) -> String? { visit.form[name].flatMap { $0.isEmpty ? nil : $0 } }
         let added = try await actions.addService(
             field("name") ?? "", repository: field("repository"), branch: field("branch"), settings: nil,

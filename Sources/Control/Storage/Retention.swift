@@ -150,6 +150,8 @@ actor Retention {
             let time = Timestamp(
                 milliseconds: Timestamp.now.milliseconds &- Int64(min(settings.recordAge, 1 << 50)))
             freed.records = try await store.forgetRecords(before: time, count: isDry)
+            freed.records += try await store.forgetAudit(
+                beyond: settings.audit, before: settings.auditEnd, isDry: isDry)
         }
         if !isDry { try await leftovers.remove() }
         return freed

@@ -151,6 +151,8 @@ actor MissedPushes {
             new.tip = tip
             new.identify(by: "webhook \(service.name) missed-\(tip)")
             new.delivery = delivery
+            new.audit = .trigger(
+                "kinto", .webhook, of: target, "push of \(environment.branch) that no delivery told of")
             _ = try await actions.take(new)
         }
         logger.warning(

@@ -83,7 +83,7 @@ struct WebhookDoor: Sendable {
 
     /// Decides once more on what a delivery said, by today's settings.
     /// - Throws: `Failure` of code `unknown-delivery` or `not-replayable`.
-    func replay(_ identifier: String, of name: ServiceName) async throws -> Answers {
+    func replay(_ identifier: String, of name: ServiceName, by: String?) async throws -> Answers {
         let began = ContinuousClock.now
         guard let service = try await actions.store.service(name),
             let earlier = try await actions.store.delivery(name, identifier)
@@ -106,11 +106,12 @@ struct WebhookDoor: Sendable {
         again.release = nil
         again.status = 200
         let event = ForgeEvent(name: earlier.event, identifier: nil, changes: changes, ignored: nil)
-        return try await decide(event, service, again, began: began)
+        return try await decide(event, service, again, began: began, replayedBy: by)
     }
 
     private func decide(
-        _ event: ForgeEvent, _ service: RegisteredService, _ first: Delivery, began: ContinuousClock.Instant
+        _ event: ForgeEvent, _ service: RegisteredService, _ first: Delivery, began: ContinuousClock.Instant,
+        replayedBy person: String? = nil
     ) async throws -> Answers {
         var delivery = first
         let milliseconds = (ContinuousClock.now - began) / .milliseconds(1)
@@ -134,6 +135,14 @@ struct WebhookDoor: Sendable {
             return ignored
         }
         news[0].delivery = delivery
+        for index in news.indices {
+            news[index].by = person
+            // What a person does is written down by the gate.
+            guard person == nil else { continue }
+            news[index].audit = .trigger(
+                "webhook", .webhook, of: news[index].target,
+                "\(service.provider.rawValue) \(delivery.event) of \(news[index].branch)")
+        }
         await actions.spool.take()
         let taken = try await actions.take(news)
         return zip(news, taken).map { ($0.target, Self.answer($1, delivery.identifier)) } + ignored

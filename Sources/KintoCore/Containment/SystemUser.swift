@@ -26,6 +26,17 @@ public struct SystemUser: Sendable, Equatable {
         home = isOwn ? directory : nil
     }
 
+    /// The name of the account with this number; the number itself when it has none.
+    public static func name(of user: UInt32) -> String {
+        var entry = passwd()
+        var found: UnsafeMutablePointer<passwd>?
+        var buffer = [CChar](repeating: 0, count: 16 << 10)
+        guard getpwuid_r(user, &entry, &buffer, buffer.count, &found) == 0, found != nil,
+            let name = entry.pw_name
+        else { return "\(user)" }
+        return String(cString: name)
+    }
+
     /// An environment with this user in the place of the server's.
     /// - Parameters:
     ///   - environment: `NAME=value` entries.

@@ -10,6 +10,10 @@ public struct NewRelease: Sendable {
     public var subject = ""
     public var author = ""
     public var trigger: Release.Trigger
+    /// Who asks for it, as `Principal.name`; nil: nobody whom kinto knows.
+    public var by: String?
+    /// Written to the audit log with the release, when nothing else writes it.
+    public var audit: AuditEntry?
     public var noCache = false
     /// Also when its commit is live already.
     public var force = false

@@ -10,6 +10,7 @@ struct ReleaseBody: Codable {
     var subject: String?
     var author: String?
     var trigger: Release.Trigger
+    var by: String?
     var rollbackOf: Int?
     var supersededBy: Int?
     var createdAt: Timestamp
@@ -42,6 +43,7 @@ struct ReleaseBody: Codable {
         subject = release.subject
         author = release.author
         trigger = release.trigger
+        by = release.by
         rollbackOf = release.rollbackOf
         supersededBy = release.supersededBy
         createdAt = release.createdAt
@@ -110,6 +112,7 @@ struct ReleaseBody: Codable {
         release.stage = (row["stage"] as String?).flatMap(Stage.init(rawValue:))
         release.subject = body.subject ?? ""
         release.author = body.author ?? ""
+        release.by = body.by
         release.rollbackOf = body.rollbackOf
         release.supersededBy = body.supersededBy
         release.startedAt = body.startedAt

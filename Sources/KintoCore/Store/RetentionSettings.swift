@@ -19,6 +19,9 @@ public struct RetentionSettings: Sendable, Equatable {
     public var releases = 1000
     /// Steps of releases that are over, deliveries, and what triggers are recognised by when they come again.
     public var recordAge = 90 * RetentionSettings.day
+    /// Entries of the audit log.
+    public var audit = 100_000
+    public var auditAge = 400 * RetentionSettings.day
     /// What was used within this time stays by itself.
     public var recent = 300_000
     /// A build is not started with less room.
@@ -42,6 +45,8 @@ public struct RetentionSettings: Sendable, Equatable {
             ("cache-age", .time, 60_000...Int.max, \.cacheAge),
             ("releases", .count, 10...Int.max, \.releases),
             ("record-age", .time, 3_600_000...Int.max, \.recordAge),
+            ("audit", .count, 1000...Int.max, \.audit),
+            ("audit-age", .time, 86_400_000...Int.max, \.auditAge),
             ("recent", .time, 0...Int.max, \.recent),
             ("free-bytes", .size, 0...Int.max, \.freeBytes),
             ("free-files", .count, 0...Int.max, \.freeFiles),
@@ -58,5 +63,12 @@ public struct RetentionSettings: Sendable, Equatable {
     /// - Throws: about the first that is none.
     public init(_ texts: [String]) throws(MalformedSetting) {
         try Self.settings.read(texts, into: &self)
+    }
+}
+
+extension RetentionSettings {
+    /// Entries of the audit log before it are too old.
+    public var auditEnd: Timestamp {
+        Timestamp(milliseconds: Timestamp.now.milliseconds &- Int64(min(auditAge, 1 << 50)))
     }
 }

@@ -188,8 +188,45 @@ enum Schema {
                     END;
                     """)
         }
+        migrator.registerMigration("8-access") { database in
+            // A token of before may do everything, as it did.
+            try database.execute(
+                sql: """
+                    ALTER TABLE token ADD COLUMN role TEXT NOT NULL DEFAULT 'admin';
+                    ALTER TABLE token ADD COLUMN lastUsedAt INTEGER;
+                    CREATE TABLE user (
+                        name TEXT PRIMARY KEY COLLATE NOCASE, role TEXT NOT NULL, password TEXT NOT NULL,
+                        stamp TEXT NOT NULL, createdAt INTEGER NOT NULL, lastSignInAt INTEGER);
+                    CREATE TABLE audit (
+                        id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, who TEXT NOT NULL, role TEXT,
+                        door TEXT NOT NULL, action TEXT NOT NULL, service TEXT, target TEXT NOT NULL,
+                        what TEXT NOT NULL, result TEXT NOT NULL);
+                    CREATE INDEX audit_service ON audit(service);
+                    CREATE INDEX audit_who ON audit(who);
+                    CREATE INDEX audit_at ON audit(at);
+                    """)
+            try nameTokens(database)
+        }
         return migrator
     }()
+
+    /// A token is removed by its name, so no two have the same. The oldest keeps it.
+    private static func nameTokens(_ database: Database) throws {
+        var taken: Set<String> = []
+        for row in try Row.fetchAll(database, sql: "SELECT hash, name FROM token ORDER BY createdAt, hash") {
+            let (hash, old): (String, String) = (row["hash"], row["name"])
+            var (name, count) = (old, 1)
+            while !taken.insert(name.lowercased()).inserted {
+                count += 1
+                name = "\(old)-\(count)"
+            }
+            if name != old {
+                try database.execute(
+                    sql: "UPDATE token SET name = ? WHERE hash = ?", arguments: [name, hash])
+            }
+        }
+        try database.execute(sql: "CREATE UNIQUE INDEX token_name ON token(name COLLATE NOCASE)")
+    }
 
     /// In SQL: milliseconds since 1970.
     private static let now = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"

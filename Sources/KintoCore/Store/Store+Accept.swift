@@ -81,6 +81,7 @@ extension Store {
             createdAt: now)
         release.subject = new.subject
         release.author = new.author
+        release.by = new.by
         release.noCache = new.noCache
         release.force = new.force
         release.rollbackOf = new.rollbackOf
@@ -98,6 +99,10 @@ extension Store {
                 service, environment, number, release.status.rawValue, try ReleaseBody(release).encoded(),
             ])
         release.id = database.lastInsertedRowID
+        if var entry = new.audit {
+            entry.what = entry.what.isEmpty ? "release \(number)" : "\(entry.what), release \(number)"
+            try record(database, entry)
+        }
         var accepted = Acceptance.Accepted(release: release)
         for var waiting in ruling.superseded {
             waiting.status = .superseded

@@ -53,23 +53,4 @@ extension Store {
         delivery.duration = row["duration"]
         return delivery
     }
-
-    /// Keeps the hash of an API token, never the token.
-    public func addToken(hash: String, name: String) async throws {
-        try await write { database in
-            try database.execute(
-                sql: "INSERT OR REPLACE INTO token VALUES (?, ?, ?)",
-                arguments: [hash, name, Timestamp.now.milliseconds])
-        }
-    }
-
-    public func hasToken(hash: String) async throws -> Bool {
-        try await read { database in
-            try Bool.fetchOne(database, sql: "SELECT 1 FROM token WHERE hash = ?", arguments: [hash]) != nil
-        }
-    }
-
-    public func tokenCount() async throws -> Int {
-        try await read { try Int.fetchOne($0, sql: "SELECT count(*) FROM token") ?? 0 }
-    }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Foundation
+internal import KintoCore
 
 /// The OpenAPI 3.1 document, made from ``Operations`` and ``Schemas``.
 struct OpenAPI {
@@ -19,13 +20,14 @@ struct OpenAPI {
                 "description":
                     "The control server. Errors are RFC 9457 problem details with a stable code.",
             ],
-            "security": [["token": [String]()]], "paths": paths,
+            "paths": paths,
             "components": [
                 "schemas": schemas,
                 "securitySchemes": [
                     "token": [
                         "type": "http", "scheme": "bearer",
-                        "description": "From kinto token create, or the file token in the server's home.",
+                        "description":
+                            "From kinto token add, or the file token in the server's home. The roles that an operation asks for are those of docs/access.md; each may do what those before it may: viewer, deployer, admin.",
                     ]
                 ],
             ],
@@ -45,7 +47,10 @@ struct OpenAPI {
             let shape: Shape =
                 name == "number"
                 ? .integer
-                : name == "id" ? .bytes : operation.path.contains("certificates") ? .text(100) : .name
+                : name == "id"
+                    ? .bytes
+                    : ["certificates", "tokens", "users"].contains(where: operation.path.contains)
+                        ? .text(300) : .name
             return ["name": name, "in": "path", "required": true, "schema": json(shape)]
         }
         for field in operation.query {
@@ -74,7 +79,7 @@ struct OpenAPI {
         for (status, answer) in operation.answers { responses["\(status)"] = json(answer) }
         for status in problems(operation, hasPath: !named.isEmpty) { responses["\(status)"] = problem }
         result["responses"] = responses
-        if operation.isOpen { result["security"] = [[String: Any]]() }
+        result["security"] = operation.access.role.map { [["token": [$0.rawValue]]] } ?? []
         return result
     }
 
@@ -91,6 +96,7 @@ struct OpenAPI {
         if operation.path == "/healthz" || operation.path.hasSuffix(".json") { return [] }
         statuses.insert(503)
         if !operation.isOpen { statuses.insert(401) }
+        if operation.access.role ?? .viewer > .viewer { statuses.insert(403) }
         if operation.path.hasPrefix("/api/") { statuses.insert(400) }
         if hasPath, !operation.isOpen { statuses.insert(404) }
         if operation.body != nil { statuses.formUnion([404, 409, 413, 415]) }

@@ -4,11 +4,22 @@ internal import KintoCore
 /// Everything that the TCP door answers but the dashboard: the routes, the document and the checks of requests are held
 /// to this list.
 enum Operations {
-    static let all: [Operation] = doors + services + environments + releases + traffic + server
+    static let all: [Operation] = doors + services + environments + releases + traffic + server + access
+
+    private static let byRoute = Dictionary(
+        all.map { ("\($0.method) \($0.path)", $0) }, uniquingKeysWith: { first, _ in first })
+
+    /// - Parameter path: with `{name}` for what varies.
+    static func operation(_ method: String, _ path: String) -> Operation? { byRoute["\(method) \(path)"] }
 
     /// Every server checks it when it starts: a route that is not in the document, or the other way round, is seen by the first test.
     /// - Throws: `Failure` of code `internal`.
-    static func require(_ routes: [RouteList.Route]) throws {
+    static func require(_ list: RouteList) throws {
+        if let route = list.withoutAccess.first {
+            throw Failure(
+                code: "internal", "nobody said who may ask for \(route.method) \(route.path)")
+        }
+        let routes = list.all
         let documented = Set(all.map { RouteList.Route(method: $0.method, path: $0.path) })
         let real = Set(routes.filter { $0.path.hasPrefix("/api/") || documented.contains($0) })
         guard real != documented else { return }
@@ -19,33 +30,39 @@ enum Operations {
 
     private static let environment = Field.optional("env", .name, "The environment; production.")
     private static let ofBody = Field.optional("environment", .name, "In the place of ?env=.")
-    private static let limit = Field.optional("limit", .integer(1...10_000), "At most so many; 100.")
+    static let limit = Field.optional("limit", .integer(1...10_000), "At most so many; 100.")
     private static let nothing: [Field] = []
     private static let empty = Operation.Answer.json(.object([]))
 
     private static let doors: [Operation] = [
         Operation(
-            method: "GET", path: "/healthz", summary: "Whether the server answers.",
-            answers: [(200, .text)], isOpen: true),
-        Operation(
-            method: "GET", path: "/metrics", summary: "Figures in the text format of Prometheus.",
+            method: "GET", path: "/healthz", access: .open,
+            summary: "Whether the server answers.",
             answers: [(200, .text)]),
         Operation(
-            method: "GET", path: "/api/v1/openapi.json", summary: "This document.",
-            answers: [(200, .document)], isOpen: true),
+            method: "GET", path: "/metrics", access: .viewer,
+            summary: "Figures in the text format of Prometheus.",
+            answers: [(200, .text)]),
         Operation(
-            method: "POST", path: "/hooks/{name}",
+            method: "GET", path: "/api/v1/openapi.json", access: .open,
+            summary: "This document.",
+            answers: [(200, .document)]),
+        Operation(
+            method: "POST", path: "/hooks/{name}", access: .open,
+
             summary: "A forge's delivery, signed with the service's secret.",
             answers: [(202, .json(.schema("Queued"))), (200, .json(.schema("Ignored")))],
-            problems: [400, 401, 408, 409, 413, 415, 429], isOpen: true),
+            problems: [400, 401, 408, 409, 413, 415, 429]),
     ]
 
     private static let services: [Operation] = [
         Operation(
-            method: "GET", path: "/api/v1/services", summary: "All services, each with its environments.",
+            method: "GET", path: "/api/v1/services", access: .viewer,
+            summary: "All services, each with its environments.",
             answers: [(200, .json(.list(.schema("Service"))))]),
         Operation(
-            method: "POST", path: "/api/v1/services", summary: "Adds a service.",
+            method: "POST", path: "/api/v1/services", access: .admin("service add"),
+            summary: "Adds a service.",
             body: [
                 .required("name", .name),
                 .optional("repository", .text(2048), "An address or a path; else kinto hosts one."),
@@ -53,10 +70,12 @@ enum Operations {
                 .optional("provider", Schemas.providers), .optional("queue", Schemas.policies),
             ], answers: [(201, .json(.schema("Added")))]),
         Operation(
-            method: "GET", path: "/api/v1/services/{name}", summary: "A service, by environment.",
+            method: "GET", path: "/api/v1/services/{name}", access: .viewer,
+            summary: "A service, by environment.",
             query: [environment], answers: [(200, .json(.list(.schema("Service"))))]),
         Operation(
-            method: "PATCH", path: "/api/v1/services/{name}", summary: "Changes what is given.",
+            method: "PATCH", path: "/api/v1/services/{name}", access: .admin("service set"),
+            summary: "Changes what is given.",
             query: [environment],
             body: [
                 .optional("provider", Schemas.providers), .optional("missed", Schemas.missed),
@@ -65,14 +84,17 @@ enum Operations {
                 .optional("submoduleHosts", .list(.text(300))),
             ], answers: [(200, .json(.list(.schema("Service"))))]),
         Operation(
-            method: "DELETE", path: "/api/v1/services/{name}", summary: "Stops and forgets a service.",
+            method: "DELETE", path: "/api/v1/services/{name}", access: .admin("service remove"),
+            summary: "Stops and forgets a service.",
             query: [environment], answers: [(204, .none)]),
         Operation(
-            method: "POST", path: "/api/v1/services/{name}/check",
+            method: "POST", path: "/api/v1/services/{name}/check", access: .deployer("service check"),
+
             summary: "Looks at the remote repository.", query: [environment], body: nothing,
             answers: [(200, .json(.schema("RemoteCheck")))]),
         Operation(
-            method: "POST", path: "/api/v1/services/{name}/rotate-secret",
+            method: "POST", path: "/api/v1/services/{name}/rotate-secret", access: .admin("rotate-secret"),
+
             summary: "A new secret for webhooks.", query: [environment],
             body: [
                 .optional("secret", .text(4096)),
@@ -81,11 +103,13 @@ enum Operations {
                     "Milliseconds for which the old one signs, too; a day."),
             ], answers: [(200, .json(.schema("Rotated")))]),
         Operation(
-            method: "GET", path: "/api/v1/services/{name}/config", summary: "The variables.",
+            method: "GET", path: "/api/v1/services/{name}/config", access: .viewer,
+            summary: "The variables.",
             query: [environment, .optional("reveal", .flag, "Secrets, too: at the unix socket only.")],
             answers: [(200, .json(.schema("Variables")))], problems: [403]),
         Operation(
-            method: "PATCH", path: "/api/v1/services/{name}/config",
+            method: "PATCH", path: "/api/v1/services/{name}/config", access: .deployer("config"),
+
             summary: "Sets and removes variables; what is live is released again with them.",
             query: [environment],
             body: [
@@ -93,7 +117,8 @@ enum Operations {
                 .optional("secret", .boolean),
             ], answers: [(200, .json(.schema("Configured")))]),
         Operation(
-            method: "POST", path: "/api/v1/services/{name}/deliveries/replay",
+            method: "POST", path: "/api/v1/services/{name}/deliveries/replay", access: .deployer("replay"),
+
             summary: "Decides once more on a delivery.", query: [environment],
             body: [.required("delivery", .text(300))],
             answers: [(202, .json(.schema("Queued"))), (200, .json(.schema("Ignored")))]),
@@ -101,26 +126,34 @@ enum Operations {
 
     private static let environments: [Operation] = [
         Operation(
-            method: "GET", path: "/api/v1/services/{name}/environments", summary: "Where a service runs.",
+            method: "GET", path: "/api/v1/services/{name}/environments", access: .viewer,
+            summary: "Where a service runs.",
             query: [environment], answers: [(200, .json(.list(.schema("Environment"))))]),
         Operation(
-            method: "POST", path: "/api/v1/services/{name}/environments", summary: "Adds an environment.",
+            method: "POST", path: "/api/v1/services/{name}/environments", access: .admin("environment add"),
+            summary: "Adds an environment.",
             query: [environment],
             body: [.required("environment", .name)] + ofEnvironment,
             answers: [(201, .json(.schema("Environment")))]),
         Operation(
-            method: "GET", path: "/api/v1/services/{name}/environments/{environment}",
+            method: "GET", path: "/api/v1/services/{name}/environments/{environment}", access: .viewer,
+
             summary: "One environment.", query: [environment],
             answers: [(200, .json(.schema("Environment")))]),
         Operation(
             method: "PATCH", path: "/api/v1/services/{name}/environments/{environment}",
+            access: .admin("environment set"),
+
             summary: "Changes what is given.", query: [environment], body: ofEnvironment,
             answers: [(200, .json(.schema("Environment")))]),
         Operation(
             method: "DELETE", path: "/api/v1/services/{name}/environments/{environment}",
+            access: .admin("environment remove"),
+
             summary: "Stops and forgets an environment.", query: [environment], answers: [(204, .none)]),
         Operation(
-            method: "POST", path: "/api/v1/services/{name}/promote",
+            method: "POST", path: "/api/v1/services/{name}/promote", access: .deployer("promote"),
+
             summary: "Releases the artifact that is live in one environment in another, without a build.",
             query: [environment],
             body: [
@@ -138,28 +171,36 @@ enum Operations {
 
     private static let releases: [Operation] = [
         Operation(
-            method: "GET", path: "/api/v1/services/{name}/releases", summary: "Newest first.",
+            method: "GET", path: "/api/v1/services/{name}/releases", access: .viewer,
+            summary: "Newest first.",
             query: [environment, limit], answers: [(200, .json(.list(.schema("Release"))))]),
         Operation(
-            method: "GET", path: "/api/v1/services/{name}/releases/{number}", summary: "One release.",
+            method: "GET", path: "/api/v1/services/{name}/releases/{number}", access: .viewer,
+            summary: "One release.",
             query: [environment], answers: [(200, .json(.schema("Release")))]),
         Operation(
-            method: "GET", path: "/api/v1/services/{name}/releases/{number}/why",
+            method: "GET", path: "/api/v1/services/{name}/releases/{number}/why", access: .viewer,
+
             summary: "Why it failed.", query: [environment], answers: [(200, .json(.schema("Why")))]),
         Operation(
-            method: "GET", path: "/api/v1/services/{name}/why",
+            method: "GET", path: "/api/v1/services/{name}/why", access: .viewer,
+
             summary: "Why the last one that failed did so.", query: [environment],
             answers: [(200, .json(.schema("Why")))]),
         log("log", "What the deploy printed."), log("console", "What the service prints."),
         Operation(
-            method: "POST", path: "/api/v1/services/{name}/releases/{number}/pin",
+            method: "POST", path: "/api/v1/services/{name}/releases/{number}/pin", access: .deployer("pin"),
+
             summary: "Keeps its artifact.", query: [environment], body: nothing, answers: [(200, empty)]),
         Operation(
             method: "POST", path: "/api/v1/services/{name}/releases/{number}/unpin",
+            access: .deployer("unpin"),
+
             summary: "Lets its artifact go when its time comes.", query: [environment], body: nothing,
             answers: [(200, empty)]),
         Operation(
-            method: "POST", path: "/api/v1/services/{name}/deploy",
+            method: "POST", path: "/api/v1/services/{name}/deploy", access: .deployer("deploy"),
+
             summary: "Deploys the branch, or what is named.", query: [environment],
             body: [
                 ofBody, .optional("ref", .text(300)), .optional("noCache", .boolean),
@@ -168,22 +209,26 @@ enum Operations {
             ],
             answers: [(202, .json(.schema("Deploy"))), (200, .json(.schema("Deploy")))]),
         Operation(
-            method: "POST", path: "/api/v1/services/{name}/abort",
+            method: "POST", path: "/api/v1/services/{name}/abort", access: .deployer("abort"),
+
             summary: "Ends what is on its way, before its swap.", query: [environment],
             body: [ofBody, .optional("number", .integer)], answers: [(200, .json(.schema("Release")))]),
         Operation(
-            method: "POST", path: "/api/v1/services/{name}/rollback",
+            method: "POST", path: "/api/v1/services/{name}/rollback", access: .deployer("rollback"),
+
             summary: "Makes an earlier release live again.", query: [environment],
             body: [ofBody, .optional("number", .integer), .optional("currentConfig", .boolean)],
             answers: [(202, .json(.schema("Rollback")))]),
         Operation(
-            method: "GET", path: "/api/v1/events", summary: "What changes, as it does.",
+            method: "GET", path: "/api/v1/events", access: .viewer,
+            summary: "What changes, as it does.",
             query: [.optional("service", .name, "Of one service only.")], answers: [(200, .events)]),
     ]
 
     private static func log(_ name: String, _ summary: String) -> Operation {
         Operation(
-            method: "GET", path: "/api/v1/services/{name}/releases/{number}/\(name)", summary: summary,
+            method: "GET", path: "/api/v1/services/{name}/releases/{number}/\(name)", access: .viewer,
+            summary: summary,
             query: [
                 environment, .optional("follow", .flag, "Goes on until it is over."),
                 .optional("tail", .integer(0...1_000_000), "The last lines only; as plain text."),
@@ -193,17 +238,21 @@ enum Operations {
 
     private static let traffic: [Operation] = [
         Operation(
-            method: "POST", path: "/api/v1/services/{name}/suspend", summary: "Stops what is live.",
+            method: "POST", path: "/api/v1/services/{name}/suspend", access: .deployer("suspend"),
+            summary: "Stops what is live.",
             query: [environment], body: [ofBody], answers: [(200, empty)]),
         Operation(
-            method: "POST", path: "/api/v1/services/{name}/resume",
+            method: "POST", path: "/api/v1/services/{name}/resume", access: .deployer("resume"),
+
             summary: "Lets requests in, or brings back what was suspended.", query: [environment],
             body: [ofBody], answers: [(202, .json(.schema("Release"))), (200, empty)]),
         Operation(
-            method: "POST", path: "/api/v1/services/{name}/pause", summary: "Lets requests wait.",
+            method: "POST", path: "/api/v1/services/{name}/pause", access: .deployer("pause"),
+            summary: "Lets requests wait.",
             query: [environment], body: [ofBody], answers: [(200, empty)]),
         Operation(
-            method: "POST", path: "/api/v1/services/{name}/maintenance",
+            method: "POST", path: "/api/v1/services/{name}/maintenance", access: .deployer("maintenance"),
+
             summary: "Answers 503 in the service's place.", query: [environment],
             body: [
                 ofBody, .optional("on", .boolean), .optional("page", .text(256 << 10), "HTML."),
@@ -211,44 +260,54 @@ enum Operations {
                 .optional("retryAfter", .integer(0...31_536_000), "Seconds."),
             ], answers: [(200, empty)]),
         Operation(
-            method: "POST", path: "/api/v1/services/{name}/scale", summary: "The number of instances.",
+            method: "POST", path: "/api/v1/services/{name}/scale", access: .deployer("scale"),
+            summary: "The number of instances.",
             query: [environment],
             body: [ofBody, .optional("instances", .integer(0...100), "0: as kinto.json says.")],
             answers: [(200, .json(.object([.required("instances", .integer)])))]),
         Operation(
-            method: "POST", path: "/api/v1/proxy/restart", summary: "Replaces the proxy.",
+            method: "POST", path: "/api/v1/proxy/restart", access: .admin("proxy restart"),
+            summary: "Replaces the proxy.",
             body: [.optional("drain", .integer(0...86_400_000), "Milliseconds.")],
             answers: [(200, .json(.schema("Proxy")))]),
     ]
 
     private static let server: [Operation] = [
         Operation(
-            method: "GET", path: "/api/v1/status", summary: "The state of the whole.",
+            method: "GET", path: "/api/v1/status", access: .viewer,
+            summary: "The state of the whole.",
             query: [.optional("service", .name)], answers: [(200, .json(.schema("Status")))]),
         Operation(
-            method: "GET", path: "/api/v1/doctor", summary: "What is well, and what is not.",
+            method: "GET", path: "/api/v1/doctor", access: .viewer,
+            summary: "What is well, and what is not.",
             answers: [(200, .json(.list(.schema("Finding"))))]),
         Operation(
-            method: "GET", path: "/api/v1/deliveries", summary: "What forges sent, newest first.",
+            method: "GET", path: "/api/v1/deliveries", access: .viewer,
+            summary: "What forges sent, newest first.",
             query: [.optional("service", .name), limit],
             answers: [(200, .json(.list(.schema("Delivery"))))]),
         Operation(
-            method: "GET", path: "/api/v1/certificates", summary: "Those of the proxy.",
+            method: "GET", path: "/api/v1/certificates", access: .viewer,
+            summary: "Those of the proxy.",
             answers: [(200, .json(.list(.schema("Certificate"))))]),
         Operation(
-            method: "PUT", path: "/api/v1/certificates/{name}", summary: "Puts a certificate in force.",
+            method: "PUT", path: "/api/v1/certificates/{name}", access: .admin("certificate add"),
+            summary: "Puts a certificate in force.",
             body: [
                 .optional("chain", .text(1 << 18), "PEM, with 'key'."), .optional("key", .text(1 << 18)),
                 .optional("folder", .text(4096), "On the server, in the place of both."),
             ], answers: [(201, .json(.schema("Certificate")))]),
         Operation(
-            method: "DELETE", path: "/api/v1/certificates/{name}", summary: "Takes one away.",
+            method: "DELETE", path: "/api/v1/certificates/{name}", access: .admin("certificate remove"),
+            summary: "Takes one away.",
             answers: [(204, .none)]),
         Operation(
-            method: "GET", path: "/api/v1/reports", summary: "Who is told of releases.",
+            method: "GET", path: "/api/v1/reports", access: .admin,
+            summary: "Who is told of releases.",
             answers: [(200, .json(.list(.schema("Report"))))]),
         Operation(
-            method: "POST", path: "/api/v1/reports", summary: "Tells one more.",
+            method: "POST", path: "/api/v1/reports", access: .admin("report add"),
+            summary: "Tells one more.",
             body: [
                 .optional("service", .name, "nil: of all."),
                 .required("kind", .choice(["status", "webhook", "slack", "mail"])),
@@ -262,20 +321,19 @@ enum Operations {
                     ])),
             ], answers: [(201, .json(.object([.required("id", .bytes)])))]),
         Operation(
-            method: "DELETE", path: "/api/v1/reports/{id}", summary: "Tells one less.",
+            method: "DELETE", path: "/api/v1/reports/{id}", access: .admin("report remove"),
+            summary: "Tells one less.",
             answers: [(204, .none)]),
         Operation(
-            method: "POST", path: "/api/v1/prune", summary: "Gives back what is not needed any more.",
+            method: "POST", path: "/api/v1/prune", access: .admin("prune"),
+            summary: "Gives back what is not needed any more.",
             body: [
                 .optional("service", .name), .optional("keep", .integer(1...10_000)),
                 .optional("dryRun", .boolean),
             ], answers: [(200, .json(.schema("Freed")))]),
         Operation(
-            method: "POST", path: "/api/v1/tokens", summary: "Makes a token, which is shown this once.",
-            body: [.optional("name", .text(300))],
-            answers: [(201, .json(.object([.required("token", .text)])))]),
-        Operation(
-            method: "POST", path: "/api/v1/secret-key/rotate",
+            method: "POST", path: "/api/v1/secret-key/rotate", access: .admin("secret-key rotate"),
+
             summary: "A new key for the secrets: at the unix socket only.", body: nothing,
             answers: [(200, empty)], problems: [403]),
     ]

@@ -12,14 +12,11 @@ struct RequestCheck: RouterMiddleware {
     /// Of a body: JSON of a person or a script.
     static let limit = 1 << 20
 
-    private static let operations = Dictionary(
-        Operations.all.map { ("\($0.method) \($0.path)", $0) }, uniquingKeysWith: { first, _ in first })
-
     func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response)
         async throws -> Response
     {
         let path = RouteList.documented(context.endpointPath ?? "")
-        guard let operation = Self.operations["\(request.method.rawValue) \(path)"] else {
+        guard let operation = Operations.operation(request.method.rawValue, path) else {
             return try await next(request, context)
         }
         try checkQuery(request, operation)
@@ -27,7 +24,7 @@ struct RequestCheck: RouterMiddleware {
         if let fields = operation.body {
             let buffer = try await body(&request, context)
             try checkType(request, buffer)
-            try checkBody(buffer, fields)
+            for word in Told.words(try checkBody(buffer, fields)) { context.note.say(word) }
         }
         return try await next(request, context)
     }
@@ -82,7 +79,7 @@ struct RequestCheck: RouterMiddleware {
 
     // MARK: Body
 
-    private func checkBody(_ buffer: ByteBuffer, _ fields: [Field]) throws {
+    private func checkBody(_ buffer: ByteBuffer, _ fields: [Field]) throws -> [String: JSONBody] {
         let value: JSONBody
         if buffer.readableBytes == 0 {
             value = .object([:])
@@ -97,6 +94,7 @@ struct RequestCheck: RouterMiddleware {
             throw Failure(code: "malformed", "the body has to be an object")
         }
         try check(members, fields, at: "")
+        return members
     }
 
     private func check(_ members: [String: JSONBody], _ fields: [Field], at place: String) throws {
@@ -152,7 +150,7 @@ private func shown(_ text: String) -> String {
 }
 
 /// A JSON value of a request.
-private enum JSONBody: Decodable, Equatable {
+enum JSONBody: Decodable, Equatable {
     case object([String: JSONBody])
     case list([JSONBody])
     case text(String)

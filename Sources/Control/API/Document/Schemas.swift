@@ -3,7 +3,8 @@ internal import KintoCore
 
 /// What answers are made of, by name.
 enum Schemas {
-    static let all: [(name: String, fields: [Field])] = problems + releases + services + traffic + others
+    static let all: [(name: String, fields: [Field])] =
+        problems + releases + services + traffic + others + access
 
     static let providers = Shape.choice([
         "github", "gitlab", "gitea", "forgejo", "gogs", "bitbucket", "bitbucket-server", "generic",
@@ -52,6 +53,8 @@ enum Schemas {
         .optional("commit", .text), .required("branch", .text), .required("subject", .text),
         .required("author", .text),
         .required("trigger", .choice(["push", "webhook", "manual", "rollback", "config", "promote"])),
+        .optional(
+            "by", .text, "Who asked for it: a user, 'token NAME', 'local ACCOUNT'; null: a forge, or kinto."),
         .optional("rollbackOf", .integer), .optional("supersededBy", .integer),
         .required("createdAt", .time), .optional("startedAt", .time), .optional("liveAt", .time),
         .optional("finishedAt", .time),

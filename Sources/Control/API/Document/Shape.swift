@@ -75,6 +75,7 @@ struct Operation: Sendable {
     let method: String
     /// With `{name}` for what varies.
     let path: String
+    let access: RouteAccess
     let summary: String
     var query: [Field] = []
     /// nil: it has no body, or one that is not held to this document (`/hooks`).
@@ -82,7 +83,7 @@ struct Operation: Sendable {
     let answers: [(status: Int, answer: Answer)]
     /// Statuses of problems beside those that all have.
     var problems: [Int] = []
-    var isOpen = false
+    var isOpen: Bool { access.role == nil }
 
     var identifier: String {
         let words = path.split(separator: "/").filter { $0 != "api" && $0 != "v1" && !$0.hasPrefix("{") }
