@@ -31,7 +31,7 @@ struct Gate: Sendable {
                 Failure(
                     code: "unauthorized", "this needs a token: Authorization: Bearer TOKEN",
                     hints: [
-                        .init("make one on the server", command: "kinto token add NAME --role \(Role.words)")
+                        .init("make one on the server", command: "kinto token add NAME --role viewer")
                     ]))
         }
         return try await pass(identity, isLocal ? .socket : .api, access, context) {

@@ -7,8 +7,13 @@ internal import KintoCore
 /// What a password is checked by: scrypt with a salt of its own, and its cost beside it, so that the cost may grow later.
 /// `scrypt$LOG2N$R$P$SALT$KEY`
 struct PasswordHash: Sendable {
-    /// 32 MiB, and a fifth of a second of one processor. Whoever makes it dearer looks at ``SignInLimits``, too.
-    private static let cost = Cost(logarithm: 15, blockSize: 8, parallelism: 3)
+    /// 32 MiB, and up to half a second of one processor. Whoever makes it dearer looks at ``SignInLimits``, too.
+    #if DEBUG
+        // It is twenty times as slow there.
+        private static let cost = Cost(logarithm: 10, blockSize: 8, parallelism: 3)
+    #else
+        private static let cost = Cost(logarithm: 15, blockSize: 8, parallelism: 3)
+    #endif
 
     static let shortest = 12
     /// Bytes.

@@ -2,13 +2,13 @@
 internal import Crypto
 internal import Foundation
 
-/// How many passwords are tried, since each costs a fifth of a second of a processor. A browser that a user signed in with before
+/// How many passwords are tried, since each costs up to half a second of a processor. A browser that a user signed in with before
 /// has an allowance of its own: nobody else's attempts keep that person out. A token is not asked about here at all.
 final class SignInLimits: Sendable {
     /// Of an address: ten at once, and one more every six seconds.
     private let sources = RefusalLimiter(burst: 10, every: .seconds(6))
-    /// Of all addresses: twenty, and one more a second.
-    private let all = RefusalLimiter(burst: 20, every: .seconds(1))
+    /// Of all addresses: twenty, and one more every three seconds, which is a fifth of a processor at most.
+    private let all = RefusalLimiter(burst: 20, every: .seconds(3))
     private let devices = RefusalLimiter(burst: 10, every: .seconds(6))
     private let key = SymmetricKey(size: .bits256)
 
