@@ -7,8 +7,8 @@ internal import Wire
 /// Writes the audit log. What cannot be written does not keep anything from being done (what may be wrong with the disk is
 /// what somebody is here to mend): it goes to the server's own log then, whole, as an error.
 final class AuditLog: Sendable {
-    /// Of what is refused, and of sign-ins that fail: so many at once, and one more each `interval`. A flood of them must not
-    /// push out what was done.
+    /// Of what one account is refused, and of all sign-ins that fail: so many at once, and one more each `interval`. A flood of
+    /// them must not push out what was done, nor hide another's.
     static let burst = 60.0
     static let interval = Duration.seconds(10)
 
@@ -21,7 +21,7 @@ final class AuditLog: Sendable {
     private let store: Store
     private let settings: RetentionSettings
     private let logger: Logger
-    private let allowance = Mutex(Allowance())
+    private let allowances = Mutex<[String: Allowance]>([:])
 
     init(store: Store, settings: RetentionSettings, logger: Logger) {
         self.store = store
@@ -46,7 +46,8 @@ final class AuditLog: Sendable {
 
     /// What was refused.
     func refused(_ entry: AuditEntry) async {
-        guard let skipped = allow() else { return }
+        // Only an account has a role; there are as many of them as admins have made.
+        guard let skipped = allow(entry.role == nil ? "" : entry.who) else { return }
         var entry = entry
         if skipped > 0 {
             entry.what += "\(entry.what.isEmpty ? "" : ", ")after \(skipped) refusals that are not listed"
@@ -78,9 +79,11 @@ final class AuditLog: Sendable {
     }
 
     /// - Returns: nil: not now; else how many were left out since the last one.
-    private func allow() -> Int? {
-        allowance.withLock { allowance in
+    private func allow(_ whose: String) -> Int? {
+        allowances.withLock { allowances in
             let now = ContinuousClock.now
+            var allowance = allowances[whose] ?? Allowance()
+            defer { allowances[whose] = allowance }
             allowance.left = min(AuditLog.burst, allowance.left + (now - allowance.at) / AuditLog.interval)
             allowance.at = now
             guard allowance.left >= 1 else {
@@ -88,8 +91,9 @@ final class AuditLog: Sendable {
                 return nil
             }
             allowance.left -= 1
-            defer { allowance.skipped = 0 }
-            return allowance.skipped
+            let skipped = allowance.skipped
+            allowance.skipped = 0
+            return skipped
         }
     }
 }
