@@ -65,12 +65,14 @@ lint: ## format and architecture checks
 format: ## rewrite the sources in the project's format
 	$(SWIFT) format --in-place --recursive Sources Tests Package.swift
 
+# Without the toolchain's libraries: what is installed goes on running when that is upgraded or removed.
+STATIC = $(if $(wildcard $(dir $(shell readlink -f "$$(command -v $(SWIFT))"))../lib/swift_static/linux),--static-swift-stdlib)
 release: deps
-	$(SWIFT) build -c release --product kinto
-	$(SWIFT) build -c release --product kinto-runtime
+	$(SWIFT) build -c release $(STATIC) --product kinto
+	$(SWIFT) build -c release $(STATIC) --product kinto-runtime
 
 load: deps
-	$(SWIFT) build -c release --product kinto-load
+	$(SWIFT) build -c release $(STATIC) --product kinto-load
 
 .PHONY: release load
 
