@@ -111,6 +111,33 @@ struct ContainmentTests {
         }
     }
 
+    /// A build takes what services leave, and beside services that leave nothing its share after a while: it ends.
+    @Test func aBuildBesideProgramsThatTakeAllProcessorsEnds() async throws {
+        try await with(.kernel) { directory, groups in
+            let builds = groups.background
+            var spec = job(
+                "touch ready; i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; echo done", in: directory,
+                Confinement(groups: builds, isBackground: true))
+            spec.timeout = 50_000
+            let place = ((builds.has(.cpu) ? builds.legacy[.cpu] : nil) ?? builds.unified).map {
+                "\($0)/cpu.idle"
+            }
+            let count = sysconf(Int32(_SC_NPROCESSORS_ONLN))
+            let others = try (0..<count).map { _ in
+                try Process.run(
+                    URL(fileURLWithPath: "/bin/sh"),
+                    arguments: ["-c", "timeout 60 sh -c 'while :; do :; done'"])
+            }
+            defer { for other in others { kill(other.processIdentifier, SIGTERM) } }
+            let state = Task { try await client.run(spec) }
+            if let place, FileManager.default.fileExists(atPath: place) {
+                // Its share, at the latest when it had nothing for two seconds.
+                try await until("the share") { (try? Files.read(place)) == Array("0\n".utf8) }
+            }
+            #expect(try await state.value.ending == .exited(code: 0))
+        }
+    }
+
     /// Scenario 48: a flood of text, a line without an end, binary, colours, carriage returns and NUL. The supervisor reads
     /// it all, keeps head and tail, and stays small. The whole gigabytes are `scripts/hostile`'s.
     @Test func aFloodCostsItsSupervisorNoMemory() async throws {
