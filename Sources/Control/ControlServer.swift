@@ -15,6 +15,9 @@ public enum ControlServer {
     /// - Throws: `Failure` when it cannot start.
     public static func run(_ options: ServeOptions) async throws {
         signal(SIGPIPE, SIG_IGN)
+        // glibc gives each thread that finds its heap busy one of its own, up to eight for a processor, and none gets smaller
+        // again: two are enough for what the server does.
+        mallopt(M_ARENA_MAX, 2)
         umask(0o077)
         try Fault.check()
         let home = options.home
