@@ -134,7 +134,7 @@ struct ReportTests {
             #expect(texts[0].hasPrefix("hello/production: release 2"), "\(texts)")
             #expect(texts[0].contains("failed: "), "\(texts)")
             #expect(
-                texts[0].hasSuffix("https://kinto.example.com/api/v1/services/hello/releases/2"), "\(texts)")
+                texts[0].hasSuffix("https://kinto.example.com/services/hello/production/releases/2"), "\(texts)")
             #expect(texts[1].contains("release 4") && texts[1].contains("is live again"), "\(texts)")
             let types = webhook.seen().map { $0.fields["type"] as? String }
             #expect(types == ["release.failed", "release.recovered"])
