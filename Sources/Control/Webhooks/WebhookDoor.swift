@@ -44,11 +44,8 @@ struct WebhookDoor: Sendable {
         }
         // One repository may feed several services, and a forge is told of one of them.
         var others: Answers = []
-        if service.source == .remote {
-            for other in try await actions.store.services()
-            where other.name != service.name && other.repository == service.repository {
-                others += try await take(event, other, began)
-            }
+        for other in try await actions.store.siblings(of: service) {
+            others += try await take(event, other, began)
         }
         return try await take(event, service, began) + others
     }
