@@ -11,7 +11,9 @@ final class PeerCheck: Sendable {
 
     /// Why there is no connection; nil: not because of this.
     var refusal: String? {
-        found.withLock { $0 }.map { "\($0) is an address of this link or of its cloud: nothing is sent there" }
+        found.withLock { $0 }.map {
+            "\($0) is an address of this link or of its cloud: nothing is sent there"
+        }
     }
 
     /// - Parameter curl: a handle; this has to live as long as it.

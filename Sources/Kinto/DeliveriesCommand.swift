@@ -60,7 +60,7 @@ struct Deliveries: AsyncParsableCommand {
         let service = answer["service"] as? String ?? ""
         let environment = answer["environment"] as? String ?? "production"
         if let release = answer["release"] as? Int, answer["ignored"] == nil {
-            let words = environment == "production" ? service : "\(service) -e \(environment)"
+            let words = GlobalOptions.words(service, environment)
             Output.line(
                 "-----> Release \(release) of \(service)/\(environment) is queued; follow it with: kinto logs \(words) --release \(release)"
             )

@@ -32,7 +32,8 @@ struct EnvironmentDoorTests {
     @Test func namesThatLeadToOneHostAreRefused() async throws {
         try await Server.with { server in
             try await server.setUp(
-                #"{"start":"python3 server.py","hosts":["hello--x.localhost"],"rollout":{"warm":"0s","watch":"0s"}}"#)
+                #"{"start":"python3 server.py","hosts":["hello--x.localhost"],"rollout":{"warm":"0s","watch":"0s"}}"#
+            )
             try await server.kinto("service", "add", "hello--staging")
             let environment = try await server.kinto("environment", "add", "hello", "staging")
             #expect(environment.status == 3, "\(environment.output)")
@@ -112,7 +113,9 @@ struct EnvironmentDoorTests {
             #expect(try await server.releases("hello").count == 8)
             let mark = Array("KINTO_ENVIRONMENT=staging".utf8)
             for name in try Files.list("/proc") where Int(name) != nil {
-                guard let variables = try? Files.read("/proc/\(name)/environ", limit: 1 << 20) else { continue }
+                guard let variables = try? Files.read("/proc/\(name)/environ", limit: 1 << 20) else {
+                    continue
+                }
                 let isOurs = variables.split(separator: 0).contains { Array($0) == mark }
                 #expect(
                     !isOurs || !String(decoding: variables, as: UTF8.self).contains(server.root),
@@ -147,7 +150,9 @@ struct EnvironmentDoorTests {
             }
             #expect(try await outcomes(kept("1")) == ["production 1 true", "staging 1 true"])
             for name in ["production", "staging"] {
-                try await server.until { try await server.releases("hello", name).first?["live"] as? Bool == true }
+                try await server.until {
+                    try await server.releases("hello", name).first?["live"] as? Bool == true
+                }
             }
             // Told once more, it names each with its own release.
             let again = try await server.deliver(commit, to: "hello", id: "1", secret: server.webhookSecret)
@@ -167,7 +172,9 @@ struct EnvironmentDoorTests {
             ] { #expect(replayed.output.contains(line), "\(replayed.output)") }
             let list = try await server.json("deliveries", "hello", "--json") as? [[String: Any]]
             #expect(outcomes(list?.first ?? [:]) == ["qa 1 true", "staging 2 false"])
-            try await server.until { try await server.releases("hello", "qa").first?["live"] as? Bool == true }
+            try await server.until {
+                try await server.releases("hello", "qa").first?["live"] as? Bool == true
+            }
             #expect(try await server.releases("hello").count == 1)
             // One environment alone is named, too.
             try await server.kinto("environment", "set", "hello", "qa", "--branch", "tags/v*")
@@ -271,6 +278,29 @@ struct EnvironmentDoorTests {
             #expect(tree.output.contains("tag 'live' leads to no commit"), "\(tree.output)")
             #expect(try await server.pushTo(":live").output.contains("was deleted; what runs stays"))
             #expect(try await server.text("hello.localhost").hasPrefix("release=2 "))
+        }
+    }
+
+    @Test func whatFailsInOneEnvironmentIsToldOfThatOne() async throws {
+        try await Server.with { server in
+            try await server.setUp(
+                #"{"start":"python3 server.py","rollout":{"warm":"0s","watch":"0s"},"environments":{"qa":{"start":"exit 3","probe":{"deadline":"5s"}}}}"#
+            )
+            try await server.kinto("environment", "add", "hello", "qa", "--branch", "main")
+            try await server.commit("first")
+            let push = try await server.pushTo("HEAD:main")
+            #expect(push.output.contains("kinto why hello -e qa 1"), "\(push.output)")
+            #expect(push.output.contains("Release 1 is live at http://hello.localhost"))
+            let status = try await server.kinto("status").output
+            #expect(status.contains("hello/qa: release 1 failed"), "\(status)")
+            #expect(status.contains("kinto why hello -e qa says more"))
+            let why = try await server.kinto("why", "hello")
+            #expect(why.output.contains("no release of hello/production failed"), "\(why.output)")
+            #expect(try await server.kinto("why", "hello", "-e", "qa").output.contains("Release 1 failed"))
+            let step = try await server.kinto("why", "hello", "-e", "qa", "--run", "99")
+            #expect(step.output.contains("'kinto why hello -e qa' shows"), "\(step.output)")
+            let quiet = try await server.kinto("deploy", "hello", "-e", "qa", "--quiet")
+            #expect(quiet.output.contains("release 2 of hello -e qa: failed"), "\(quiet.output)")
         }
     }
 
