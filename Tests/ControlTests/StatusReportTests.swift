@@ -111,7 +111,8 @@ struct StatusReportTests {
             let fields = try #require(
                 JSONSerialization.jsonObject(with: Data(request.body ?? [])) as? [String: Any])
             #expect(
-                (fields[link] as? String)?.hasSuffix("https://kinto.example.com/services/hello/staging/releases/7")
+                (fields[link] as? String)?.hasSuffix(
+                    "https://kinto.example.com/services/hello/staging/releases/7")
                     == true, "\(fields)")
             if kind == .status { #expect(fields["ref"] as? String == "v1") }
         }

@@ -50,7 +50,9 @@ struct TagTests {
         let payload = TagPayload.removed("v1.0", commit: Self.commit)[index]
         let event = try read(payload)
         #expect(event.changes == [RefChange(reference: "refs/tags/v1.0", commit: nil, isRemoved: true)])
-        guard case .ignore(let reason, _)? = DeliveryDecision.all(event, for: try environments()).first?.decision
+        guard
+            case .ignore(let reason, _)? = DeliveryDecision.all(event, for: try environments()).first?
+                .decision
         else {
             Issue.record("\(payload.provider) is deployed")
             return
@@ -64,7 +66,8 @@ struct TagTests {
         let branch = try read(payload, payload.body.replacing(#""tag""#, with: #""branch""#))
         #expect(branch.changes.isEmpty && branch.ignored != nil)
         for (old, new) in [
-            (#""tag""#, #""else""#), (#""ref_type""#, #""no""#), (#""sha""#, #""no""#), (#""ref":"v1""#, #""ref":7"#),
+            (#""tag""#, #""else""#), (#""ref_type""#, #""no""#), (#""sha""#, #""no""#),
+            (#""ref":"v1""#, #""ref":7"#),
             (#""ref":"v1""#, #""ref":"v 1""#),
         ] {
             #expect(throws: Failure.self) { try read(payload, payload.body.replacing(old, with: new)) }

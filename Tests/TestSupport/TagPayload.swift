@@ -17,7 +17,8 @@ public struct TagPayload: Sendable {
     ///   - tag: without `refs/tags/`.
     ///   - object: of the tag, or its commit.
     public static func pushed(_ tag: String, object: String, commit: String) -> [TagPayload] {
-        let repository = #""repository":{"full_name":"team/repo","clone_url":"https://forge.example.com/team/repo.git"}"#
+        let repository =
+            #""repository":{"full_name":"team/repo","clone_url":"https://forge.example.com/team/repo.git"}"#
         let head = #"{"id":"\#(commit)","message":"one","timestamp":"2026-11-26T10:00:00Z"}"#
         func gitea(_ provider: String, _ header: String) -> TagPayload {
             TagPayload(
