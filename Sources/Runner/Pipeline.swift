@@ -270,9 +270,24 @@ public struct Pipeline: Sendable {
         try await recorder.facts { $0.config = config }
         await recorder.log(.step("Taking artifact \(recorded.sha256.prefix(12)) as it is, no build"))
         let prepared = Prepared(manifest: manifest, directory: artifact.path, config: config)
-        // It ran where the artifact comes from, and not here.
-        if release.trigger == .promote { try await runReleaseCommand(prepared, release, recorder) }
+        if release.trigger == .promote {
+            try await keepCommit(of: release)
+            // It ran where the artifact comes from, and not here.
+            try await runReleaseCommand(prepared, release, recorder)
+        }
         return prepared
+    }
+
+    /// Also when the environment that a promotion comes from goes, and its branch. What runs needs none of it, so a commit that is
+    /// gone already is no reason to fail.
+    private func keepCommit(of release: Release) async throws {
+        guard let commit = release.commit, let service = try await store.service(release.target.service)
+        else { return }
+        let (path, name) = (
+            repository(of: service), "\(release.target.environment)/\(release.number)"
+        )
+        _ = try? await git.run { try GitRepository(opening: path).pin(commit, name: name) }
+        try Task.checkCancellation()
     }
 
     /// Where its commits are, on this host.

@@ -45,7 +45,7 @@ struct ReleaseRoutes: Sendable {
             let target = try request.target(context)
             try await actions.require(target)
             guard let failed = try await actions.store.lastFailed(target) else {
-                throw Failure(code: "unknown-release", "no release of \(target.service) failed")
+                throw Failure(code: "unknown-release", "no release of \(target) failed")
             }
             return try WhyJSON(failed).json()
         }

@@ -137,13 +137,16 @@ extension Store {
                 verdict = "queued as release \(accepted.release.number)"
                 if delivery.status != 202 { delivery.release = accepted.release.number }
                 delivery.status = 202
+                delivery.note(accepted.release, isNew: true)
             case .live(let live):
                 verdict = "ignored: \(alreadyLive(live))"
                 if delivery.release == nil { delivery.release = live.number }
+                delivery.note(live, isNew: false)
             case .duplicate, .undecided: continue
             }
+            let isAlone = news.count == 1 && delivery.verdict.isEmpty
             verdicts.append(
-                news.count == 1 && delivery.verdict.isEmpty
+                isAlone && new.target.environment == .production
                     ? verdict : "\(new.target.environment): \(verdict)")
         }
         // All of it was told before, and is recorded.
@@ -151,6 +154,13 @@ extension Store {
         if !delivery.verdict.isEmpty { verdicts.append(delivery.verdict) }
         delivery.verdict = verdicts.joined(separator: "; ")
         try record(database, delivery)
+    }
+}
+
+extension Delivery {
+    fileprivate mutating func note(_ release: Release, isNew: Bool) {
+        releases.append(
+            Outcome(environment: release.target.environment, release: release.number, isNew: isNew))
     }
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Foundation
 internal import GRDB
 internal import Wire
 
@@ -9,16 +10,19 @@ extension Store {
     }
 
     static func record(_ database: Database, _ delivery: Delivery) throws {
+        let releases =
+            try delivery.releases.isEmpty
+            ? "" : String(decoding: JSONEncoder().encode(delivery.releases), as: UTF8.self)
         try database.execute(
             sql: """
                 INSERT OR IGNORE INTO delivery
-                (service, identifier, provider, event, reference, changes, verdict, release, status, at, duration)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                (service, identifier, provider, event, reference, changes, verdict, release, releases, status, at, duration)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
             arguments: [
                 delivery.service, delivery.identifier, delivery.provider.rawValue, delivery.event,
-                delivery.reference, delivery.changes, delivery.verdict, delivery.release, delivery.status,
-                delivery.at.milliseconds, delivery.duration,
+                delivery.reference, delivery.changes, delivery.verdict, delivery.release, releases,
+                delivery.status, delivery.at.milliseconds, delivery.duration,
             ])
     }
 
@@ -50,6 +54,16 @@ extension Store {
             verdict: row["verdict"], release: row["release"], status: row["status"],
             at: Timestamp(milliseconds: row["at"]))
         delivery.changes = row["changes"]
+        let releases: String = row["releases"]
+        if !releases.isEmpty {
+            let kept = try? JSONDecoder().decode([Delivery.Outcome].self, from: Data(releases.utf8))
+            delivery.releases = kept ?? []
+        } else if let release = delivery.release {
+            // There was one environment then.
+            delivery.releases = [
+                .init(environment: .production, release: release, isNew: delivery.status == 202)
+            ]
+        }
         delivery.duration = row["duration"]
         return delivery
     }

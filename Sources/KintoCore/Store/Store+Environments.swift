@@ -36,9 +36,11 @@ extension Store {
     }
 
     /// Forgets an environment with its releases and its configuration.
-    /// - Returns: artifacts that only its releases had.
-    public func remove(_ target: Target) async throws -> [String] {
+    /// - Parameter ifIdle: only if nothing of it is queued or deploying.
+    /// - Returns: artifacts that only its releases had; nil: something is, and nothing was done.
+    public func remove(_ target: Target, ifIdle: Bool = false) async throws -> [String]? {
         try await write { database in
+            if ifIdle, try !Store.open(database, target).isEmpty { return nil }
             let names: StatementArguments = [target.service.description, target.environment.description]
             let artifacts = try String.fetchAll(
                 database,

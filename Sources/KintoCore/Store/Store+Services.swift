@@ -38,14 +38,24 @@ extension Store {
         }
     }
 
-    public func remove(_ service: ServiceName) async throws {
+    /// Forgets a service with its environments and all they have.
+    /// - Parameter ifIdle: only if nothing of it is queued or deploying.
+    /// - Returns: whether it was done.
+    @discardableResult
+    public func remove(_ service: ServiceName, ifIdle: Bool = false) async throws -> Bool {
         try await write {
+            let isBusy = try Bool.fetchOne(
+                $0,
+                sql: "SELECT 1 FROM release WHERE service = ? AND status IN ('queued', 'deploying') LIMIT 1",
+                arguments: [service.description])
+            if ifIdle, isBusy != nil { return false }
             try $0.execute(sql: "DELETE FROM service WHERE name = ?", arguments: [service.description])
             // A service that is registered again under the name knows nothing of them.
             try $0.execute(sql: "DELETE FROM delivery WHERE service = ?", arguments: [service.description])
             try $0.execute(
                 sql: "DELETE FROM accepted WHERE identifier LIKE ?",
                 arguments: ["webhook \(service.description) %"])
+            return true
         }
     }
 
@@ -96,6 +106,17 @@ extension Store {
     public func services() async throws -> [RegisteredService] {
         try await read { database in
             try Row.fetchAll(database, sql: "SELECT * FROM service ORDER BY name").map(Store.service)
+        }
+    }
+
+    /// The others that are fetched from the same address. Each delivery asks this: secrets of no more services are opened for it.
+    public func siblings(of service: RegisteredService) async throws -> [RegisteredService] {
+        guard service.source == .remote else { return [] }
+        return try await read { database in
+            try Row.fetchAll(
+                database, sql: "SELECT * FROM service WHERE repository = ? AND name != ? ORDER BY name",
+                arguments: [service.repository, service.name.description]
+            ).map(Store.service)
         }
     }
 

@@ -137,6 +137,15 @@ import Wire
         #expect(await server.peerIsGone())
     }
 
+    /// Where a cloud tells a machine its secrets no repository is.
+    @Test(arguments: [
+        "http://169.254.169.254/x.git", "https://[fe80::1]/x.git", "ssh://git@169.254.169.254/x.git",
+    ])
+    func nothingIsFetchedFromAddressesOfALink(_ address: String) async throws {
+        let refused = await failure { _ = try await fetcher.fetch(try spec(address), deadline: .seconds(20)) }
+        #expect(refused?.code == "address-refused", "\(String(describing: refused))")
+    }
+
     @Test func aRedirectToAnotherHostIsNotFollowed() async throws {
         let (server, other) = (try SilentServer(), try SilentServer())
         var spec = try spec("http://127.0.0.1:\(server.port)/x.git")

@@ -171,9 +171,18 @@ enum Schemas {
             [
                 .required("delivery", .text), .required("service", .text), .required("provider", providers),
                 .required("event", .text), .required("ref", .text), .required("verdict", .text),
-                .optional("release", .integer), .required("status", .integer(100...599)),
+                .optional("release", .integer, "The first of 'releases'."),
+                .required("releases", .list(.schema("DeliveryRelease"))),
+                .required("status", .integer(100...599)),
                 .required("at", .time), .required("duration", .integer, "Milliseconds to the verdict."),
                 .required("replayable", .boolean),
+            ]
+        ),
+        (
+            "DeliveryRelease",
+            [
+                .required("environment", .name), .required("release", .integer),
+                .required("isNew", .boolean, "False: it was live already."),
             ]
         ),
         (
