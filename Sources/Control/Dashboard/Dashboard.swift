@@ -38,6 +38,8 @@ struct Dashboard: Sendable {
         }
         get(router, "/events") { DashboardStream.changes(of: actions.store, $0.context) }
         ServicePages(dashboard: self).add(to: router)
+        EnvironmentPages(dashboard: self).add(to: router)
+        ChangePages(dashboard: self).add(to: router)
         ReleasePages(dashboard: self).add(to: router)
         SettingsPages(dashboard: self).add(to: router)
     }
@@ -104,7 +106,10 @@ struct Dashboard: Sendable {
             response = try await handler(request)
         } catch {
             let problem = Problem.wrap(error)
-            let view = FailureView(problem.failure).values.merging(["title": "Not done"]) { $1 }
+            let view = FailureView(problem.failure, DashboardDoor.target(of: request)).values.merging([
+                "title": "Not done", "back": DashboardDoor.referrer(of: request) ?? false as Any,
+                "signedIn": false,
+            ]) { $1 }
             response =
                 (try? page("failure", view, status: problem.status)) ?? Response(status: problem.status)
         }

@@ -65,9 +65,10 @@ struct ReleasePages: Sendable {
     private func show(_ visit: Dashboard.Visit) async throws -> Response {
         let release = try await release(visit)
         let target = release.target
-        var view = ReleaseView(release: release).values
+        var (_, view) = try await dashboard.place(visit, nil)
+        view.merge(ReleaseView(release: release).values) { $1 }
         view.merge([
-            "title": "\(target.service) \(release.number)", "live": true,
+            "title": "\(target.service) \(release.number)", "fresh": true,
             "name": "\(target.service)", "environment": "\(target.environment)",
             "alreadyLive": release.live && visit.request.uri.queryParameters["deployed"] == "already",
             "service": ReleaseView.path(target), "stages": ReleaseView(release: release).stages,

@@ -35,6 +35,36 @@ extension Store {
         }
     }
 
+    /// Environments with what is live in each and the newest release, in one look.
+    /// - Parameter service: nil: of all services.
+    public func newestReleases(of service: ServiceName? = nil) async throws -> [(
+        environment: RegisteredEnvironment, live: Release?, last: Release?
+    )] {
+        try await read { database in
+            let places = try Row.fetchAll(
+                database,
+                sql: "SELECT * FROM environment WHERE ?1 IS NULL OR service = ?1 ORDER BY service, name",
+                arguments: [service?.description]
+            ).map(Store.environment)
+            let live = try database.makeStatement(
+                sql: "SELECT * FROM release WHERE service = ? AND environment = ? AND live = 1")
+            let last = try database.makeStatement(
+                sql:
+                    "SELECT * FROM release WHERE service = ? AND environment = ? ORDER BY number DESC LIMIT 1"
+            )
+            return try places.map { place in
+                let names: StatementArguments = [
+                    place.target.service.description, place.target.environment.description,
+                ]
+                let serving = try Row.fetchOne(live, arguments: names).map(ReleaseBody.release)
+                guard let row = try Row.fetchOne(last, arguments: names) else { return (place, serving, nil) }
+                // Most often it is the same.
+                if let serving, serving.id == row["id"] { return (place, serving, serving) }
+                return (place, serving, try ReleaseBody.release(row))
+            }
+        }
+    }
+
     /// Forgets an environment with its releases and its configuration.
     /// - Returns: artifacts that only its releases had.
     public func remove(_ target: Target) async throws -> [String] {
