@@ -41,12 +41,12 @@ struct ChangePages: Sendable {
     private func askDeploy(_ visit: Dashboard.Visit) async throws -> Response {
         var (environment, view) = try await dashboard.place(visit, nil)
         let target = environment.target
-        let asked = visit.request.uri.queryParameters
+        let asked = visit.asked
         let live = try await actions.store.live(target)
         let difference = try await actions.waiting(for: environment, since: live)
         view.merge([
             "title": "Deploy \(target)", "name": "\(target)", "pattern": environment.pattern.words,
-            "protected": environment.isProtected, "ref": asked["ref"].map(String.init) ?? "",
+            "protected": environment.isProtected, "ref": asked["ref"] ?? "",
             "noCache": asked["no-cache"] == "1", "force": asked["force"] == "1",
             "live": live.map { ReleaseView(release: $0).values } ?? false as Any,
             "history": difference.map { CommitsView(difference: $0).values } ?? false as Any,
@@ -57,7 +57,7 @@ struct ChangePages: Sendable {
     // MARK: Promotion
 
     private func askPromotion(_ visit: Dashboard.Visit) async throws -> Response {
-        let asked = visit.request.uri.queryParameters["to"].map(String.init)
+        let asked = visit.asked["to"]
         return try await showPromotion(visit, to: asked)
     }
 
@@ -116,7 +116,7 @@ struct ChangePages: Sendable {
     private func askRollback(_ visit: Dashboard.Visit) async throws -> Response {
         var (environment, view) = try await dashboard.place(visit, nil)
         let target = environment.target
-        let number = visit.request.uri.queryParameters["to"].flatMap { Int($0) }
+        let number = visit.asked["to"].flatMap { Int($0) }
         let plan = try await actions.rollbackPlan(target, to: number, currentConfig: false)
         let today = try await actions.rollbackPlan(
             target, to: plan.chosen.number, currentConfig: true

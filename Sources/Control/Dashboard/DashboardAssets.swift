@@ -7,6 +7,19 @@ enum DashboardAssets {
         "use strict";
         document.documentElement.classList.add("scripted");
 
+        // A browser has six connections to a server: pages that are not looked at let go of theirs.
+        function listen(address, events) {
+          let source, isOver = false;
+          const end = () => { isOver = true; source.close(); };
+          const open = () => {
+            if (isOver) return;
+            source = new EventSource(address());
+            for (const [name, work] of Object.entries(events)) source.addEventListener(name, (event) => work(event, end));
+          };
+          document.addEventListener("visibilitychange", () => { if (document.hidden) source.close(); else open(); });
+          open();
+        }
+
         // What of the page changes is taken from the page itself, loaded again when the server says that something changed.
         function keepFresh() {
           let running = false, again = false, timer = 0;
@@ -33,40 +46,63 @@ enum DashboardAssets {
             }
           }
           function soon() { clearTimeout(timer); timer = setTimeout(load, 150); }
-          new EventSource("/events").addEventListener("change", soon);
+          listen(() => "/events", { change: soon });
           setInterval(() => { if (!document.hidden) soon(); }, 60000);
         }
 
-        function followLog(section) {
-          const kind = section.id, lines = section.querySelector(".lines");
+        function element(name, style, text) {
+          const made = document.createElement(name);
+          made.className = style;
+          if (text !== undefined) made.textContent = text;
+          return made;
+        }
+
+        function showLog(section) {
+          const mark = section.dataset.mark, lines = section.querySelector(".lines");
           const follow = section.querySelector("[data-follow]"), error = section.querySelector("[data-error]");
-          let last = Number(section.dataset.after), follows = !location.hash.startsWith("#" + kind + "-");
+          const isLink = (hash) => new RegExp("^#" + mark + "\\d+$").test(hash);
+          let last = Number(section.dataset.after), follows = Boolean(follow) && !isLink(location.hash);
           function show() {
+            if (!follow) return;
             follow.setAttribute("aria-pressed", String(follows));
             if (follows) lines.scrollTop = lines.scrollHeight;
           }
-          follow.addEventListener("click", () => { follows = !follows; show(); });
-          lines.addEventListener("wheel", (event) => { if (event.deltaY < 0) { follows = false; show(); } }, { passive: true });
-          error.addEventListener("click", () => {
-            const first = lines.querySelector(".line.bad");
-            if (!first) { error.textContent = "No error seen"; return; }
-            follows = false; show();
-            history.replaceState(null, "", "#" + first.id); location.replace("#" + first.id);
-            first.querySelector("a").focus();
+          function leave() { if (follows) { follows = false; show(); } }
+          if (follow) follow.addEventListener("click", () => { follows = !follows; show(); });
+          lines.addEventListener("wheel", (event) => { if (event.deltaY < 0) leave(); }, { passive: true });
+          lines.addEventListener("keydown", (event) => {
+            if (["ArrowUp", "PageUp", "Home"].includes(event.key)) leave();
           });
-          function element(name, style, text) {
-            const made = document.createElement(name);
-            made.className = style;
-            if (text !== undefined) made.textContent = text;
-            return made;
+          // A line that is not on this page is on another one.
+          function arrive() {
+            if (!isLink(location.hash)) return;
+            leave();
+            const line = document.getElementById(location.hash.slice(1)), number = location.hash.slice(2);
+            if (line) { line.scrollIntoView({ block: "center" }); return; }
+            if (Number(number) <= last && !location.search.includes(section.id + "=" + number))
+              location.replace(section.dataset.page + "?" + section.id + "=" + number + location.hash);
           }
-          const source = new EventSource(section.dataset.log + "&after=" + last);
-          source.addEventListener("line", (event) => {
+          addEventListener("hashchange", arrive);
+          error.addEventListener("click", (event) => {
+            // Also in what came since the page was loaded. Of a long log the server knows the first.
+            const first = section.querySelector(".find button").classList.contains("noscript") && lines.querySelector(".line.bad");
+            if (!first) return;
+            event.preventDefault();
+            leave();
+            location.hash = first.id;
+            first.querySelector("a").focus({ preventScroll: true });
+          });
+          searchLog(section, lines, leave);
+          arrive();
+          show();
+          if (!section.dataset.log) return;
+          listen(() => section.dataset.log + "after=" + last, { line, end: (event, end) => end() });
+          function line(event) {
             const number = Number(event.lastEventId);
             if (!(number > last)) return;
             last = number;
             const line = JSON.parse(event.data), row = element("div", line.bad ? "line bad" : "line");
-            row.id = kind + "-" + number;
+            row.id = mark + number;
             const anchor = element("a", "n", String(number));
             anchor.href = "#" + row.id; anchor.tabIndex = -1;
             const text = element("span", "x");
@@ -75,10 +111,48 @@ enum DashboardAssets {
             lines.append(row);
             while (lines.childElementCount > 20000) lines.firstElementChild.remove();
             if (follows) lines.scrollTop = lines.scrollHeight;
-          });
-          source.addEventListener("end", () => source.close());
-          show();
+          }
         }
+
+        // In the lines that are here, while one types; Enter goes on to the next, and asks the server when there is none.
+        function searchLog(section, lines, leave) {
+          const form = section.querySelector(".find"), input = form.querySelector("[type=search]");
+          const output = form.querySelector("output");
+          let hits = [], at = -1;
+          function clear() {
+            for (const hit of hits) hit.classList.remove("hit", "at");
+            hits = []; at = -1; output.value = "";
+          }
+          function go(step) {
+            if (at >= 0) hits[at].classList.remove("at");
+            at = (at + step + hits.length) % hits.length;
+            hits[at].classList.add("at");
+            leave();
+            hits[at].scrollIntoView({ block: "center" });
+            output.value = (at + 1) + " of " + hits.length;
+          }
+          function search() {
+            const text = input.value.toLowerCase();
+            clear();
+            if (text === "") return;
+            hits = [...lines.children].filter((line) => line.lastElementChild.textContent.toLowerCase().includes(text));
+            for (const hit of hits) hit.classList.add("hit");
+            if (hits.length) go(1); else output.value = "none";
+          }
+          input.addEventListener("input", search);
+          input.addEventListener("keydown", (event) => {
+            if (event.key === "Escape") { input.value = ""; clear(); }
+            if (event.key !== "Enter" || !hits.length) return;
+            event.preventDefault();
+            go(event.shiftKey ? -1 : 1);
+          });
+        }
+
+        document.addEventListener("keydown", (event) => {
+          if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input,textarea,select")) return;
+          const input = document.querySelector(".find [type=search]");
+          if (input) { event.preventDefault(); input.focus(); input.select(); }
+        });
 
         // What is to be run elsewhere is taken along with one press.
         document.addEventListener("click", async (event) => {
@@ -96,6 +170,7 @@ enum DashboardAssets {
         });
 
         if (document.body.hasAttribute("data-live")) keepFresh();
-        for (const section of document.querySelectorAll("[data-log]")) followLog(section);
+        for (const section of document.querySelectorAll(".log")) showLog(section);
+        for (const section of document.querySelectorAll("[data-traffic]")) plotTraffic(section);
         """#
 }

@@ -74,7 +74,7 @@ extension DashboardAssets {
         .stages .dim{display:block}.stages .done{border-top-color:var(--ok)}.stages .now{border-top-color:var(--busy);background:var(--busybg)}.stages .failed{border-top-color:var(--bad);background:var(--badbg)}
 
         .log{margin-top:22px}.bar{display:flex;flex-wrap:wrap;align-items:center;gap:8px;margin-bottom:6px}.bar h2{margin:0 auto 0 0}
-        .script{display:none}.scripted .script{display:inline-block}.scripted .noscript{display:none}[aria-pressed=true]{border-color:var(--accent);color:var(--accent)}
+        .script{display:none}.scripted .script{display:inline-block}.scripted .legend{display:flex}.scripted .noscript{display:none}[aria-pressed=true]{border-color:var(--accent);color:var(--accent)}
         .find{display:flex;gap:4px;align-items:center}.find input{width:180px;padding:4px 10px;font-size:14px}.find output{color:var(--dim);font-size:13px;min-width:5ch}
         .lines{border:1px solid var(--line);border-radius:8px;background:var(--soft);padding:8px 0;max-height:60vh;overflow:auto;line-height:1.55}.lines:empty::before{content:"Nothing yet.";padding:0 12px;color:var(--dim)}
         .line{display:flex;gap:12px;padding:0 12px;content-visibility:auto;contain-intrinsic-size:auto 20px}.line:target{background:var(--busybg)}.line .n{color:var(--dim);text-decoration:none;min-width:4ch;text-align:right;user-select:none;flex:none}.line .n:hover{color:var(--accent)}.line .t{color:var(--dim);user-select:none;white-space:nowrap}.line .x{white-space:pre-wrap;overflow-wrap:anywhere;min-width:0}.line.bad .x{color:var(--bad)}

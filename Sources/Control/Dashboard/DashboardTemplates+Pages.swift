@@ -86,6 +86,7 @@ extension DashboardTemplates {
         </tbody>
         </table>
         {{/hasServices}}
+        {{#server}}<p class="dim small">{{deploying}} deploying, {{queued}} queued{{#disk}} · <span title="as of {{measured}}">{{home}} on disk: artifacts {{artifacts}}, logs {{logs}}, caches {{caches}}, repositories {{repositories}}</span> · {{free}} free{{/disk}}</p>{{/server}}
         </div>
         {{/main}}{{/layout}}
         """#,

@@ -39,6 +39,7 @@ extension DashboardTemplates {
         {{#live}}<div><dt>Live</dt><dd>{{> _commit}}</dd></div>{{/live}}
         <div><dt>Deployed by</dt><dd>{{pattern}}</dd></div>
         <div><dt>Repository</dt><dd><code>{{repository}}</code></dd></div>
+        {{#hasInstances}}<div><dt>Instances</dt><dd>{{#instances}}<div>{{name}} <span class="dim">{{memory}}, port {{port}}{{#restarts}}, {{restarts}}{{/restarts}}</span></div>{{/instances}}</dd></div>{{/hasInstances}}
         {{#hasWaits}}<div><dt>Now</dt><dd>{{#waits}}<div>{{.}}</div>{{/waits}}</dd></div>{{/hasWaits}}
         </dl>
         </div>
@@ -69,7 +70,21 @@ extension DashboardTemplates {
         </div>
         {{/main}}{{/layout}}
         """#,
-        "_traffic": "",
+        "_traffic": #"""
+        <section aria-labelledby="traffic-title" data-traffic="{{traffic}}">
+        <h2 id="traffic-title">Requests</h2>
+        {{#isExternal}}<p class="dim">Counted by kinto's own proxy only; this server uses another one.</p>{{/isExternal}}
+        {{^isExternal}}<p class="legend script" data-legend></p>
+        <div class="plots" data-plots></div>
+        <details><summary>By minute</summary>
+        <div id="minutes" data-fresh>
+        {{^hasTraffic}}<p class="dim">None in the last ten minutes.</p>{{/hasTraffic}}
+        {{#hasTraffic}}<table class="cards"><caption class="hidden">Requests of the last ten minutes by release</caption>
+        <thead><tr><th scope="col">Minute (UTC)</th><th scope="col">Release</th><th scope="col">Requests</th><th scope="col">Errors</th><th scope="col">Half within</th><th scope="col">99 % within</th></tr></thead>
+        <tbody>{{#minutes}}<tr><th scope="row" data-label="Minute (UTC)"><time datetime="{{iso}}">{{minute}}</time></th><td data-label="Release">{{release}}</td><td data-label="Requests">{{requests}}</td><td data-label="Errors">{{errors}}</td><td data-label="Half within">{{p50}}</td><td data-label="99 % within">{{p99}}</td></tr>{{/minutes}}</tbody></table>{{/hasTraffic}}
+        </div></details>{{/isExternal}}
+        </section>
+        """#,
         "environments": #"""
         {{<layout}}{{$main}}
         <p class="path"><a href="/">Services</a> /</p>

@@ -29,8 +29,10 @@ struct EnvironmentPages: Sendable {
         }
         dashboard.get(router, "/services/:name/:environment/settings") { try await settings($0) }
         dashboard.post(router, "/services/:name/:environment/settings") { visit in
+            let target = try visit.target()
+            let branch = visit.form["branch"].map { $0.isEmpty ? "\(target.environment)" : $0 }
             _ = try await actions.changeEnvironment(
-                visit.target(), branch: visit.form["branch"], autoDeploy: visit.isChecked("auto"),
+                target, branch: branch, autoDeploy: visit.isChecked("auto"),
                 protect: visit.isChecked("protect"))
             return try back(visit)
         }

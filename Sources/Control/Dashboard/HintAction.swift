@@ -9,7 +9,9 @@ struct HintAction {
     /// - Parameter target: what the failure is about; the command may name another.
     /// - Returns: nil when there is no page for it.
     init?(_ command: String, at target: Target) {
-        var words = command.split(separator: " ").dropFirst().map(String.init)
+        var words = command.split(separator: " ").map(String.init)
+        guard words.first == "kinto" else { return nil }
+        words.removeFirst()
         guard let verb = words.first else { return nil }
         words.removeFirst()
         func option(_ names: String...) -> String? {

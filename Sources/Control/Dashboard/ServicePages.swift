@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Hummingbird
 internal import KintoCore
+internal import Rollout
+internal import Runner
 
 /// The list of services, and an environment of one with its releases.
 struct ServicePages: Sendable {
@@ -16,11 +18,14 @@ struct ServicePages: Sendable {
     }
 
     private func list(_ visit: Dashboard.Visit) async throws -> Response {
-        let services = try await actions.overview().map { OverviewView(place: $0).values }
+        let places = try await actions.overview()
+        let services = places.map { OverviewView(place: $0).values }
         return try dashboard.page(
             "services",
-            ["title": "Services", "fresh": true, "hasServices": !services.isEmpty, "services": services],
-            visit)
+            [
+                "title": "Services", "fresh": true, "hasServices": !services.isEmpty, "services": services,
+                "server": FactsView.server(await actions.retention.sizes, places.flatMap(\.open)),
+            ], visit)
     }
 
     private func service(_ visit: Dashboard.Visit) async throws -> Response {
@@ -31,7 +36,7 @@ struct ServicePages: Sendable {
                 $0.environment.target == target
             })
         else { throw Failure(code: "unknown-service", "there is no service '\(target)'") }
-        let before = visit.request.uri.queryParameters["before"].flatMap { Int($0) }
+        let before = visit.asked["before"].flatMap { Int($0) }
         // One more than is shown tells whether there are others.
         var releases = try await actions.store.releases(
             target, before: before ?? .max, limit: ServicePages.releases + 1)
@@ -40,7 +45,14 @@ struct ServicePages: Sendable {
         view.merge(OverviewView(place: known).values) { $1 }
         let waits = known.waits + (await actions.rests(environment, known.live))
         let path = ReleaseView.path(target)
+        let running = known.live?.instances ?? []
+        let instances = try await Blocking.run { FactsView.instances(running) }.map(\.values)
+        view["instances"] = instances
+        view["hasInstances"] = !instances.isEmpty
+        let traffic = TrafficPages.table(await actions.traffic.samples(target))
         view.merge([
+            "traffic": "\(path)/traffic", "minutes": traffic, "hasTraffic": !traffic.isEmpty,
+            "isExternal": actions.routes.isExternal,
             "title": target.environment == .production ? "\(target.service)" : "\(target)", "fresh": true,
             "repository": Actions.shownRepository(service), "suspended": environment.suspended,
             "paused": environment.paused, "closed": environment.maintenance != nil,

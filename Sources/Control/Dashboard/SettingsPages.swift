@@ -46,7 +46,7 @@ struct SettingsPages: Sendable {
             place.merging([
                 "title": "Configuration of \(target.service)", "hasVariables": !variables.isEmpty,
                 "variables": variables,
-                "asked": visit.request.uri.queryParameters["name"].map(String.init) ?? "",
+                "asked": visit.asked["name"] ?? "",
             ]) { $1 }, visit)
     }
 
@@ -89,7 +89,7 @@ struct SettingsPages: Sendable {
             "deliveries",
             [
                 "title": "Deliveries", "fresh": true, "hasDeliveries": !all.isEmpty, "deliveries": all,
-                "replayed": visit.request.uri.queryParameters["replayed"] == "1",
+                "replayed": visit.asked["replayed"] == "1",
             ], visit)
     }
 }
