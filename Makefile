@@ -56,6 +56,7 @@ test-browser: deps ## the dashboard in a real browser (IMAGES=docs/images: new p
 	test -x .build/browser/bin/python || python3 -m venv .build/browser
 	.build/browser/bin/python -c 'import playwright' 2>/dev/null || .build/browser/bin/pip install -q playwright==1.65.2
 	.build/browser/bin/python -c 'import axe_playwright_python' 2>/dev/null || .build/browser/bin/pip install -q --no-deps axe-playwright-python==0.1.8
+	$(if $(IMAGES),.build/browser/bin/pip install -q pillow==11.3.0)
 	.build/browser/bin/python scripts/test-browser $(if $(IMAGES),--images $(IMAGES))
 
 lint: ## format and architecture checks

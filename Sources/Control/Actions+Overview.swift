@@ -22,14 +22,15 @@ extension Actions {
         let newest = try await store.newestReleases(of: service)
         let open = Dictionary(grouping: try await store.openReleases(), by: \.target)
         var places: [Overview] = []
-        for (environment, live, last) in newest {
-            let target = environment.target
+        for place in newest {
+            let target = place.environment.target
             let waiting = open[target] ?? []
+            var manifest = Manifest(start: "-")
+            manifest.port = place.port
             places.append(
                 Overview(
-                    environment: environment, live: live, last: last, open: waiting,
-                    url: deployment.url(target, live?.manifest ?? Manifest(start: "-")),
-                    waits: await waits(target, waiting)))
+                    environment: place.environment, live: place.live, last: place.last, open: waiting,
+                    url: deployment.url(target, manifest), waits: await waits(target, waiting)))
         }
         return places
     }

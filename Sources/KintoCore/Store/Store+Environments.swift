@@ -35,11 +35,25 @@ extension Store {
         }
     }
 
-    /// Environments with what is live in each and the newest release, in one look.
+    /// An environment with what is live in it and the newest release: both without settings, configuration and failure, which lists
+    /// do not show. They are not to be written back.
+    public struct Newest: Sendable {
+        public let environment: RegisteredEnvironment
+        public let live: Release?
+        public let last: Release?
+        /// The stable port of what is live.
+        public let port: UInt16?
+    }
+
+    /// What lists show of a release: most of what its row holds is something else.
+    static let shown = """
+        id, service, environment, number, status, live, stage,
+        json_remove(body, '$.sealedConfig', '$.manifest', '$.failure') AS body
+        """
+
+    /// All of them in one look.
     /// - Parameter service: nil: of all services.
-    public func newestReleases(of service: ServiceName? = nil) async throws -> [(
-        environment: RegisteredEnvironment, live: Release?, last: Release?
-    )] {
+    public func newestReleases(of service: ServiceName? = nil) async throws -> [Newest] {
         try await read { database in
             let places = try Row.fetchAll(
                 database,
@@ -47,20 +61,28 @@ extension Store {
                 arguments: [service?.description]
             ).map(Store.environment)
             let live = try database.makeStatement(
-                sql: "SELECT * FROM release WHERE service = ? AND environment = ? AND live = 1")
+                sql: """
+                    SELECT \(Store.shown), json_extract(body, '$.manifest.port') AS port FROM release
+                    WHERE service = ? AND environment = ? AND live = 1
+                    """)
             let last = try database.makeStatement(
-                sql:
-                    "SELECT * FROM release WHERE service = ? AND environment = ? ORDER BY number DESC LIMIT 1"
-            )
+                sql: """
+                    SELECT \(Store.shown) FROM release WHERE service = ? AND environment = ?
+                    ORDER BY number DESC LIMIT 1
+                    """)
             return try places.map { place in
                 let names: StatementArguments = [
                     place.target.service.description, place.target.environment.description,
                 ]
-                let serving = try Row.fetchOne(live, arguments: names).map(ReleaseBody.release)
-                guard let row = try Row.fetchOne(last, arguments: names) else { return (place, serving, nil) }
-                // Most often it is the same.
-                if let serving, serving.id == row["id"] { return (place, serving, serving) }
-                return (place, serving, try ReleaseBody.release(row))
+                let row = try Row.fetchOne(live, arguments: names)
+                let serving = try row.map(ReleaseBody.release)
+                let port = (row?["port"] as Int?).flatMap(UInt16.init(exactly:))
+                var newest = serving
+                // Most often the newest is the same.
+                if let other = try Row.fetchOne(last, arguments: names), other["id"] != serving?.id {
+                    newest = try ReleaseBody.release(other)
+                }
+                return Newest(environment: place, live: serving, last: newest, port: port)
             }
         }
     }

@@ -29,13 +29,13 @@ extension Store {
         }
     }
 
-    /// Releases before a number, newest first.
+    /// Releases before a number, newest first, without settings, configuration and failure: see ``Newest``.
     public func releases(_ target: Target, before number: Int, limit: Int) async throws -> [Release] {
         try await read { database in
             try Row.fetchAll(
                 database,
                 sql: """
-                    SELECT * FROM release WHERE service = ? AND environment = ? AND number < ?
+                    SELECT \(Store.shown) FROM release WHERE service = ? AND environment = ? AND number < ?
                     ORDER BY number DESC LIMIT ?
                     """,
                 arguments: [target.service.description, target.environment.description, number, limit]
