@@ -214,3 +214,7 @@ int kinto_receive_descriptor(int socket) {
 int kinto_exchange(const char *one, const char *other) {
     return renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE);
 }
+
+const void *kinto_find(const void *space, size_t size, const void *text, size_t length) {
+    return memmem(space, size, text, length);
+}

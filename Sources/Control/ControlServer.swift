@@ -110,7 +110,7 @@ public enum ControlServer {
             routes: routes, proxy: proxy,
             deployment: deployment, keeper: keeper, deadlines: deadlines, containment: containment,
             refusals: Refusals(store: store, logger: logger),
-            retention: retention, logger: logger)
+            traffic: TrafficLog { try await routes.counters() }, retention: retention, logger: logger)
         await deadlines.use { await lanes.end($0, $1) }
         await keeper.whenCold { await actions.bringBack($0) }
         try await firstToken(actions)
@@ -169,6 +169,7 @@ public enum ControlServer {
                 group.addTask { await intake.run() }
                 group.addTask { await missed?.run() }
                 group.addTask { await reporter.run() }
+                group.addTask { await actions.traffic.run() }
                 await group.waitForAll()
             }
         } stop: {

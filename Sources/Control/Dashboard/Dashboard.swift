@@ -16,7 +16,10 @@ struct Dashboard: Sendable {
     func add(to router: NotedRouter) {
         for (name, text, type) in [
             ("dashboard.css", DashboardAssets.style, "text/css; charset=utf-8"),
-            ("dashboard.js", DashboardAssets.script, "text/javascript; charset=utf-8"),
+            (
+                "dashboard.js", DashboardAssets.script + "\n" + DashboardAssets.plot,
+                "text/javascript; charset=utf-8"
+            ),
         ] {
             router.get("/assets/\(RouterPath(name))") { _, _ in
                 Response(
@@ -38,8 +41,11 @@ struct Dashboard: Sendable {
         }
         get(router, "/events") { DashboardStream.changes(of: actions.store, $0.context) }
         ServicePages(dashboard: self).add(to: router)
+        EnvironmentPages(dashboard: self).add(to: router)
+        ChangePages(dashboard: self).add(to: router)
         ReleasePages(dashboard: self).add(to: router)
         SettingsPages(dashboard: self).add(to: router)
+        TrafficPages(dashboard: self).add(to: router)
     }
 
     // MARK: Doors
@@ -57,6 +63,12 @@ struct Dashboard: Sendable {
             Target(
                 service: try ServiceName(context.parameters.require("name")),
                 environment: try EnvironmentName(context.parameters.require("environment")))
+        }
+
+        /// What a form that changes nothing was sent with, and what links carry. (The router's own parameters leave a space, which
+        /// forms write as `+`, as it is.)
+        var asked: [String: String] {
+            (try? URLEncodedFormDecoder().decode([String: String].self, from: request.uri.query ?? "")) ?? [:]
         }
 
         func number() throws -> Int {
@@ -104,7 +116,10 @@ struct Dashboard: Sendable {
             response = try await handler(request)
         } catch {
             let problem = Problem.wrap(error)
-            let view = FailureView(problem.failure).values.merging(["title": "Not done"]) { $1 }
+            let view = FailureView(problem.failure, DashboardDoor.target(of: request)).values.merging([
+                "title": "Not done", "back": DashboardDoor.referrer(of: request) ?? false as Any,
+                "signedIn": false,
+            ]) { $1 }
             response =
                 (try? page("failure", view, status: problem.status)) ?? Response(status: problem.status)
         }

@@ -25,6 +25,7 @@ struct ReleaseView {
     var values: [String: Any] {
         var view: [String: Any] = [
             "path": path, "number": release.number, "status": words.status, "tone": words.tone,
+            "id": release.commit?.description ?? "",
             "commit": release.commit.map { String($0.description.prefix(7)) } ?? "–",
             "subject": release.subject, "author": release.author, "branch": release.branch,
             "trigger": trigger, "abort": false, "rollback": false, "failure": false,
@@ -106,27 +107,13 @@ struct FailureView {
             "hasEvidence": !failure.evidence.isEmpty, "hasHints": !failure.hints.isEmpty,
             "failedAt": failure.stage?.rawValue ?? false as Any,
             "hints": failure.hints.map { hint -> [String: Any] in
-                let link = hint.command.flatMap(self.link)
+                let link = target.flatMap { target in hint.command.flatMap { HintAction($0, at: target) } }
                 return [
                     "text": hint.text, "command": hint.command ?? false as Any,
                     "link": link?.path ?? false as Any, "label": link?.label ?? "",
                 ]
             },
         ]
-    }
-
-    private func link(_ command: String) -> (path: String, label: String)? {
-        guard let target else { return nil }
-        let words = command.split(separator: " ").dropFirst()
-        let place = ReleaseView.path(target)
-        return switch words.first {
-        case "config": ("\(place)/config", "Configuration")
-        case "rollback": ("\(place)/rollback", "Roll back…")
-        case "logs": words.contains("--console") ? ("#console", "Console log") : ("#log", "Release log")
-        case "releases", "deploy", "resume": (place, "To the service")
-        case "deliveries": ("/deliveries", "Deliveries")
-        default: nil
-        }
     }
 }
 

@@ -29,6 +29,35 @@ extension Store {
         }
     }
 
+    /// Releases before a number, newest first, without settings, configuration and failure: see ``Newest``.
+    public func releases(_ target: Target, before number: Int, limit: Int) async throws -> [Release] {
+        try await read { database in
+            try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT \(Store.shown) FROM release WHERE service = ? AND environment = ? AND number < ?
+                    ORDER BY number DESC LIMIT ?
+                    """,
+                arguments: [target.service.description, target.environment.description, number, limit]
+            ).map(ReleaseBody.release)
+        }
+    }
+
+    /// Those of the newest that were replaced and are kept running for a while.
+    public func warmReleases(_ target: Target) async throws -> [Release] {
+        try await read { database in
+            try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT * FROM (
+                        SELECT * FROM release WHERE service = ? AND environment = ? ORDER BY number DESC LIMIT 50)
+                    WHERE live = 0 AND json_extract(body, '$.warmUntil') IS NOT NULL
+                    """,
+                arguments: [target.service.description, target.environment.description]
+            ).map(ReleaseBody.release)
+        }
+    }
+
     public func release(_ target: Target, _ number: Int) async throws -> Release? {
         try await read { database in
             try Row.fetchOne(

@@ -259,7 +259,7 @@ extension Store {
             submoduleHosts: (row["submoduleHosts"] as String).split(separator: " ").map(String.init))
     }
 
-    private static func environment(_ row: Row) throws -> RegisteredEnvironment {
+    static func environment(_ row: Row) throws -> RegisteredEnvironment {
         RegisteredEnvironment(
             target: Target(
                 service: try ServiceName(row["service"] as String),
