@@ -70,7 +70,9 @@ struct ReleasePages: Sendable {
             "title": "\(target.service) \(release.number)", "live": true,
             "name": "\(target.service)", "environment": "\(target.environment)",
             "alreadyLive": release.live && visit.request.uri.queryParameters["deployed"] == "already",
-            "service": ReleaseView.path(target), "stages": ReleaseView(release: release).stages,
+            "service": ReleaseView.path(target),
+            "stages": ReleaseView(release: release).stages(
+                usual: try await actions.store.stageTimes(target, before: release.number).usual()),
             "failure": release.failure.map { FailureView($0, target).values } ?? false as Any,
             "instances": release.instances.map { ["name": $0.name, "port": "\($0.port)"] },
         ]) { $1 }
