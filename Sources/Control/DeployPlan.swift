@@ -122,7 +122,10 @@ struct DeployPlanner: Sendable {
             (plan.verdict, plan.reason) = (.superseded, superseded.reason)
             return plan
         }
-        if let failure = outlook.failure { (plan.verdict, plan.reason) = (.fails, failure.message) }
+        if let failure = outlook.failure {
+            (plan.verdict, plan.reason) = (.fails, failure.message)
+            return plan
+        }
         guard let manifest = outlook.manifest else { return plan }
         plan.artifact = artifact(outlook, wish, live)
         plan.url = deployment.url(target, manifest)

@@ -53,31 +53,40 @@ struct HostExamination: Sendable {
                 "free memory, or set rollout.strategy to \"recreate\": the old release is stopped first"))
     }
 
-    /// Resident bytes of a supervisor's whole tree, shared pages counted with each process.
+    /// Bytes of a supervisor's whole tree; of pages that several share each has its part.
     private static func used(by supervisor: ProcessIdentity) -> Int {
         guard supervisor.isRunning else { return 0 }
-        return ProcessTable.descendants(of: supervisor.pid).reduce(0) {
-            $0 + (ProcessTable.stat($1)?.residentPages ?? 0) * Int(getpagesize())
+        return ProcessTable.descendants(of: supervisor.pid).reduce(0) { sum, pid in
+            let text = (try? Files.read("/proc/\(pid)/smaps_rollup", limit: 1 << 16)) ?? []
+            let line = text.split(separator: UInt8(ascii: "\n")).first { $0.starts(with: "Pss:".utf8) }
+            let own = line.flatMap(number).map { $0 << 10 }
+            return sum + (own ?? (ProcessTable.stat(pid)?.residentPages ?? 0) * Int(getpagesize()))
         }
+    }
+
+    /// The digits of a line.
+    private static func number(_ line: some Collection<UInt8>) -> Int? {
+        Int(String(decoding: line.filter { (48...57).contains($0) }, as: UTF8.self))
     }
 
     /// Of the machine, or of the container that this is.
     private static var available: Int? {
         guard let text = try? Files.read("/proc/meminfo", limit: 1 << 16) else { return nil }
         let line = text.split(separator: UInt8(ascii: "\n")).first { $0.starts(with: "MemAvailable:".utf8) }
-        guard
-            let kibibytes = line.flatMap({
-                Int(String(decoding: $0.filter { (48...57).contains($0) }, as: UTF8.self))
-            })
-        else { return nil }
-        func number(_ name: String) -> Int? {
+        guard let kibibytes = line.flatMap(number) else { return nil }
+        func group(_ name: String) -> Int? {
             (try? Files.read("/sys/fs/cgroup/\(name)", limit: 64)).flatMap {
                 Int(String(decoding: $0.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
             }
         }
         let own = kibibytes << 10
-        guard let limit = number("memory.max"), let current = number("memory.current") else { return own }
-        return min(own, max(0, limit - current))
+        guard let limit = group("memory.max"), let current = group("memory.current") else { return own }
+        // What was read from disks and can be given back.
+        let statistics = (try? Files.read("/sys/fs/cgroup/memory.stat", limit: 1 << 16)) ?? []
+        let cached = statistics.split(separator: UInt8(ascii: "\n")).first {
+            $0.starts(with: "inactive_file ".utf8)
+        }
+        return min(own, max(0, limit - current + (cached.flatMap(number) ?? 0)))
     }
 
     // MARK: The proxy

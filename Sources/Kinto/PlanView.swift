@@ -36,6 +36,9 @@ struct PlanView {
             let command = (hint["command"] as? String).map { ": \(Output.safe($0))" } ?? ""
             Output.line("       -> \(Output.safe(hint["text"] as? String ?? ""))\(command)")
         }
+        for line in (plan["failure"] as? [String: Any])?["evidence"] as? [String] ?? [] {
+            Output.line("       | \(Output.safe(line))")
+        }
         queue()
         if let artifact = plan["artifact"] as? [String: Any] {
             let reason = Output.safe(artifact["reason"] as? String ?? "")

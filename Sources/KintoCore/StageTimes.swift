@@ -22,13 +22,23 @@ public struct StageTimes: Sendable {
     public func usual(before number: Int? = nil, least: Int = StageTimes.least) -> [String: Double] {
         var times: [String: [Double]] = [:]
         let names = Stage.allCases.map(\.rawValue).filter { $0 != Stage.drain.rawValue }
-        let start = number.map { number in entries.firstIndex { $0.number < number } ?? entries.count } ?? 0
+        let start = number.map(first(before:)) ?? 0
         for entry in entries[start...].prefix(StageTimes.window) {
             for name in names where times[name, default: []].count < StageTimes.most {
                 if let time = entry.timings[name] { times[name, default: []].append(time) }
             }
         }
         return times.filter { $0.value.count >= least }.mapValues(StageTimes.median)
+    }
+
+    /// The index of the first entry with a lower number.
+    private func first(before number: Int) -> Int {
+        var (low, high) = (0, entries.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if entries[middle].number < number { high = middle } else { low = middle + 1 }
+        }
+        return low
     }
 
     /// How many releases are looked at for ten that had a stage.

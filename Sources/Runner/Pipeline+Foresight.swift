@@ -40,6 +40,16 @@ extension Pipeline {
             commit: try await git.run { try GitRepository(opening: path).commitInfo(commit) })
         let config = try await store.config(release.target)
         do {
+            if service.source != .remote {
+                try await git.run {
+                    let repository = try GitRepository(opening: path)
+                    if let tip = try repository.resolve(RefName.full(release.branch)), tip != commit,
+                        try !repository.isAncestor(commit, of: tip)
+                    {
+                        throw Pipeline.unreachable(commit, release)
+                    }
+                }
+            }
             try await refuseOlder(commit, release, in: path)
             let manifest = try await settings(commit, in: path, of: service, release.target)
             outlook.manifest = manifest
@@ -56,6 +66,13 @@ extension Pipeline {
             outlook.failure = failure
         }
         return outlook
+    }
+
+    static func unreachable(_ commit: CommitID, _ release: Release) -> Failure {
+        Failure(
+            stage: .fetch, code: "commit-unreachable",
+            "commit \(commit.short) is not part of \(RefName.words(release.branch)) any more",
+            hints: [.init("deploy it as it is", command: "kinto deploy \(release.target.words)")])
     }
 
     /// Whether a commit is in the repository of a service already.

@@ -321,10 +321,7 @@ public struct Pipeline: Sendable {
             }
             let commit = wanted ?? tip
             if commit != tip, try !repository.isAncestor(commit, of: tip) {
-                throw Failure(
-                    stage: .fetch, code: "commit-unreachable",
-                    "commit \(commit.short) is not part of \(RefName.words(branch)) any more",
-                    hints: [.init("deploy it as it is", command: "kinto deploy \(release.target.words)")])
+                throw Pipeline.unreachable(commit, release)
             }
             try Fault.fetching.reach()
             try repository.pin(commit, name: name)

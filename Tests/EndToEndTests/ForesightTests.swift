@@ -151,6 +151,17 @@ struct ForesightTests {
                 "\(failing.output)")
 
             #expect(try await server.kinto("deploy", "hello", "--plan", "--ref", "nosuch").status == 3)
+            // A commit that the branch does not contain.
+            try await server.git("checkout", "-q", "-b", "other", "HEAD~1")
+            try server.write("o", "o")
+            try await server.git("add", "-A")
+            try await server.git("commit", "-q", "-m", "other")
+            try await server.git("push", "\(server.home)/repos/hello.git", "HEAD:other")
+            answer = try await plan("--ref", "other")
+            #expect(
+                (answer["failure"] as? [String: Any])?["code"] as? String == "commit-unreachable", "\(answer)"
+            )
+            try await server.git("checkout", "-q", "main")
             #expect(try await server.releases("hello").count == 1)
 
             // Behind one that runs and one that waits.
@@ -167,6 +178,32 @@ struct ForesightTests {
             #expect(try await server.releases("hello").count == 3)
             try await server.kinto("abort", "hello", "3")
             try await server.kinto("abort", "hello", "2")
+        }
+    }
+
+    @Test func thePlanOfARemoteRepositoryFetchesNothing() async throws {
+        try await Server.with { server in
+            try await server.setUp()
+            try await server.git("add", "-A")
+            try await server.git("commit", "-q", "-m", "far")
+            try await server.git("clone", "-q", "--bare", server.work, "\(server.root)/far.git")
+            let commit = try await server.git("rev-parse", "HEAD").output.trimmingCharacters(in: .newlines)
+            try await server.kinto("service", "add", "far", "--repo", "file://\(server.root)/far.git")
+            var plan = try await server.json("deploy", "far", "--plan", "--json") as? [String: Any] ?? [:]
+            #expect(plan["commit"] as? String == commit, "\(plan)")
+            #expect(
+                (plan["reason"] as? String)?.contains("its settings are read when it is fetched") == true,
+                "\(plan)")
+            #expect(plan["verdict"] as? String == "deploys" && plan["artifact"] == nil, "\(plan)")
+            let object = "\(server.home)/repos/far.git/objects/\(commit.prefix(2))/\(commit.dropFirst(2))"
+            #expect(!FileManager.default.fileExists(atPath: object))
+            #expect(try await server.releases("far").isEmpty)
+            #expect(try await server.kinto("deploy", "far").status == 0)
+            plan = try await server.json("deploy", "far", "--plan", "--json") as? [String: Any] ?? [:]
+            #expect(plan["verdict"] as? String == "already-live", "\(plan)")
+            try FileManager.default.removeItem(atPath: "\(server.root)/far.git")
+            let gone = try await server.kinto("deploy", "far", "--plan")
+            #expect(gone.status == 3 && gone.output.contains("far.git"), "\(gone.output)")
         }
     }
 

@@ -15,13 +15,17 @@ public enum StartCommand {
 
     /// What the shell itself does, and what changes where the rest is looked for.
     private static let shellWords: Set<String> = [
-        "!", ".", ":", "[", "alias", "bg", "break", "case", "cd", "command", "continue", "echo", "eval",
-        "exit", "export",
-        "false", "fg", "for", "getopts", "hash", "if", "jobs", "kill", "local", "printf", "pwd", "read",
-        "readonly",
-        "return", "set", "shift", "source", "test", "times", "trap", "true", "type", "ulimit", "umask",
-        "unset", "until",
-        "wait", "while", "{",
+        "!", ".", ":", "[", "[[", "alias", "bg", "bind", "break", "builtin", "caller", "case", "cd", "chdir",
+        "command",
+        "continue", "coproc", "declare", "dirs", "disown", "echo", "enable", "eval", "exit", "export",
+        "false", "fc",
+        "fg", "for", "function", "getopts", "hash", "help", "history", "if", "jobs", "kill", "let", "local",
+        "logout",
+        "mapfile", "popd", "printf", "pushd", "pwd", "read", "readarray", "readonly", "return", "select",
+        "set", "shift",
+        "shopt", "source", "suspend", "test", "time", "times", "trap", "true", "type", "typeset", "ulimit",
+        "umask",
+        "unalias", "unset", "until", "wait", "while", "{",
     ]
 
     private static let interpreters: Set<String> = [
