@@ -105,7 +105,7 @@ extension Actions {
     }
 
     /// Whether the commits contain the new one. One that cannot be read contains nothing.
-    private func contained(_ new: NewRelease, in commits: Set<CommitID>) async -> [CommitID: Bool] {
+    func contained(_ new: NewRelease, in commits: Set<CommitID>) async -> [CommitID: Bool] {
         let none = Dictionary(uniqueKeysWithValues: commits.map { ($0, false) })
         guard let commit = new.commit, let service = try? await store.service(new.target.service) else {
             return none

@@ -87,7 +87,8 @@ public enum ControlServer {
                     try await routes.check(Deployment.hosts($1, $0), $0.port, of: $1)
                 } catch { throw error.at(.fetch) }
                 if let port = $0.port { try await PortCheck.check(port, $1, store: store, routes: routes) }
-            })
+            },
+            examineHost: { await HostExamination(store: store, routes: routes).warnings($0, $1) })
         let keeper = ReleaseKeeper(home: home, store: store, rollout: rollout, routes: routes, logger: logger)
         let restorer = Restorer(logger: logger)
         let deployment = Deployment(

@@ -49,8 +49,11 @@ struct Why: AsyncParsableCommand {
 enum WhyView {
     static func show(_ why: [String: Any]) {
         let number = why["number"] as? Int ?? 0
+        let slow = why["slow"] as? [String] ?? []
         guard let code = why["code"] as? String else {
-            return Output.line("release \(number) is \(why["status"] as? String ?? "")")
+            Output.line("release \(number) is \(why["status"] as? String ?? "")")
+            for line in slow { Output.line("  \(Output.safe(line))") }
+            return
         }
         Output.line(
             "Release \(number) failed at \(why["stage"] as? String ?? "its start"): \(safe(why["message"])) (\(code))"
@@ -61,6 +64,7 @@ enum WhyView {
             Output.line("  \(Failure.unknownCause)")
         }
         for line in why["evidence"] as? [String] ?? [] { Output.line("  | \(Output.safe(line))") }
+        for line in slow { Output.line("  Slow: \(Output.safe(line))") }
         for (index, hint) in (why["hints"] as? [[String: Any]] ?? []).enumerated() {
             let command = hint["command"] as? String
             let sign = command.flatMap { StepCommand($0) } == nil ? " " : "\(index + 1)"

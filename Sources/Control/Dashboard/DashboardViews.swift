@@ -71,7 +71,8 @@ struct ReleaseView {
     private static func tenth(_ value: Double) -> Double { (value * 10).rounded() / 10 }
 
     /// What was done, is done, and is to come.
-    var stages: [[String: Any]] {
+    /// - Parameter usual: milliseconds by stage; those that took much longer say so.
+    func stages(usual: [String: Double] = [:]) -> [[String: Any]] {
         let at = release.failure?.stage ?? release.stage
         return Stage.allCases.map { stage in
             let time = release.timings[stage.rawValue]
@@ -85,6 +86,9 @@ struct ReleaseView {
             return [
                 "stage": stage.rawValue, "kind": kind, "word": word,
                 "time": time.map(Moment.length) ?? (kind == "now" ? "…" : "–"),
+                "usual": usual[stage.rawValue].flatMap { usual in
+                    time.map { StageTimes.isSlow($0, usual: usual) } == true ? Moment.length(usual) : nil
+                } ?? false as Any,
             ]
         }
     }

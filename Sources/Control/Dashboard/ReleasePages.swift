@@ -88,7 +88,9 @@ struct ReleasePages: Sendable {
             "name": "\(target.service)", "environment": "\(target.environment)",
             "alreadyLive": release.live && asked["deployed"] == "already",
             "noError": asked["seen"] == "no-error",
-            "service": ReleaseView.path(target), "stages": ReleaseView(release: release).stages,
+            "service": ReleaseView.path(target),
+            "stages": ReleaseView(release: release).stages(
+                usual: try await actions.store.stageTimes(target, before: release.number).usual()),
             "failure": release.failure.map { FailureView($0, target).values } ?? false as Any,
             "instances": release.instances.map { ["name": $0.name, "port": "\($0.port)"] },
         ]) { $1 }
