@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
@@ -217,4 +218,8 @@ int kinto_exchange(const char *one, const char *other) {
 
 const void *kinto_find(const void *space, size_t size, const void *text, size_t length) {
     return memmem(space, size, text, length);
+}
+
+void kinto_limit_heaps(int most) {
+    mallopt(M_ARENA_MAX, most);
 }

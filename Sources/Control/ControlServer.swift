@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import CLinux
 internal import Glibc
 internal import Hummingbird
 internal import KintoCore
@@ -17,7 +18,7 @@ public enum ControlServer {
         signal(SIGPIPE, SIG_IGN)
         // glibc gives each thread that finds its heap busy one of its own, up to eight for a processor, and none gets smaller
         // again: two are enough for what the server does.
-        mallopt(M_ARENA_MAX, 2)
+        kinto_limit_heaps(2)
         umask(0o077)
         try Fault.check()
         let home = options.home
