@@ -72,7 +72,7 @@ extension Store {
         let service = new.target.service.description
         let environment = new.target.environment.description
         try database.run(
-                sql: "UPDATE environment SET nextNumber = ? WHERE service = ? AND name = ?",
+            sql: "UPDATE environment SET nextNumber = ? WHERE service = ? AND name = ?",
             arguments: [number + 1, service, environment])
         var release = Release(
             id: 0, target: new.target, number: number, commit: new.commit, branch: new.branch,
@@ -92,7 +92,7 @@ extension Store {
             release.finishedAt = now
         }
         try database.run(
-                sql: "INSERT INTO release (service, environment, number, status, body) VALUES (?, ?, ?, ?, ?)",
+            sql: "INSERT INTO release (service, environment, number, status, body) VALUES (?, ?, ?, ?, ?)",
             arguments: [
                 service, environment, number, release.status.rawValue, try ReleaseBody(release).encoded(),
             ])
@@ -121,7 +121,7 @@ extension Store {
     private static func note(_ database: Database, _ new: NewRelease, release: Int) throws {
         guard let identifier = new.deduplication else { return }
         try database.run(
-                sql: "INSERT INTO accepted (identifier, at, release) VALUES (?, ?, ?)",
+            sql: "INSERT INTO accepted (identifier, at, release) VALUES (?, ?, ?)",
             arguments: [identifier, Timestamp.now.milliseconds, release])
     }
 

@@ -14,7 +14,7 @@ extension Store {
             try delivery.releases.isEmpty
             ? "" : String(decoding: JSONEncoder().encode(delivery.releases), as: UTF8.self)
         try database.run(
-                sql: """
+            sql: """
                 INSERT OR IGNORE INTO delivery
                 (service, identifier, provider, event, reference, changes, verdict, release, releases, status, at, duration)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)

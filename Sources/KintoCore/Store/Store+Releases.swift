@@ -10,7 +10,7 @@ extension Store {
 
     static func open(_ database: Database, _ target: Target?) throws -> [Release] {
         try database.rows(
-                sql: """
+            sql: """
                 SELECT * FROM release WHERE status IN ('queued', 'deploying')
                 AND (?1 IS NULL OR (service = ?1 AND environment = ?2)) ORDER BY id
                 """, arguments: [target?.service.description, target?.environment.description]
@@ -92,7 +92,7 @@ extension Store {
 
     static func live(_ database: Database, _ target: Target) throws -> Release? {
         try database.row(
-                sql: "SELECT * FROM release WHERE service = ? AND environment = ? AND live = 1",
+            sql: "SELECT * FROM release WHERE service = ? AND environment = ? AND live = 1",
             arguments: [target.service.description, target.environment.description]
         ).map(ReleaseBody.release)
     }
@@ -106,7 +106,7 @@ extension Store {
         try await write { database in
             guard
                 var release = try database.row(
-                sql: "SELECT * FROM release WHERE id = ?", arguments: [id]
+                    sql: "SELECT * FROM release WHERE id = ?", arguments: [id]
                 )
                 .map(ReleaseBody.release)
             else { throw Failure(code: "unknown-release", "the release is gone") }
@@ -122,10 +122,10 @@ extension Store {
     /// Takes the place of what was live.
     static func makeLive(_ database: Database, _ release: Release) throws {
         try database.run(
-                sql: "UPDATE release SET live = 0 WHERE service = ? AND environment = ? AND live = 1",
+            sql: "UPDATE release SET live = 0 WHERE service = ? AND environment = ? AND live = 1",
             arguments: [release.target.service.description, release.target.environment.description])
         try database.run(
-                sql: "UPDATE environment SET port = ?, suspended = 0 WHERE service = ? AND name = ?",
+            sql: "UPDATE environment SET port = ?, suspended = 0 WHERE service = ? AND name = ?",
             arguments: [
                 release.manifest?.port.map { Int($0) }, release.target.service.description,
                 release.target.environment.description,
@@ -134,7 +134,7 @@ extension Store {
 
     static func note(_ database: Database, _ id: Int64, _ step: String) throws {
         try database.run(
-                sql: "INSERT INTO journal (release, at, step) VALUES (?, ?, ?)",
+            sql: "INSERT INTO journal (release, at, step) VALUES (?, ?, ?)",
             arguments: [id, Timestamp.now.milliseconds, step])
     }
 
@@ -150,7 +150,7 @@ extension Store {
 
     static func save(_ database: Database, _ release: Release) throws {
         try database.run(
-                sql: "UPDATE release SET status = ?, live = ?, stage = ?, body = ? WHERE id = ?",
+            sql: "UPDATE release SET status = ?, live = ?, stage = ?, body = ? WHERE id = ?",
             arguments: [
                 release.status.rawValue, release.live, release.stage?.rawValue,
                 try ReleaseBody(release).encoded(),

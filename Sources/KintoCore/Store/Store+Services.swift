@@ -83,7 +83,7 @@ extension Store {
         _ database: Database, _ service: ServiceName, _ assignments: String, _ values: StatementArguments
     ) throws {
         try database.run(
-                sql: "UPDATE service SET \(assignments) WHERE name = ?",
+            sql: "UPDATE service SET \(assignments) WHERE name = ?",
             arguments: values + [service.description])
         guard database.changesCount == 1 else {
             throw Failure(code: "unknown-service", "there is no service '\(service)'")
@@ -106,7 +106,8 @@ extension Store {
     public func services() async throws -> [RegisteredService] {
         try await read { database in
             try database.rows(
-                sql: "SELECT * FROM service ORDER BY name").map(Store.service)
+                sql: "SELECT * FROM service ORDER BY name"
+            ).map(Store.service)
         }
     }
 
@@ -145,7 +146,7 @@ extension Store {
         try await write { database in
             guard
                 var environment = try database.row(
-                sql: "SELECT * FROM environment WHERE service = ? AND name = ?",
+                    sql: "SELECT * FROM environment WHERE service = ? AND name = ?",
                     arguments: [target.service.description, target.environment.description]
                 ).map(Store.environment)
             else { throw Failure(code: "unknown-service", "there is no service '\(target)'") }
@@ -187,7 +188,7 @@ extension Store {
         return try await write(.door) { database in
             for (name, value) in set {
                 try database.run(
-                sql: """
+                    sql: """
                         INSERT INTO config (service, environment, name, value, updatedAt, secret)
                         VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (service, environment, name) DO UPDATE SET
                         value = excluded.value, updatedAt = excluded.updatedAt,
@@ -202,7 +203,7 @@ extension Store {
             }
             for name in unset {
                 try database.run(
-                sql: "DELETE FROM config WHERE service = ? AND environment = ? AND name = ?",
+                    sql: "DELETE FROM config WHERE service = ? AND environment = ? AND name = ?",
                     arguments: [target.service.description, target.environment.description, name])
             }
             return try release.map { try Store.accept(database, $0) }
@@ -215,7 +216,7 @@ extension Store {
 
     private static func variables(_ database: Database, _ target: Target) throws -> [ConfigVariable] {
         let rows = try database.rows(
-                sql: "SELECT name, value, secret FROM config WHERE service = ? AND environment = ? ORDER BY name",
+            sql: "SELECT name, value, secret FROM config WHERE service = ? AND environment = ? ORDER BY name",
             arguments: [target.service.description, target.environment.description]
         )
         let box = try SecretBox.required()
