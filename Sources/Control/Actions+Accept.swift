@@ -61,12 +61,15 @@ extension Actions {
 
     /// Decides what a trigger does with a service's environments, and records it. One of them may go between the two: that is no
     /// reason to deploy none of the others, so it is decided once more.
+    /// - Parameter known: as they were read just now.
     func decide<T>(
-        for service: ServiceName, _ decide: ([RegisteredEnvironment]) async throws -> T
+        for service: ServiceName, _ known: [RegisteredEnvironment]? = nil,
+        _ decide: ([RegisteredEnvironment]) async throws -> T
     ) async throws -> T {
-        do { return try await decide(store.environments(of: service)) } catch let failure as Failure
-            where failure.code == "unknown-service"
-        {
+        do {
+            if let known { return try await decide(known) }
+            return try await decide(store.environments(of: service))
+        } catch let failure as Failure where failure.code == "unknown-service" {
             return try await decide(store.environments(of: service))
         }
     }

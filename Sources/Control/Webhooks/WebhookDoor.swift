@@ -44,26 +44,22 @@ struct WebhookDoor: Sendable {
         }
         // One repository may feed several services, and a forge is told of one of them.
         var others: Answers = []
-        for other in try await actions.store.siblings(of: service) {
-            others += try await take(event, other, began)
-        }
-        return try await take(event, service, began) + others
+        let all = try await actions.store.addressees(of: service, event.identifier)
+        for other in all.others { others += try await take(event, other, began) }
+        return try await take(event, all.named, began) + others
     }
 
     private func take(
-        _ event: ForgeEvent, _ service: RegisteredService, _ began: ContinuousClock.Instant
+        _ event: ForgeEvent, _ to: Store.Addressee, _ began: ContinuousClock.Instant
     ) async throws -> Answers {
-        if let identifier = event.identifier,
-            let earlier = try await actions.store.delivery(service.name, identifier), earlier.status < 300
-        {
-            return Self.repeated(earlier, service.name)
-        }
+        let service = to.service
+        if let earlier = to.earlier, earlier.status < 300 { return Self.repeated(earlier, service.name) }
         var delivery = Delivery(
             identifier: event.identifier ?? Actions.random(), service: service.name.description,
             provider: service.provider, event: RefChange.shown(event.name), reference: "", verdict: "",
             release: nil, status: 200, at: .now)
         delivery.duration = Self.milliseconds(since: began)
-        return try await actions.decide(for: service.name) { [delivery] environments in
+        return try await actions.decide(for: service.name, to.environments) { [delivery] environments in
             try await decide(event, service, environments, delivery)
         }
     }

@@ -13,7 +13,7 @@ extension Store {
         let releases =
             try delivery.releases.isEmpty
             ? "" : String(decoding: JSONEncoder().encode(delivery.releases), as: UTF8.self)
-        try database.execute(
+        try database.run(
             sql: """
                 INSERT OR IGNORE INTO delivery
                 (service, identifier, provider, event, reference, changes, verdict, release, releases, status, at, duration)
@@ -26,20 +26,53 @@ extension Store {
             ])
     }
 
-    public func delivery(_ service: ServiceName, _ identifier: String) async throws -> Delivery? {
+    /// A service that a delivery is decided on for.
+    public struct Addressee: Sendable {
+        public let service: RegisteredService
+        public let environments: [RegisteredEnvironment]
+        /// The same delivery, if it came before.
+        public let earlier: Delivery?
+    }
+
+    /// The service that a delivery was sent to, and others that are fetched from the same address, by name; read at one moment. Secrets
+    /// of no more services are opened for it.
+    public func addressees(of service: RegisteredService, _ identifier: String?) async throws -> (
+        named: Addressee, others: [Addressee]
+    ) {
         try await read { database in
-            try Row.fetchOne(
-                database, sql: "SELECT * FROM delivery WHERE service = ? AND identifier = ?",
-                arguments: [service.description, identifier]
-            ).map(Store.delivery)
+            func addressee(_ service: RegisteredService) throws -> Addressee {
+                Addressee(
+                    service: service, environments: try Store.environments(database, of: service.name),
+                    earlier: try identifier.flatMap { try Store.delivery(database, service.name, $0) })
+            }
+            let others =
+                try service.source != .remote
+                ? []
+                : database.rows(
+                    sql: "SELECT * FROM service WHERE repository = ? AND name != ? ORDER BY name",
+                    arguments: [service.repository, service.name.description]
+                ).map(Store.service)
+            return (try addressee(service), try others.map(addressee))
         }
+    }
+
+    private static func delivery(_ database: Database, _ service: ServiceName, _ identifier: String) throws
+        -> Delivery?
+    {
+        try database.row(
+            sql: "SELECT * FROM delivery WHERE service = ? AND identifier = ?",
+            arguments: [service.description, identifier]
+        ).map(Store.delivery)
+    }
+
+    public func delivery(_ service: ServiceName, _ identifier: String) async throws -> Delivery? {
+        try await read { try Store.delivery($0, service, identifier) }
     }
 
     /// Newest first.
     public func deliveries(_ service: ServiceName?, limit: Int = 100) async throws -> [Delivery] {
         try await read { database in
-            try Row.fetchAll(
-                database,
+            try database.rows(
                 sql: "SELECT * FROM delivery WHERE ?1 IS NULL OR service = ?1 ORDER BY at DESC LIMIT ?2",
                 arguments: [service?.description, limit]
             ).map(Store.delivery)
@@ -71,7 +104,7 @@ extension Store {
     /// Keeps the hash of an API token, never the token.
     public func addToken(hash: String, name: String) async throws {
         try await write { database in
-            try database.execute(
+            try database.run(
                 sql: "INSERT OR REPLACE INTO token VALUES (?, ?, ?)",
                 arguments: [hash, name, Timestamp.now.milliseconds])
         }

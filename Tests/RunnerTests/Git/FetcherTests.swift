@@ -100,9 +100,15 @@ import Wire
         try fixture.write("mirror.git/objects/pack/pack_git2_abc123", "half a pack")
         try fixture.write("mirror.git/refs/heads/main.lock", "")
         try fixture.write("mirror.git/packed-refs.lock", "")
+        // The server's, at work for another environment: it is not swept away under it.
+        try fixture.write("mirror.git/refs/kinto/next/1.lock", "")
         #expect(try await fetcher.fetch(try spec(fixture.work), deadline: .seconds(20)) == second)
         #expect(!Files.exists("\(mirror)/objects/pack/pack_git2_abc123"))
         #expect(!Files.exists("\(mirror)/packed-refs.lock"))
+        #expect(!Files.exists("\(mirror)/refs/heads/main.lock"))
+        #expect(Files.exists("\(mirror)/refs/kinto/next/1.lock"))
+        // A dead one stops nobody either.
+        try GitRepository(opening: mirror).pin(second, name: "next/1")
     }
 
     @Test func twoFetchesIntoOneRepositoryDoNotMix() async throws {
