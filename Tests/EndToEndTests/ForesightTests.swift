@@ -224,7 +224,11 @@ struct ForesightTests {
                 #expect(push.output.contains("cache kept: hit, 2 MiB"), "\(push.output)")
                 #expect(!push.output.contains("usually"), "\(push.output)")
             }
-            try server.write("kinto.json", settings("sleep 4"))
+            // Slow is what is slow on a machine that may be so itself.
+            let builds = try await server.releases("hello").compactMap {
+                ($0["timings"] as? [String: Double])?["build"]
+            }
+            try server.write("kinto.json", settings("sleep \(4 + Int((builds.max() ?? 0) / 250))"))
             let slow = try await server.push("slow")
             #expect(
                 slow.output.contains("build took ") && slow.output.contains(", usually "), "\(slow.output)")
@@ -234,7 +238,7 @@ struct ForesightTests {
             let (took, usual) = (
                 release["timings"] as? [String: Double] ?? [:], release["usual"] as? [String: Double] ?? [:]
             )
-            #expect(took["build"] ?? 0 > 4000 && usual["build"] ?? .infinity < 3000, "\(release)")
+            #expect(took["build"] ?? 0 > 2 * (usual["build"] ?? .infinity), "\(release)")
             #expect(usual["drain"] == nil)
             let detail = try await server.kinto("releases", "hello", "\(number)")
             #expect(detail.output.contains(" !     build  "), "\(detail.output)")
