@@ -13,7 +13,8 @@ public struct AnswerTimes: Sendable, Equatable, CustomStringConvertible {
     public private(set) var counts: [UInt64]
 
     public init(counts: [UInt64] = []) {
-        self.counts = counts.count == AnswerTimes.bounds.count + 1 ? counts : []
+        let isAny = counts.count == AnswerTimes.bounds.count + 1 && counts.contains { $0 > 0 }
+        self.counts = isAny ? counts : []
     }
 
     /// What `description` gives; what does not have its form counts as nothing.

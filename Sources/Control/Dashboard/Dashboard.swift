@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import HTTPTypes
 internal import Hummingbird
 internal import KintoCore
 internal import NIOCore
@@ -69,6 +70,11 @@ struct Dashboard: Sendable {
         /// forms write as `+`, as it is.)
         var asked: [String: String] {
             (try? URLEncodedFormDecoder().decode([String: String].self, from: request.uri.query ?? "")) ?? [:]
+        }
+
+        /// Whether it is a page that looks what has changed of it.
+        var isRefresh: Bool {
+            HTTPField.Name("X-Kinto-Fresh").map { request.headers[$0] != nil } ?? false
         }
 
         func number() throws -> Int {

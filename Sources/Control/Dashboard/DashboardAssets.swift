@@ -27,7 +27,7 @@ enum DashboardAssets {
             if (running) { again = true; return; }
             running = true;
             try {
-              const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+              const answer = await fetch(location.href, { headers: { accept: "text/html", "x-kinto-fresh": "1" } });
               if (answer.redirected) { location.reload(); return; }
               if (!answer.ok) return;
               const page = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -79,7 +79,7 @@ enum DashboardAssets {
             leave();
             const line = document.getElementById(location.hash.slice(1)), number = location.hash.slice(2);
             if (line) { line.scrollIntoView({ block: "center" }); return; }
-            if (Number(number) <= last && !location.search.includes(section.id + "=" + number))
+            if (Number(number) <= last && new URLSearchParams(location.search).get(section.id) !== number)
               location.replace(section.dataset.page + "?" + section.id + "=" + number + location.hash);
           }
           addEventListener("hashchange", arrive);

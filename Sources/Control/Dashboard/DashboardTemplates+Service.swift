@@ -117,7 +117,7 @@ extension DashboardTemplates {
         <div class="actions"><button class="main">Add environment</button></div></form>
         <h2>Remove {{name}}</h2>
         <details class="danger"><summary>Remove this service…</summary>
-        <form method="post" action="{{path}}/remove" class="stack"><input type="hidden" name="csrf" value="{{csrf}}">
+        <form method="post" action="/remove-service/{{name}}" class="stack"><input type="hidden" name="csrf" value="{{csrf}}">
         <p>All environments are stopped, and releases, configuration, logs and artifacts are removed. A repository that kinto made goes with it; one that you gave stays. It cannot be taken back.</p>
         <label for="remove">Type <code>{{name}}</code> to remove it</label><input id="remove" name="confirm" required autocomplete="off" spellcheck="false">
         <div class="actions"><button class="danger">Remove {{name}}</button></div></form></details>

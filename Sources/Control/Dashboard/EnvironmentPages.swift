@@ -21,7 +21,8 @@ struct EnvironmentPages: Sendable {
                 protect: visit.isChecked("protect"))
             return dashboard.redirect(ReleaseView.path(target))
         }
-        dashboard.post(router, "/services/:name/remove") { visit in
+        // Not below the service, where names of environments are.
+        dashboard.post(router, "/remove-service/:name") { visit in
             let service = try visit.service()
             try visit.confirm("\(service)")
             try await actions.removeService(service)

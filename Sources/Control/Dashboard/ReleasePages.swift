@@ -95,7 +95,8 @@ struct ReleasePages: Sendable {
             "instances": release.instances.map { ["name": $0.name, "port": "\($0.port)"] },
         ]) { $1 }
         var logs: [[String: Any]] = []
-        for kind in LogView.Kind.allCases {
+        // The page's own script asks for what changes; of the logs it has the stream.
+        for kind in visit.isRefresh ? [] : LogView.Kind.allCases {
             let line = asked[kind.rawValue].flatMap { Int($0) }
             let wanted = asked["in"] == kind.rawValue ? asked["find"] : nil
             logs.append(try await log(release, kind).values(at: line, wanted: wanted))
