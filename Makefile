@@ -7,7 +7,7 @@ DESTDIR ?=
 SWIFT ?= swift
 PACKAGES := libgit2-dev libcurl4-openssl-dev libssl-dev libnghttp2-dev libsqlite3-dev pkg-config git python3 openssh-server
 
-.PHONY: deps build test test-browser lint format bench bench-proxy bench-queue bench-hooks swap-drivers fuzz fuzz-hooks fuzz-api faults soak soak-swaps soak-undo soak-proxy soak-long hostile crash demo install clean help
+.PHONY: deps build test test-browser lint format bench bench-proxy bench-queue bench-hooks bench-dashboard swap-drivers fuzz fuzz-hooks fuzz-api faults soak soak-swaps soak-undo soak-proxy soak-long hostile crash demo install clean help
 
 deps: ## install the missing Debian packages
 	@missing=(); for package in $(PACKAGES); do \
@@ -55,6 +55,8 @@ test-browser: deps ## the dashboard in a real browser (IMAGES=docs/images: new p
 	$(SWIFT) build --product kinto-runtime
 	test -x .build/browser/bin/python || python3 -m venv .build/browser
 	.build/browser/bin/python -c 'import playwright' 2>/dev/null || .build/browser/bin/pip install -q playwright==1.65.2
+	.build/browser/bin/python -c 'import axe_playwright_python' 2>/dev/null || .build/browser/bin/pip install -q --no-deps axe-playwright-python==0.1.8
+	$(if $(IMAGES),.build/browser/bin/pip install -q pillow==11.3.0)
 	.build/browser/bin/python scripts/test-browser $(if $(IMAGES),--images $(IMAGES))
 
 lint: ## format and architecture checks
@@ -65,12 +67,14 @@ lint: ## format and architecture checks
 format: ## rewrite the sources in the project's format
 	$(SWIFT) format --in-place --recursive Sources Tests Package.swift
 
+# Without the toolchain's libraries: what is installed goes on running when that is upgraded or removed.
+STATIC = $(if $(wildcard $(dir $(shell readlink -f "$$(command -v $(SWIFT))"))../lib/swift_static/linux),--static-swift-stdlib)
 release: deps
-	$(SWIFT) build -c release --product kinto
-	$(SWIFT) build -c release --product kinto-runtime
+	$(SWIFT) build -c release $(STATIC) --product kinto
+	$(SWIFT) build -c release $(STATIC) --product kinto-runtime
 
 load: deps
-	$(SWIFT) build -c release --product kinto-load
+	$(SWIFT) build -c release $(STATIC) --product kinto-load
 
 .PHONY: release load
 
@@ -83,6 +87,10 @@ bench-proxy: release load ## the proxy beside nginx, HAProxy and Caddy from Debi
 
 bench-queue: release ## 1,000 webhooks and 1,000 hooks in 10 s each: accepted, lost, p50, p99
 	scripts/bench-queue
+
+bench-dashboard: release ## each page with 200 services, 10,000 releases of one, 200 watchers: median, p99
+	$(SWIFT) build --build-tests
+	scripts/bench-dashboard
 
 bench-hooks: PACKAGES += webhook wrk
 bench-hooks: release ## signed and refused deliveries beside adnanh/webhook

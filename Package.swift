@@ -70,7 +70,7 @@ let package = Package(
                 "CLinux", "KintoCore", "Wire", .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: settings),
-        .target(name: "HTTPClient", dependencies: ["CCurl"], swiftSettings: settings),
+        .target(name: "HTTPClient", dependencies: ["CCurl", "Wire"], swiftSettings: settings),
         .target(
             name: "Rollout", dependencies: ["KintoCore", "HTTPClient", "CLinux", "Wire"],
             swiftSettings: settings),

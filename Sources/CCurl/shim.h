@@ -39,6 +39,12 @@ static inline CURLcode kinto_curl_set_blob(CURL *curl, CURLoption option, const 
 static inline CURLcode kinto_curl_set_progress(CURL *curl, kinto_curl_progress value) {
     return curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, value);
 }
+static inline CURLcode kinto_curl_set_open_socket(CURL *curl, curl_opensocket_callback value) {
+    return curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, value);
+}
+static inline CURLcode kinto_curl_get_offset(CURL *curl, CURLINFO info, curl_off_t *value) {
+    return curl_easy_getinfo(curl, info, value);
+}
 static inline CURLcode kinto_curl_get_long(CURL *curl, CURLINFO info, long *value) {
     return curl_easy_getinfo(curl, info, value);
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
@@ -213,4 +214,12 @@ int kinto_receive_descriptor(int socket) {
 
 int kinto_exchange(const char *one, const char *other) {
     return renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE);
+}
+
+const void *kinto_find(const void *space, size_t size, const void *text, size_t length) {
+    return memmem(space, size, text, length);
+}
+
+void kinto_limit_heaps(int most) {
+    mallopt(M_ARENA_MAX, most);
 }

@@ -13,6 +13,19 @@ enum Taken: Sendable {
     case live(Release)
 }
 
+extension Taken {
+    fileprivate init(_ new: NewRelease, _ answer: Acceptance, _ store: Store) async throws {
+        switch answer {
+        case .accepted(let accepted): self = .release(accepted.release, position: accepted.position)
+        case .duplicate(nil): self = .duplicate(nil)
+        case .duplicate(let number?): self = .duplicate(try await store.release(new.target, number))
+        case .live(let live): self = .live(live)
+        case .undecided:
+            throw Failure(code: "store-unreadable", "a trigger of \(new.target) was not decided on")
+        }
+    }
+}
+
 extension Actions {
     /// Takes a trigger; durable when it returns. The release begins as soon as nothing else of its target runs.
     func take(_ new: NewRelease) async throws -> Taken {
@@ -38,23 +51,26 @@ extension Actions {
             }
             guard isDecided else { continue }
             Fault.queued.pass()
+            // They are recorded: whatever else is said of this trigger, they begin.
+            for case .accepted(let accepted) in answers { await begin(accepted) }
             var taken: [Taken] = []
-            for (new, answer) in zip(news, answers) { taken.append(try await begin(new, answer)) }
+            for (new, answer) in zip(news, answers) { taken.append(try await Taken(new, answer, store)) }
             return taken
         }
     }
 
-    private func begin(_ new: NewRelease, _ answer: Acceptance) async throws -> Taken {
-        switch answer {
-        case .accepted(let accepted):
-            await begin(accepted)
-            return .release(accepted.release, position: accepted.position)
-        case .duplicate(let number):
-            guard let number else { return .duplicate(nil) }
-            return .duplicate(try await store.release(new.target, number))
-        case .live(let live): return .live(live)
-        case .undecided:
-            throw Failure(code: "store-unreadable", "a trigger of \(new.target) was not decided on")
+    /// Decides what a trigger does with a service's environments, and records it. One of them may go between the two: that is no
+    /// reason to deploy none of the others, so it is decided once more.
+    /// - Parameter known: as they were read just now.
+    func decide<T>(
+        for service: ServiceName, _ known: [RegisteredEnvironment]? = nil,
+        _ decide: ([RegisteredEnvironment]) async throws -> T
+    ) async throws -> T {
+        do {
+            if let known { return try await decide(known) }
+            return try await decide(store.environments(of: service))
+        } catch let failure as Failure where failure.code == "unknown-service" {
+            return try await decide(store.environments(of: service))
         }
     }
 
@@ -92,7 +108,7 @@ extension Actions {
     }
 
     /// Whether the commits contain the new one. One that cannot be read contains nothing.
-    private func contained(_ new: NewRelease, in commits: Set<CommitID>) async -> [CommitID: Bool] {
+    func contained(_ new: NewRelease, in commits: Set<CommitID>) async -> [CommitID: Bool] {
         let none = Dictionary(uniqueKeysWithValues: commits.map { ($0, false) })
         guard let commit = new.commit, let service = try? await store.service(new.target.service) else {
             return none

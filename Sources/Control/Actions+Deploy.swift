@@ -42,7 +42,7 @@ extension Actions {
     }
 
     /// The commit, and the branch or tag that it has to be part of when it is fetched.
-    private func chosen(
+    func chosen(
         _ ref: String?, _ environment: RegisteredEnvironment, _ service: RegisteredService
     ) async throws -> NewRelease {
         let (target, pattern) = (environment.target, environment.pattern)

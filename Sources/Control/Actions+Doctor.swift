@@ -130,7 +130,7 @@ extension Actions {
                 findings.append(
                     Finding(
                         name, "pushes are not deployed: \(reason)", isWell: false,
-                        fix: "kinto deploy \(service.name) --env \(environment.target.environment)"))
+                        fix: "kinto deploy \(environment.target.words)"))
             } else if let live = try await store.live(environment.target) {
                 findings.append(Finding(name, "release \(live.number) is live"))
             } else {

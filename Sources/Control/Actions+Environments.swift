@@ -32,10 +32,40 @@ extension Actions {
         let pattern = try RefPattern(branch ?? target.environment.description)
         let environment = RegisteredEnvironment(
             target: target, branch: pattern.description, autoDeploy: autoDeploy, isProtected: protect)
+        try await requireFreeName(target)
         try await store.add(environment)
-        try await routes.set(
-            RoutingTable.Route(identifier: target.description, hosts: ["\(target.label).localhost"]))
+        try await makeKnown(target) { _ = try await store.remove(target) }
         return try await shown(environment)
+    }
+
+    /// A target's own host name is nobody else's: a service may be called as an environment of another one is reached.
+    /// - Throws: `Failure` of code `host-taken`.
+    func requireFreeName(_ target: Target) async throws {
+        // Of one that is there, its second registration is refused for that.
+        guard try await store.environment(target) == nil else { return }
+        do { try await routes.check([target.ownHost], nil, of: target) } catch {
+            throw Actions.isNamedLikeAnother(error)
+        }
+    }
+
+    /// Gives a new target its place at the proxy.
+    /// - Parameter undo: takes back what was registered, when another one of that name came between.
+    func makeKnown(_ target: Target, undo: () async throws -> Void) async throws {
+        do {
+            try await routes.set(
+                RoutingTable.Route(identifier: target.description, hosts: [target.ownHost]))
+        } catch let failure as Failure where failure.code == "host-taken" {
+            try await undo()
+            throw Actions.isNamedLikeAnother(failure)
+        }
+    }
+
+    private static func isNamedLikeAnother(_ failure: Failure) -> Failure {
+        var failure = failure
+        failure.hints = [
+            .init("choose another name: environment E of service S has the host name that a service S--E has")
+        ]
+        return failure
     }
 
     /// Changes settings of an environment; nil: stays as it is.
@@ -85,14 +115,18 @@ extension Actions {
                 code: "production-stays", "production goes with its service only",
                 hints: [.init("remove the service", command: "kinto service remove \(target.service) --yes")])
         }
-        try await end(target)
         let service = try await store.service(target.service)
-        let artifacts = try await store.remove(target)
+        var artifacts: [String]?
+        repeat {
+            try await end(target)
+            // What is pushed until then is of it, and ends, too.
+            artifacts = try await store.remove(target, ifIdle: true)
+        } while artifacts == nil
         let home = home
-        try await Blocking.run {
+        try await Blocking.run { [artifacts] in
             try Files.removeTree(home.directory(target))
             try Files.removeTree("\(home.path)/work/\(target)")
-            for artifact in artifacts { try Files.removeTree("\(home.artifacts)/\(artifact)") }
+            for artifact in artifacts ?? [] { try Files.removeTree("\(home.artifacts)/\(artifact)") }
         }
         guard let service else { return }
         let path = service.source == .remote ? home.repository(service.name) : service.repository

@@ -8,6 +8,8 @@ extension Actions {
     struct Promotion: Sendable {
         /// Where its artifact comes from.
         let from: Release
+        /// What is live where it goes; nil: nothing.
+        let over: Release?
         let new: NewRelease
         /// Subjects of commits that are new there, newest first.
         let commits: [String]
@@ -85,7 +87,8 @@ extension Actions {
             differences.append("'build' differs for \(to): the artifact is taken as it was built for \(from)")
         }
         return Promotion(
-            from: live, new: new, commits: history.newest.map { "\($0.id.short) \($0.subject)" },
+            from: live, over: current, new: new,
+            commits: history.newest.map { "\($0.id.short) \($0.subject)" },
             commitCount: history.count, isOlder: isOlder, differences: differences)
     }
 

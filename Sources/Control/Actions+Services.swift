@@ -56,6 +56,7 @@ extension Actions {
                 code: "service-exists", "there is a service '\(name)' already",
                 hints: [.init("look at it", command: "kinto service show \(name)")])
         }
+        try await requireFreeName(Target(service: service))
         if source == .local, let other = try await store.services().first(where: { $0.repository == path }) {
             throw Failure(
                 code: "repository-taken", "pushes to \(path) deploy service '\(other.name)' already",
@@ -83,9 +84,7 @@ extension Actions {
         try await store.add(
             registered, branch: branch,
             credentials: key.map { FetchCredentials(sshKey: $0.privateText, publicKey: $0.publicText) })
-        try await routes.set(
-            RoutingTable.Route(
-                identifier: Target(service: service).description, hosts: ["\(service).localhost"]))
+        try await makeKnown(Target(service: service)) { try await store.remove(service) }
         return Added(
             name: name, branch: branch, kind: source.rawValue, repository: Credentials.redacted(path),
             webhook: .init(url: hookAddress(service), secret: secret, provider: provider),
@@ -99,14 +98,16 @@ extension Actions {
             throw Failure(code: "unknown-service", "there is no service '\(name)'")
         }
         var artifacts: Set<String> = []
-        for environment in try await store.environments(of: name) {
-            try await end(environment.target)
-            artifacts.formUnion(
-                try await store.releases(environment.target, limit: 100_000).compactMap {
-                    $0.artifact?.identifier
-                })
-        }
-        try await store.remove(name)
+        repeat {
+            for environment in try await store.environments(of: name) {
+                try await end(environment.target)
+                artifacts.formUnion(
+                    try await store.releases(environment.target, limit: 100_000).compactMap {
+                        $0.artifact?.identifier
+                    })
+            }
+            // What is pushed until then is of it, and ends, too.
+        } while try await !store.remove(name, ifIdle: true)
         let home = home
         try await Blocking.run { [artifacts] in
             if service.source == .local {

@@ -29,9 +29,10 @@ extension Actions {
                 waits.append(Wait("release \(release.number) waits for \(slot.on)", since: slot.since))
             } else if release.status == .deploying {
                 let step = steps.first { $0.number == release.number }
+                let slow = await slowness(step, release)
                 waits.append(
                     Wait(
-                        "release \(release.number) is at \(release.stage?.rawValue ?? "its start")",
+                        "release \(release.number) is at \(release.stage?.rawValue ?? "its start")\(slow)",
                         since: step?.since, until: step?.until))
             } else if !release.instances.isEmpty {
                 waits.append(
@@ -54,6 +55,17 @@ extension Actions {
                     until: trouble.next))
         }
         return waits
+    }
+
+    /// `: for 4m10s, usually 38s`; empty for a step that takes no longer than usual.
+    private func slowness(_ step: Deadlines.Step?, _ release: Release) async -> String {
+        guard let step,
+            let usual = try? await store.stageTimes(release.target, before: release.number).usual()[
+                step.stage.rawValue]
+        else { return "" }
+        let time = Double(Timestamp.now.milliseconds - step.since.milliseconds)
+        guard StageTimes.isSlow(time, usual: usual) else { return "" }
+        return ": for \(StageTimes.words(time)), usually \(StageTimes.words(usual))"
     }
 
     /// What only a time, or an operator, puts an end to.

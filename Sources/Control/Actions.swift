@@ -25,6 +25,7 @@ struct Actions: Sendable {
     let containment: Containment
     let logs = LogWatch()
     let refusals: Refusals
+    let traffic: TrafficLog
     let retention: Retention
     let accounts: Accounts
     let audit: AuditLog

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import CLinux
 internal import Glibc
 internal import Hummingbird
 internal import KintoCore
@@ -15,6 +16,9 @@ public enum ControlServer {
     /// - Throws: `Failure` when it cannot start.
     public static func run(_ options: ServeOptions) async throws {
         signal(SIGPIPE, SIG_IGN)
+        // glibc gives each thread that finds its heap busy one of its own, up to eight for a processor, and none gets smaller
+        // again: two are enough for what the server does.
+        kinto_limit_heaps(2)
         umask(0o077)
         try Fault.check()
         let home = options.home
@@ -84,7 +88,8 @@ public enum ControlServer {
                     try await routes.check(Deployment.hosts($1, $0), $0.port, of: $1)
                 } catch { throw error.at(.fetch) }
                 if let port = $0.port { try await PortCheck.check(port, $1, store: store, routes: routes) }
-            })
+            },
+            examineHost: { await HostExamination(store: store, routes: routes).warnings($0, $1) })
         let keeper = ReleaseKeeper(home: home, store: store, rollout: rollout, routes: routes, logger: logger)
         let restorer = Restorer(logger: logger)
         let deployment = Deployment(
@@ -107,7 +112,8 @@ public enum ControlServer {
             routes: routes, proxy: proxy,
             deployment: deployment, keeper: keeper, deadlines: deadlines, containment: containment,
             refusals: Refusals(store: store, logger: logger),
-            retention: retention, accounts: Accounts(store: store),
+            traffic: TrafficLog { try await routes.counters() }, retention: retention,
+            accounts: Accounts(store: store),
             audit: AuditLog(store: store, settings: retention.settings, logger: logger), logger: logger)
         await deadlines.use { await lanes.end($0, $1) }
         await keeper.whenCold { await actions.bringBack($0) }
@@ -167,6 +173,7 @@ public enum ControlServer {
                 group.addTask { await intake.run() }
                 group.addTask { await missed?.run() }
                 group.addTask { await reporter.run() }
+                group.addTask { await actions.traffic.run() }
                 await group.waitForAll()
             }
         } stop: {

@@ -138,7 +138,7 @@ struct Deployment: Sendable {
         let manifest = release.manifest
         return RoutingTable.Route(
             identifier: release.target.description,
-            hosts: manifest.map { hosts(release.target, $0) } ?? ["\(release.target.label).localhost"],
+            hosts: manifest.map { hosts(release.target, $0) } ?? [release.target.ownHost],
             port: manifest?.port,
             upstream: instances.isEmpty
                 ? nil : .init(identifier: release.upstream, ports: instances.map(\.port)))
@@ -182,12 +182,12 @@ struct Deployment: Sendable {
     }
 
     static func hosts(_ target: Target, _ manifest: Manifest) -> [String] {
-        ["\(target.label).localhost"] + manifest.hosts
+        [target.ownHost] + manifest.hosts
     }
 
     func url(_ target: Target, _ manifest: Manifest) -> String {
         if let port = manifest.port { return "http://127.0.0.1:\(port)/" }
-        return "http://\(target.label).localhost\(proxyPort == 80 ? "" : ":\(proxyPort)")/"
+        return "http://\(target.ownHost)\(proxyPort == 80 ? "" : ":\(proxyPort)")/"
     }
 }
 

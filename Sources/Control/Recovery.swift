@@ -39,7 +39,7 @@ struct Recovery: Sendable {
             let release = try await store.live(target)
             policies[target.description] = RoutePolicy(environment)
             guard let release, release.manifest != nil else {
-                routes.append(.init(identifier: target.description, hosts: ["\(target.label).localhost"]))
+                routes.append(.init(identifier: target.description, hosts: [target.ownHost]))
                 continue
             }
             let running = release.instances.filter(\.supervisor.isRunning)

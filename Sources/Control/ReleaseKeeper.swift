@@ -213,9 +213,7 @@ actor ReleaseKeeper {
 
     /// Releases of a target that were replaced and still run.
     func warm(_ target: Target) async -> [Release] {
-        ((try? await store.releases(target, limit: 50)) ?? []).filter {
-            !$0.live && $0.warmUntil != nil && !$0.instances.isEmpty
-        }
+        ((try? await store.warmReleases(target)) ?? []).filter { !$0.instances.isEmpty }
     }
 
     private func stopWarm(_ target: Target) async {

@@ -27,8 +27,7 @@ struct RemoteRepositories: RemoteFetcher {
     func fetch(_ service: RegisteredService, branch: String, log: @escaping @Sendable (LogLine) -> Void)
         async throws -> CommitID
     {
-        let path = home.repository(service.name)
-        if !Files.exists(path) { try await Blocking.run { try GitRepository.createBare(path) } }
+        try await makeMirror(home.repository(service.name))
         return try await turns.with(Target(service: service.name)) {
             try Task.checkCancellation()
             return try await fetcher.fetch(
@@ -44,8 +43,7 @@ struct RemoteRepositories: RemoteFetcher {
 
     /// The commit that a reference, or HEAD, is at there; nothing is downloaded.
     func tip(_ service: RegisteredService, reference: String) async throws -> CommitID {
-        let path = home.repository(service.name)
-        if !Files.exists(path) { try await Blocking.run { try GitRepository.createBare(path) } }
+        try await makeMirror(home.repository(service.name))
         var spec = try await spec(service, reference)
         spec.onlyLists = true
         return try await fetcher.fetch(spec, deadline: .seconds(30))
@@ -60,11 +58,13 @@ struct RemoteRepositories: RemoteFetcher {
             String($0 >> 4, radix: 16) + String($0 & 15, radix: 16)
         }.joined()
         let path = "\(home.submodules(service.name))/\(name).git"
+        try Files.makeDirectories(home.submodules(service.name))
+        try await makeMirror(path)
         let isThere = try await Blocking.run {
-            if !Files.exists("\(path)/HEAD") {
-                try Files.makeDirectories(home.submodules(service.name))
-                try GitRepository.createBare(path)
-                try Files.replace("\(path)/description", with: Array("\(address)\n".utf8), durable: false)
+            // What people are told that it is: also if a server died between the two.
+            let description = Array("\(address)\n".utf8)
+            if (try? Files.read("\(path)/description", limit: 4096)) != description {
+                try Files.replace("\(path)/description", with: description, durable: false)
             }
             // Retention goes by the time of the last use.
             utimensat(AT_FDCWD, path, nil, 0)
@@ -77,6 +77,16 @@ struct RemoteRepositories: RemoteFetcher {
         spec.commit = commit
         _ = try await fetcher.fetch(spec, deadline: deadline)
         return path
+    }
+
+    /// Also where a server died while it made one.
+    private func makeMirror(_ path: String) async throws {
+        try await Blocking.run {
+            guard !Files.exists("\(path)/HEAD") else { return }
+            do { try GitRepository.createBare(path) } catch let failure as Failure
+                where failure.code == "repository-exists"
+            {}
+        }
     }
 
     /// A look at a repository, and what was learned of its host.

@@ -33,10 +33,13 @@ public enum HTTPClient {
     public struct Response: Sendable {
         public var status: Int
         public var body: [UInt8]
+        /// Seconds after which it wants to be asked again (Retry-After); nil: it did not say.
+        public var retryAfter: Int?
 
-        public init(status: Int, body: [UInt8]) {
+        public init(status: Int, body: [UInt8], retryAfter: Int? = nil) {
             self.status = status
             self.body = body
+            self.retryAfter = retryAfter
         }
     }
 
@@ -58,15 +61,17 @@ public enum HTTPClient {
         return Response(status: status, body: collected.bytes.withLock { $0 })
     }
 
-    /// For a peer that is not trusted to come to an end: its status counts once it is known, whatever becomes of the body, of
-    /// which the first bytes are kept.
+    /// For a peer that is not trusted, nor where its name leads to (`MetadataAddress`), nor to come to an end: its status counts
+    /// once it is known, whatever becomes of the body, of which the first bytes are kept.
     /// - Parameter limit: bytes of the body after which the connection is closed.
     public static func answer(_ request: Request, limit: Int) async throws -> Response {
         let collected = Collector()
-        let status = try await perform(request, limit: limit) { part in
+        let head = try await perform(request, limit: limit) { part in
             collected.bytes.withLock { $0 += part }
         }
-        return Response(status: status, body: collected.bytes.withLock { Array($0.prefix(limit)) })
+        return Response(
+            status: head.status, body: collected.bytes.withLock { Array($0.prefix(limit)) },
+            retryAfter: head.retryAfter)
     }
 
     /// Hands on the body as it arrives; cancelling the task ends the transfer.
@@ -74,12 +79,14 @@ public enum HTTPClient {
     public static func stream(_ request: Request, _ onBytes: @escaping @Sendable ([UInt8]) -> Void)
         async throws -> Int
     {
-        try await perform(request, limit: nil, onBytes)
+        try await perform(request, limit: nil, onBytes).status
     }
+
+    fileprivate typealias Head = (status: Int, retryAfter: Int?)
 
     private static func perform(
         _ request: Request, limit: Int?, _ onBytes: @escaping @Sendable ([UInt8]) -> Void
-    ) async throws -> Int {
+    ) async throws -> Head {
         let transfer = Transfer(limit, onBytes)
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
@@ -118,7 +125,7 @@ private final class Transfer: Sendable {
         return taken.add(bytes.count, ordering: .relaxed).newValue <= limit
     }
 
-    func perform(_ request: HTTPClient.Request) throws -> Int {
+    func perform(_ request: HTTPClient.Request) throws -> HTTPClient.Head {
         guard HTTPClient.started, let curl = curl_easy_init() else {
             throw HTTPClient.TransportError(
                 code: CURLE_FAILED_INIT.rawValue, description: "libcurl cannot be used")
@@ -134,6 +141,9 @@ private final class Transfer: Sendable {
         _ = kinto_curl_set_long(curl, CURLOPT_TIMEOUT_MS, request.timeout)
         _ = kinto_curl_set_long(curl, CURLOPT_CONNECTTIMEOUT_MS, 10_000)
         _ = kinto_curl_set_pointer(curl, CURLOPT_HTTPHEADER, headers)
+        let peer = limit == nil ? nil : PeerCheck()
+        peer?.watch(curl)
+        defer { withExtendedLifetime(peer) {} }
         if let path = request.unixSocket { _ = kinto_curl_set_string(curl, CURLOPT_UNIX_SOCKET_PATH, path) }
         if let body = request.body {
             _ = kinto_curl_set_offset(curl, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count))
@@ -154,9 +164,11 @@ private final class Transfer: Sendable {
         _ = kinto_curl_get_long(curl, CURLINFO_RESPONSE_CODE, &status)
         guard code == CURLE_OK || limit != nil && status >= 200 else {
             throw HTTPClient.TransportError(
-                code: code.rawValue, description: String(cString: curl_easy_strerror(code)))
+                code: code.rawValue, description: peer?.refusal ?? String(cString: curl_easy_strerror(code)))
         }
-        return status
+        var retryAfter: curl_off_t = 0
+        _ = kinto_curl_get_offset(curl, CURLINFO_RETRY_AFTER, &retryAfter)
+        return (status, retryAfter > 0 ? Int(retryAfter) : nil)
     }
 }
 

@@ -100,10 +100,13 @@ private final class Session: Sendable {
         }
         var recipients: UnsafeMutablePointer<curl_slist>?
         for one in submission.recipients { recipients = curl_slist_append(recipients, "<\(one)>") }
+        let peer = PeerCheck()
         defer {
             curl_easy_cleanup(curl)
             curl_slist_free_all(recipients)
+            withExtendedLifetime(peer) {}
         }
+        peer.watch(curl)
         _ = kinto_curl_set_pointer(curl, CURLOPT_ERRORBUFFER, problem)
         _ = kinto_curl_set_string(curl, CURLOPT_URL, submission.url)
         _ = kinto_curl_set_string(curl, CURLOPT_PROTOCOLS_STR, "smtp,smtps")
@@ -144,7 +147,7 @@ private final class Session: Sendable {
         _ = kinto_curl_set_pointer(curl, CURLOPT_XFERINFODATA, context)
         _ = kinto_curl_set_long(curl, CURLOPT_NOPROGRESS, 0)
         let code = curl_easy_perform(curl)
-        done(Result { try outcome(code, String(cString: problem)) })
+        done(Result { try outcome(code, peer.refusal ?? String(cString: problem)) })
     }
 
     private func outcome(_ code: CURLcode, _ words: String) throws -> [SMTPClient.Refusal] {

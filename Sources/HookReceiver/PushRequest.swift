@@ -64,9 +64,10 @@ public struct PushRequest: Sendable {
         where !environments.contains(where: { $0.target.environment.description == name }) {
             plan.notes.append("push option 'env': there is no environment '\(PushRequest.shown(name))'")
         }
+        let patterns = chosen.map(\.pattern)
         for update in updates {
             let words = RefName.words(update.reference)
-            let fitting = chosen.filter { $0.pattern.matches(update.reference) }
+            let fitting = zip(chosen, patterns).filter { $1.matches(update.reference) }.map(\.0)
             if fitting.isEmpty {
                 plan.notes.append(ignored(update, chosen))
             } else if update.new.isZero {

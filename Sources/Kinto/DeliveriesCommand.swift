@@ -51,12 +51,22 @@ struct Deliveries: AsyncParsableCommand {
             as? [String: Any] ?? [:]
         if options.json { return Output.json(answer) }
         guard !options.quiet else { return }
+        // Each environment's.
+        let all = [answer] + (answer["also"] as? [[String: Any]] ?? [])
+        for one in all { show(one, isOne: all.count == 1) }
+    }
+
+    private func show(_ answer: [String: Any], isOne: Bool) {
+        let service = answer["service"] as? String ?? ""
+        let environment = answer["environment"] as? String ?? "production"
         if let release = answer["release"] as? Int, answer["ignored"] == nil {
+            let words = GlobalOptions.words(service, environment)
             Output.line(
-                "-----> Release \(release) is queued; follow it with: kinto logs \(service) --release \(release)"
+                "-----> Release \(release) of \(service)/\(environment) is queued; follow it with: kinto logs \(words) --release \(release)"
             )
         } else {
-            Output.line("Nothing to deploy: \(answer["ignored"] as? String ?? "")")
+            let place = isOne ? "" : " in \(service)/\(environment)"
+            Output.line("Nothing to deploy\(place): \(Output.safe(answer["ignored"] as? String ?? ""))")
         }
     }
 }

@@ -56,7 +56,7 @@ struct Following {
         else { return }
         if options.json { Output.json(final) }
         let status = final["status"] as? String ?? ""
-        if options.quiet { Output.line("release \(number) of \(service): \(status)") }
+        if options.quiet { Output.line("release \(number) of \(words): \(status)") }
         switch status {
         case "deployed": return
         case "failed": throw ExitCode(1)

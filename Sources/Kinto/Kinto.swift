@@ -111,7 +111,12 @@ struct GlobalOptions: ParsableArguments {
     var env: String { chosenEnvironment ?? "production" }
 
     /// What names a service in a command that is shown.
-    func words(_ service: String) -> String { env == "production" ? service : "\(service) -e \(env)" }
+    func words(_ service: String) -> String { GlobalOptions.words(service, env) }
+
+    /// What names an environment of a service in a command: `hello`, `hello -e staging`.
+    static func words(_ service: String, _ environment: String) -> String {
+        environment == "production" ? service : "\(service) -e \(environment)"
+    }
 
     var client: ControlClient { ControlClient(directory) }
 }

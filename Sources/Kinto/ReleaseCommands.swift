@@ -6,12 +6,13 @@ struct Deploy: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Deploy the branch, or a commit of it, and follow it to its end.",
         discussion:
-            "EXAMPLES:\n  kinto deploy hello\n  kinto deploy hello --ref 1a2b3c4 --detach\n  kinto deploy hello -e staging"
+            "EXAMPLES:\n  kinto deploy hello\n  kinto deploy hello --ref 1a2b3c4 --detach\n  kinto deploy hello --plan\n  kinto deploy hello -e staging"
     )
     @OptionGroup var options: GlobalOptions
     @Argument var name: String
     @Option(help: "A commit of the branch; or which branch or tag, where there are many.") var ref: String?
     @Flag(help: "Do not wait.") var detach = false
+    @Flag(help: "Only say what would happen, with the time that each step usually takes.") var plan = false
     @OptionGroup var waiting: WaitOptions
     @Flag(help: "Build anew and without caches, also what was built before.") var noCache = false
     @Flag(help: "Deploy also what is live already.") var force = false
@@ -23,6 +24,10 @@ struct Deploy: AsyncParsableCommand {
         var body: [String: Any] = ["environment": options.env, "noCache": noCache, "force": force]
         body["ref"] = ref
         body["confirm"] = confirm
+        if plan {
+            let answer = try await options.client.call("POST", "/services/\(name)/plan", body)
+            return try PlanView(plan: answer as? [String: Any] ?? [:]).show(options)
+        }
         let release =
             try await options.client.call("POST", "/services/\(name)/deploy", body) as? [String: Any] ?? [:]
         if release["alreadyLive"] as? Bool == true {
@@ -110,12 +115,20 @@ struct Status: AsyncParsableCommand {
 }
 
 struct Releases: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "The history, newest first.")
+    static let configuration = CommandConfiguration(
+        abstract: "The history, newest first, or one release with the time that its stages took.")
     @OptionGroup var options: GlobalOptions
     @Argument var name: String
+    @Argument(help: "Of this release only.") var number: Int?
     @Option(name: .short, help: "How many; 10000 at most.") var n = 100
 
     func run() async throws {
+        if let number {
+            let release = try await options.client.call(
+                "GET", "/services/\(name)/releases/\(number)?env=\(options.env)")
+            return options.json
+                ? Output.json(release) : ReleaseDetail(release: release as? [String: Any] ?? [:]).show()
+        }
         let releases = try await options.client.call(
             "GET", "/services/\(name)/releases?env=\(options.env)&limit=\(min(n, 10_000))")
         if options.json { return Output.json(releases) }

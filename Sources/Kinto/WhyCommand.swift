@@ -26,7 +26,8 @@ struct Why: AsyncParsableCommand {
         guard let step = run else { return options.json ? Output.json(why) : WhyView.show(why) }
         let hints = why["hints"] as? [[String: Any]] ?? []
         guard hints.indices.contains(step - 1) else {
-            Output.trouble("there is no step \(step): 'kinto why \(name)' shows \(hints.count)")
+            Output.trouble(
+                "there is no step \(step): 'kinto why \(options.words(name))' shows \(hints.count)")
             throw ExitCode(2)
         }
         guard let text = hints[step - 1]["command"] as? String else {
@@ -48,8 +49,11 @@ struct Why: AsyncParsableCommand {
 enum WhyView {
     static func show(_ why: [String: Any]) {
         let number = why["number"] as? Int ?? 0
+        let slow = why["slow"] as? [String] ?? []
         guard let code = why["code"] as? String else {
-            return Output.line("release \(number) is \(why["status"] as? String ?? "")")
+            Output.line("release \(number) is \(why["status"] as? String ?? "")")
+            for line in slow { Output.line("  \(Output.safe(line))") }
+            return
         }
         Output.line(
             "Release \(number) failed at \(why["stage"] as? String ?? "its start"): \(safe(why["message"])) (\(code))"
@@ -60,6 +64,7 @@ enum WhyView {
             Output.line("  \(Failure.unknownCause)")
         }
         for line in why["evidence"] as? [String] ?? [] { Output.line("  | \(Output.safe(line))") }
+        for line in slow { Output.line("  Slow: \(Output.safe(line))") }
         for (index, hint) in (why["hints"] as? [[String: Any]] ?? []).enumerated() {
             let command = hint["command"] as? String
             let sign = command.flatMap { StepCommand($0) } == nil ? " " : "\(index + 1)"
@@ -70,8 +75,9 @@ enum WhyView {
     /// `hello/production: release 4 failed: Node.js finds no module 'express' (node-module-missing); kinto why hello`
     static func line(_ why: [String: Any]) -> String {
         let cause = why["cause"] as? [String: Any] ?? why
+        let (service, environment) = (safe(why["service"]), safe(why["environment"]))
         return
-            "\(safe(why["service"]))/\(safe(why["environment"])): release \(why["number"] as? Int ?? 0) failed: \(safe(cause["message"])) (\(safe(cause["code"]))); kinto why \(safe(why["service"])) says more"
+            "\(service)/\(environment): release \(why["number"] as? Int ?? 0) failed: \(safe(cause["message"])) (\(safe(cause["code"]))); kinto why \(GlobalOptions.words(service, environment)) says more"
     }
 
     private static func safe(_ value: Any?) -> String { Output.safe(value as? String ?? "") }

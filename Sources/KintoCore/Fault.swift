@@ -10,6 +10,8 @@ internal import Synchronization
 public enum Fault: String, Sendable, CaseIterable {
     /// A webhook's or a hook's body was read, nothing is recorded.
     case bodyRead = "body-read"
+    /// What a push or a delivery deploys is decided, nothing is recorded.
+    case decided
     /// The release is in the queue, nobody was told.
     case queued
     /// Who asked was told.

@@ -57,6 +57,9 @@ public struct Target: Sendable, Hashable, Codable, CustomStringConvertible {
     public var label: String {
         environment == .production ? service.description : "\(service)--\(environment)"
     }
+
+    /// The host name that it has whatever its settings say.
+    public var ownHost: String { "\(label).localhost" }
 }
 
 /// The full name of a commit: 40 lower-case hexadecimal digits.

@@ -165,11 +165,28 @@ public struct Delivery: Sendable, Equatable {
     public var changes = ""
     /// `queued as release N`, `ignored: …`, `refused: …`
     public var verdict: String
+    /// The first that it made or, if it made none, that is live already.
     public var release: Int?
+    /// All of them.
+    public var releases: [Outcome] = []
     public var status: Int
     public var at: Timestamp
     /// From the request's head to the verdict, in milliseconds.
     public var duration = 0
+
+    /// The release of one environment that it has to do with.
+    public struct Outcome: Sendable, Equatable, Codable {
+        public var environment: EnvironmentName
+        public var release: Int
+        /// False: it was live already, with what the delivery asks for.
+        public var isNew: Bool
+
+        public init(environment: EnvironmentName, release: Int, isNew: Bool) {
+            self.environment = environment
+            self.release = release
+            self.isNew = isNew
+        }
+    }
 
     public init(
         identifier: String, service: String, provider: Provider = .github, event: String, reference: String,

@@ -82,7 +82,7 @@ extension ClientConnection {
             return flush()
         }
         let framing = try AnswerFraming(head, status: status, isHead: isHead, minor: minor)
-        route?.answered(status, now: worker.now)
+        route?.answered(status, now: worker.now, since: claimedAt)
         hasAnswered = true
         replay = nil
         upstreamKeepsAlive = framing.upstreamKeepsAlive

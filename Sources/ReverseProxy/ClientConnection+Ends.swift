@@ -5,7 +5,7 @@ internal import Wire
 /// How requests and connections end.
 extension ClientConnection {
     func failRequest(_ status: Int, _ reason: String) {
-        if !hasAnswered { route?.answered(status, now: worker.now) }
+        if !hasAnswered { route?.answered(status, now: worker.now, since: claimedAt) }
         releaseUpstream(reusable: false)
         unclaim(failed: true)
         if hasAnswered {

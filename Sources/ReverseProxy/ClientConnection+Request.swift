@@ -121,6 +121,7 @@ extension ClientConnection {
 
     func claim(_ target: UpstreamState) {
         route = target
+        claimedAt = worker.now
         target.counters.requests += 1
         target.counters.inFlight += 1
         target.add(self)

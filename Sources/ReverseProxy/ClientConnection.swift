@@ -25,6 +25,7 @@ class ClientConnection: Endpoint {
     var output = ByteQueue()
     // Of the request on its way:
     var route: UpstreamState?
+    var claimedAt: Int64 = 0
     var upstream: UpstreamConnection?
     var requestBody: BodyFraming?
     var responseBody: BodyFraming?

@@ -16,6 +16,8 @@ final class UpstreamState {
     /// Answers, and those of 500 and above, by minute: this one and the five before it.
     private var minutes = [(answers: UInt64, errors: UInt64)](repeating: (0, 0), count: 6)
     private var minute: Int64 = 0
+    /// Answers by the time that they took.
+    private var times = [UInt64](repeating: 0, count: AnswerTimes.bounds.count + 1)
 
     final class Server {
         let port: UInt16
@@ -114,8 +116,10 @@ final class UpstreamState {
 
     // MARK: Counting
 
-    func answered(_ status: Int, now: Int64) {
+    /// - Parameter since: when the request was claimed.
+    func answered(_ status: Int, now: Int64, since: Int64) {
         turnMinutes(now)
+        times[AnswerTimes.bucket(now - since)] &+= 1
         minutes[0].answers += 1
         if status >= 500 {
             minutes[0].errors += 1
@@ -126,6 +130,7 @@ final class UpstreamState {
     func report(now: Int64) -> ProxyReply.Counters {
         turnMinutes(now)
         var counters = counters
+        counters.times = AnswerTimes(counts: times)
         counters.recent = minutes.reduce(0) { $0 + $1.answers }
         counters.recentErrors = minutes.reduce(0) { $0 + $1.errors }
         return counters

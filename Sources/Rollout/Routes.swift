@@ -85,9 +85,7 @@ public actor Routes {
     public func set(_ route: RoutingTable.Route) async throws {
         if route.upstream != nil { try driver.check(route) }
         try await change(of: route.identifier) { routes in
-            if route.upstream != nil {
-                try Routes.refuseTaken(route.hosts, route.port, route.identifier, routes)
-            }
+            try Routes.refuseTaken(route.hosts, route.port, route.identifier, routes)
             routes.removeAll { $0.identifier == route.identifier }
             routes.append(route)
         }

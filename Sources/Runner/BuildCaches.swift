@@ -14,17 +14,38 @@ struct BuildCaches: Sendable {
     /// Whose build it is; nil: the server's.
     let user: Confinement.User?
 
-    func restore(_ paths: [String]) async throws {
+    /// - Parameter tell: what became of each, for people.
+    func restore(_ paths: [String], tell: (String) async -> Void) async throws {
         for path in paths {
             let source = "\(kept)/\(BuildCaches.key(path))"
-            guard Files.isDirectory(source), !Files.exists("\(directory)/\(path)") else { continue }
-            try await Blocking.run {
+            guard Files.isDirectory(source) else {
+                await tell("cache \(path): miss, nothing is kept of it yet")
+                continue
+            }
+            guard !Files.exists("\(directory)/\(path)") else {
+                await tell("cache \(path): not used, the commit has it itself")
+                continue
+            }
+            let size = try await Blocking.run {
                 let target = try Beneath(directory).make(path, owner: user)
                 try copy("\(source)/.", to: "/proc/self/fd/0", target, path)
                 // Of an earlier build of another user's.
                 if let user { try Ownership.give(target, shown: path, to: user) }
+                return BuildCaches.size(source)
             }
+            await tell(
+                "cache \(path): hit, \(size < 1 << 20 ? "\((size + 1023) >> 10) KiB" : "\(size >> 20) MiB")")
         }
+    }
+
+    /// In bytes of blocks; links are not followed.
+    private static func size(_ path: String) -> Int {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return 0 }
+        var total = Int(status.st_blocks) &* 512
+        guard status.st_mode & S_IFMT == S_IFDIR else { return total }
+        for name in (try? Files.list(path)) ?? [] { total &+= size("\(path)/\(name)") }
+        return total
     }
 
     /// Each cache is copied beside the old one and takes its place by rename.

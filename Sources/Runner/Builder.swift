@@ -63,7 +63,13 @@ struct Builder: Sendable {
         await recorder.log(.step("Building: \(text)"))
         if let reduced = containment.reduced { await recorder.log(.detail(reduced)) }
         try await Blocking.run { try place.prepare() }
-        if !release.noCache { try await caches(in: directory).restore(manifest.build.cache) }
+        if release.noCache {
+            for path in manifest.build.cache {
+                await recorder.log(.detail("cache \(path): not used, by --no-cache"))
+            }
+        } else {
+            try await caches(in: directory).restore(manifest.build.cache) { await recorder.log(.detail($0)) }
+        }
         try await run(command(in: directory), release, recorder)
         try await caches(in: directory).save(manifest.build.cache)
     }

@@ -33,6 +33,17 @@ public struct FreeSpaceFloor: Sendable {
             ])
     }
 
+    /// The same, said before; nothing is made room for.
+    var warning: Warning? {
+        isLow.map { room in
+            Warning(
+                code: "space-low",
+                "\(path) has \(room.bytes >> 20) MiB and \(room.files) files free; no build is started below "
+                    + "\(bytes >> 20) MiB and \(files) files, unless room can be made",
+                hint: FreeSpaceFloor.hints.first)
+        }
+    }
+
     static let hints: [Failure.Hint] = [
         .init("see what kinto can give back", command: "kinto prune --dry-run"),
         .init("or make room on the file system"),

@@ -226,7 +226,21 @@ public actor Lanes {
         Fault.cleanUp.pass()
         await record(outcome, recorder, logger)
         Fault.finished.pass()
+        await tellSlow(release, log)
         log.close()
+    }
+
+    /// Ends the log with the stages that took much longer than is usual there.
+    private func tellSlow(_ release: Release, _ log: ReleaseLog) async {
+        let store = store
+        // A read of a task that is cancelled is cancelled, too.
+        let lines = await Task {
+            guard let done = try? await store.release(release.target, release.number),
+                let times = try? await store.stageTimes(release.target, before: release.number)
+            else { return [String]() }
+            return StageTimes.slow(done.timings, usual: times.usual())
+        }.value
+        for line in lines { log.append(.detail(line)) }
     }
 
     /// The release for which this one was ended; nil when a person did it.

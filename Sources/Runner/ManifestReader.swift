@@ -36,11 +36,16 @@ public enum ManifestReader {
             procfile = settings == nil ? try found.get() : try? found.get()
         } catch let failure as Failure { return .failure(failure) }
         guard let bytes = settings ?? procfile.map({ _ in Array("{}".utf8) }) else {
+            let foreign = try repository.foreignFiles(commit, at: place)
             return .failure(
                 Failure(
                     stage: .fetch, code: "manifest-missing",
                     "the commit has neither \(path) nor \(place.isEmpty ? "a Procfile" : "\(place)Procfile")",
-                    hints: [.init("add a kinto.json: the smallest one is { \"start\": \"./server\" }")]))
+                    evidence: foreign.map { [$0.message] } ?? [],
+                    hints: [
+                        foreign?.hint
+                            ?? .init("add a kinto.json: the smallest one is { \"start\": \"./server\" }")
+                    ]))
         }
         return Manifest.parse(bytes, environment: environment, procfile: procfile).map { parsed in
             var manifest = parsed

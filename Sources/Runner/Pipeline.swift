@@ -19,12 +19,15 @@ public struct Pipeline: Sendable {
     let deadlines: Deadlines
     /// Refuses a stable port or a host name that someone else has.
     let checkAddresses: @Sendable (Manifest, Target) async throws -> Void
+    /// Says what this host lacks for a release: memory, a proxy that answers, certificates.
+    let examineHost: @Sendable (Manifest, Target) async -> [Warning]
 
     public init(
         home: Home, store: Store, git: GitExecutor, artifacts: ArtifactStore, jobs: any JobRunner,
         fetcher: any RemoteFetcher, environment: ProcessEnvironment, containment: Containment = Containment(),
         floor: FreeSpaceFloor, builds: Slots, deadlines: Deadlines,
-        checkAddresses: @escaping @Sendable (Manifest, Target) async throws -> Void
+        checkAddresses: @escaping @Sendable (Manifest, Target) async throws -> Void,
+        examineHost: @escaping @Sendable (Manifest, Target) async -> [Warning] = { _, _ in [] }
     ) {
         self.home = home
         self.store = store
@@ -37,6 +40,7 @@ public struct Pipeline: Sendable {
         self.builds = builds
         self.deadlines = deadlines
         self.checkAddresses = checkAddresses
+        self.examineHost = examineHost
     }
 
     /// What a release runs: its settings and the directory of its artifact.
@@ -77,8 +81,18 @@ public struct Pipeline: Sendable {
         let artifact = try await artifact(of: fetched, recorder)
         let prepared = Prepared(
             manifest: fetched.manifest, directory: artifact.path, config: fetched.config)
+        // A release command may still make what is started.
+        if prepared.manifest.release == nil { try await requireStart(prepared, fetched.release) }
         try await runReleaseCommand(prepared, fetched.release, recorder)
+        if prepared.manifest.release != nil { try await requireStart(prepared, fetched.release) }
         return prepared
+    }
+
+    private func requireStart(_ prepared: Prepared, _ release: Release) async throws {
+        let variables = environment.service(release, prepared.manifest, config: prepared.config)
+        try await Blocking.run {
+            try StartCheck.require(prepared.manifest, in: prepared.directory, environment: variables)
+        }
     }
 
     private func runReleaseCommand(_ prepared: Prepared, _ release: Release, _ recorder: ReleaseRecorder)
@@ -153,6 +167,9 @@ public struct Pipeline: Sendable {
         try await preflight(manifest, release.target, config: config)
         try Fault.settingsRead.reach()
         try await recorder.facts { $0.manifest = manifest }
+        for warning in await warnings(commit.id, manifest, release.target, in: path) {
+            for line in warning.lines { await recorder.log(line) }
+        }
         var release = release
         release.commit = commit.id
         return Fetched(
@@ -270,13 +287,28 @@ public struct Pipeline: Sendable {
         try await recorder.facts { $0.config = config }
         await recorder.log(.step("Taking artifact \(recorded.sha256.prefix(12)) as it is, no build"))
         let prepared = Prepared(manifest: manifest, directory: artifact.path, config: config)
-        // It ran where the artifact comes from, and not here.
-        if release.trigger == .promote { try await runReleaseCommand(prepared, release, recorder) }
+        if release.trigger == .promote {
+            try await keepCommit(of: release)
+            // It ran where the artifact comes from, and not here.
+            try await runReleaseCommand(prepared, release, recorder)
+        }
         return prepared
     }
 
+    /// Also when the environment that a promotion comes from goes, and its branch. What runs needs none of it, so a commit that is
+    /// gone already is no reason to fail.
+    private func keepCommit(of release: Release) async throws {
+        guard let commit = release.commit, let service = try await store.service(release.target.service)
+        else { return }
+        let (path, name) = (
+            repository(of: service), "\(release.target.environment)/\(release.number)"
+        )
+        _ = try? await git.run { try GitRepository(opening: path).pin(commit, name: name) }
+        try Task.checkCancellation()
+    }
+
     /// Where its commits are, on this host.
-    private func repository(of service: RegisteredService) -> String {
+    func repository(of service: RegisteredService) -> String {
         service.source == .remote ? home.repository(service.name) : service.repository
     }
 
@@ -304,10 +336,7 @@ public struct Pipeline: Sendable {
             }
             let commit = wanted ?? tip
             if commit != tip, try !repository.isAncestor(commit, of: tip) {
-                throw Failure(
-                    stage: .fetch, code: "commit-unreachable",
-                    "commit \(commit.short) is not part of \(RefName.words(branch)) any more",
-                    hints: [.init("deploy it as it is", command: "kinto deploy \(release.target.words)")])
+                throw Pipeline.unreachable(commit, release)
             }
             try Fault.fetching.reach()
             try repository.pin(commit, name: name)
@@ -317,7 +346,7 @@ public struct Pipeline: Sendable {
     }
 
     /// A trigger never goes back: what is live and everything before it is not deployed by one.
-    private func refuseOlder(_ commit: CommitID, _ release: Release, in path: String) async throws {
+    func refuseOlder(_ commit: CommitID, _ release: Release, in path: String) async throws {
         guard let live = try await store.live(release.target), let current = live.commit, current != commit
         else { return }
         // Another branch of a pattern is not older, whatever it contains. Of tags their commits tell.
@@ -338,7 +367,7 @@ public struct Pipeline: Sendable {
         }
     }
 
-    private func settings(
+    func settings(
         _ commit: CommitID, in path: String, of service: RegisteredService, _ target: Target
     )
         async throws -> Manifest
@@ -352,7 +381,7 @@ public struct Pipeline: Sendable {
         }
     }
 
-    private func preflight(_ manifest: Manifest, _ target: Target, config: [String: String]) async throws {
+    func preflight(_ manifest: Manifest, _ target: Target, config: [String: String]) async throws {
         let missing = manifest.requires.filter { config[$0] == nil && manifest.env[$0] == nil }
         if !missing.isEmpty {
             throw Failure(

@@ -104,6 +104,8 @@ public enum ProxyReply: Sendable, Equatable {
         public var recentErrors: UInt64
         /// Requests and upgraded connections on their way now.
         public var inFlight: UInt64
+        /// How long answers took, from the claim to the head of the answer.
+        public var times = AnswerTimes()
 
         public init(
             upstream: String, requests: UInt64 = 0, failed: UInt64 = 0, retried: UInt64 = 0,
@@ -132,10 +134,12 @@ public enum ProxyReply: Sendable, Equatable {
         func add(to fields: inout Fields) {
             fields.add("upstream", upstream)
             for (name, path) in Counters.numbers { fields.add(name, self[keyPath: path]) }
+            if !times.isEmpty { fields.add("times", times.description) }
         }
 
         /// Takes a number; names of other versions are left alone.
         mutating func read(_ entry: Fields.Entry) throws(WireError) {
+            if entry.name == "times" { times = AnswerTimes(entry.value) }
             guard let (_, path) = Counters.numbers.first(where: { $0.name == entry.name }) else { return }
             guard let number = UInt64(entry.value) else { throw .malformed(entry.name) }
             self[keyPath: path] = number
@@ -144,6 +148,7 @@ public enum ProxyReply: Sendable, Equatable {
         /// Those of another worker are added.
         public static func += (sum: inout Counters, part: Counters) {
             for (_, path) in numbers { sum[keyPath: path] &+= part[keyPath: path] }
+            sum.times += part.times
         }
     }
 

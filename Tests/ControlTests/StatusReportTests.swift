@@ -83,6 +83,41 @@ struct StatusReportTests {
         #expect(try fields(try report(.bitbucket, .failed))["key"] == "kinto/hello")
     }
 
+    /// Two environments at one commit: neither overwrites what the other said.
+    @Test func eachEnvironmentOfACommitHasItsOwnStatusAndLink() throws {
+        for provider in [Provider.github, .gitea, .forgejo, .gitlab, .bitbucket, .bitbucketServer] {
+            let names = try ["production", "staging", "qa"].map { environment in
+                let fields = try fields(try report(provider, .deployed, environment: environment))
+                return fields["key"] ?? fields["context"] ?? fields["name"] ?? ""
+            }
+            #expect(names == ["kinto/hello", "kinto/hello/staging", "kinto/hello/qa"], "\(provider)")
+        }
+        var one = try report(.github, .deployed, environment: "staging").release
+        one.branch = "tags/v1"
+        let service = try report(.gitlab, .deployed).service
+        for (kind, link) in [(ReportTarget.Kind.status, "target_url"), (.webhook, "text")] {
+            one.status = .failed
+            let pending = PendingReport(
+                target: ReportTarget(service: nil, kind: kind, url: "http://127.0.0.1:1/", secret: ""),
+                release: one, told: nil, attempts: 0, before: nil)
+            guard
+                case .http(let request, _)? = ReportRequest(
+                    report: pending, service: service, publicURL: "https://kinto.example.com"
+                ).make()
+            else {
+                Issue.record("nothing is reported")
+                continue
+            }
+            let fields = try #require(
+                JSONSerialization.jsonObject(with: Data(request.body ?? [])) as? [String: Any])
+            #expect(
+                (fields[link] as? String)?.hasSuffix(
+                    "https://kinto.example.com/services/hello/staging/releases/7")
+                    == true, "\(fields)")
+            if kind == .status { #expect(fields["ref"] as? String == "v1") }
+        }
+    }
+
     @Test func bitbucketGetsALinkThatItTakes() throws {
         let commit = String(repeating: "a", count: 40)
         for link in [nil, "http://localhost:7780/x", "http://intranet/x"] as [String?] {
@@ -129,9 +164,16 @@ struct StatusReportTests {
             ),
             (
                 .bitbucketServer, "https://bb.example.com/scm/team/repo.git",
-                "https://bb.example.com/rest/build-status/1.0/commits/\(sha)"
+                "https://bb.example.com/rest/api/latest/projects/team/repos/repo/commits/\(sha)/builds"
             ),
         ] { #expect(try report(provider, .failed, repository: repository).request()?.url == url) }
+        let server = try report(
+            .bitbucketServer, .failed, repository: "ssh://git@bb.example.com:7999/~user/repo.git")
+        #expect(
+            server.request()?.url
+                == "https://bb.example.com/rest/api/latest/projects/~user/repos/repo/commits/\(sha)/builds")
+        #expect(server.olderRequest()?.url == "https://bb.example.com/rest/build-status/1.0/commits/\(sha)")
+        #expect(try report(.github, .failed).olderRequest() == nil)
     }
 
     @Test func whatGitLabHasAlreadyIsKnown() {

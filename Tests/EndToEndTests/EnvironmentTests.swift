@@ -248,7 +248,8 @@ struct EnvironmentTests {
             // Production goes on while staging waits.
             try server.touch("production")
             try await server.until {
-                try await server.releases("hello").first?["live"] as? Bool == true
+                let newest = try await server.releases("hello").first
+                return newest?["live"] as? Bool == true && newest?["status"] as? String == "deployed"
             }
             func ends(_ environment: String) async throws -> [String] {
                 try await server.releases("hello", environment).compactMap { $0["status"] as? String }

@@ -71,7 +71,7 @@ struct MailReportTests {
             for text in [
                 "Release 2 of hello/production failed at", "Branch:   main", "  | ",
                 "kinto logs hello --console --release 2", "kinto why hello 2",
-                "https://kinto.example.com/api/v1/services/hello/releases/2",
+                "https://kinto.example.com/services/hello/production/releases/2",
             ] { #expect(body.contains(text), "\(text) in \(body)") }
             let failure = try await server.releases("hello").first { $0["number"] as? Int == 2 }?["failure"]
             let code = try #require((failure as? [String: Any])?["code"] as? String)

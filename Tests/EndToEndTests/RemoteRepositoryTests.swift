@@ -3,6 +3,7 @@ import Foundation
 import HTTPClient
 import TestSupport
 import Testing
+import Wire
 
 /// Private repositories over a real sshd and a real https server.
 @Suite(.timeLimit(.minutes(5)))
@@ -170,6 +171,54 @@ struct RemoteRepositoryTests {
         #expect(try await server.kinto("service", "set", "hello", "--submodule-hosts", "a/b").status != 0)
         // What is live stays so.
         #expect(try await server.get().status == 200)
+    }
+
+    /// While it is fetched the server dies, and what the child wrote by then is half: the next server gets it whole.
+    @Test func aSubmoduleIsFetchedByTheNextServer() async throws {
+        try await Server.with { server in
+            _ = try await remote(server)
+            let https = try HTTPSGitServer("\(server.root)/https", root: "\(server.root)/git")
+            defer { https.stop() }
+            try await server.kinto(
+                "service", "add", "hello", "--repo", "https://localhost:\(https.port)/remote.git")
+            try server.write("token", https.token + "\n")
+            try await server.kinto(
+                "service", "set", "hello", "--ca-from", https.authority, "--token-from",
+                "\(server.work)/token", "--username", https.user)
+            try FileManager.default.removeItem(atPath: "\(server.work)/token")
+            let lib = try await module(server, "lib", ["lib.txt": "lib"])
+            try await change(server, [("lib", "../lib.git")], ["lib": lib], build: "grep lib lib/lib.txt")
+            server.end(with: SIGTERM)
+            // The fetch of the service, its commit, and then that of the submodule.
+            try await server.serve(variables: ["KINTO_FAULT=fetching:kill@3"])
+            #expect(try await server.kinto("deploy", "hello").status != 0)
+            server.end(with: SIGKILL)
+            let mirrors = "\(server.home)/repos/hello.submodules"
+            let mirror = try #require(try Files.list(mirrors).first)
+            // What a child that died with it leaves.
+            for name in ["objects/pack/pack_git2_x", "config.lock", "refs/heads/main.lock"] {
+                try Files.replace("\(mirrors)/\(mirror)/\(name)", with: Array("half".utf8))
+            }
+            try await server.serve()
+            try await server.until { try await server.releases("hello").first?["finishedAt"] is String }
+            let release = try #require(try await server.releases("hello").first)
+            #expect(release["status"] as? String == "deployed", "\(release)")
+            #expect(try Files.list("\(mirrors)/\(mirror)/objects/pack").allSatisfy { !$0.contains("git2") })
+            // It is told by its address, goes with what is not used, and with the service.
+            let dry = try await server.kinto("prune", "--dry-run")
+            #expect(dry.status == 0, "\(dry.output)")
+            let old = [timeval(tv_sec: 1_000_000, tv_usec: 0), timeval(tv_sec: 1_000_000, tv_usec: 0)]
+            utimes("\(mirrors)/\(mirror)", old)
+            let pruned = try await server.kinto("prune")
+            #expect(
+                pruned.output.contains("hello submodule https://localhost:\(https.port)/lib.git"),
+                "\(pruned.output)")
+            #expect(try Files.list(mirrors).isEmpty)
+            #expect(try await server.kinto("deploy", "hello", "--no-cache").status == 0)
+            #expect(try Files.list(mirrors).count == 1)
+            #expect(try await server.kinto("service", "remove", "hello", "--yes").status == 0)
+            #expect(!FileManager.default.fileExists(atPath: mirrors))
+        }
     }
 
     @Test func aServiceThatIsPushedToHasNoHostThatRelativeSubmodulesAreOf() async throws {

@@ -7,7 +7,8 @@ import Testing
 /// What forges and people are told, by real receivers on loopback.
 @Suite(.timeLimit(.minutes(5)))
 struct ReportTests {
-    /// Notes what it is sent, and answers as a file says: a status, or `hang`.
+    /// Notes what it is sent, and answers as a file says: a status, `429 5` with Retry-After, `hang`, or `older`, which knows
+    /// nothing below `/rest/api`.
     private final class Receiver {
         let port: UInt16
         private let server: Server
@@ -28,10 +29,13 @@ struct ReportTests {
                         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
                         answer = open(place + ".answer").read().strip()
                         if answer == "hang": time.sleep(60)
+                        if answer == "older": answer = "404" if "/rest/api/" in self.path else "201"
                         with open(place + ".seen", "a") as f:
                             f.write(json.dumps({"path": self.path, "headers": {k.lower(): v for k, v in self.headers.items()},
-                                                "body": body, "answer": answer}) + "\\n")
-                        self.send_response(int(answer) if answer.isdigit() else 200)
+                                                "body": body, "answer": answer, "at": time.time()}) + "\\n")
+                        words = answer.split()
+                        self.send_response(int(words[0]) if words[0].isdigit() else 200)
+                        if len(words) > 1: self.send_header("Retry-After", words[1])
                         self.end_headers()
                     def log_message(self, *_): pass
                 s = http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
@@ -60,6 +64,8 @@ struct ReportTests {
             let headers: [String: String]
             let body: String
             let answer: String
+            /// Seconds since 1970.
+            let at: Double
 
             var fields: [String: Any] {
                 (try? JSONSerialization.jsonObject(with: Data(body.utf8)) as? [String: Any]) ?? [:]
@@ -67,11 +73,13 @@ struct ReportTests {
         }
 
         /// Of those that were answered well.
-        func seen() -> [Seen] {
+        func seen() -> [Seen] { asked().filter { $0.answer == "201" } }
+
+        func asked() -> [Seen] {
             let text = (try? String(contentsOfFile: "\(server.root)/\(name).seen", encoding: .utf8)) ?? ""
             return text.split(separator: "\n").compactMap {
                 try? JSONDecoder().decode(Seen.self, from: Data($0.utf8))
-            }.filter { $0.answer == "201" }
+            }
         }
 
         func end() async {
@@ -134,7 +142,8 @@ struct ReportTests {
             #expect(texts[0].hasPrefix("hello/production: release 2"), "\(texts)")
             #expect(texts[0].contains("failed: "), "\(texts)")
             #expect(
-                texts[0].hasSuffix("https://kinto.example.com/api/v1/services/hello/releases/2"), "\(texts)")
+                texts[0].hasSuffix("https://kinto.example.com/services/hello/production/releases/2"),
+                "\(texts)")
             #expect(texts[1].contains("release 4") && texts[1].contains("is live again"), "\(texts)")
             let types = webhook.seen().map { $0.fields["type"] as? String }
             #expect(types == ["release.failed", "release.recovered"])
@@ -152,13 +161,42 @@ struct ReportTests {
         }
     }
 
-    @Test(arguments: ["github", "gitlab", "forgejo", "bitbucket", "bitbucket-server"])
-    func aForgeKeepsTheCommitsStatus(provider: String) async throws {
+    /// What it asks for holds for all that it would be told, and nothing is lost meanwhile.
+    @Test func aPlaceThatWantsToRestIsLeftAlone() async throws {
+        try await Server.with { server in
+            try await server.setUp(#"{"start":"python3 server.py"}"#)
+            let (busy, other) = (try await Receiver(server, "busy"), try await Receiver(server, "other"))
+            for one in [busy, other] {
+                try await server.kinto("report", "add", "slack", "--url", "http://127.0.0.1:\(one.port)/")
+            }
+            try busy.answer("429 6")
+            try await working(server, "first")
+            try await failing(server)
+            try await server.until { !busy.asked().isEmpty && other.seen().count == 1 }
+            try busy.answer("201")
+            // More news, and for the other one at once.
+            try await working(server, "mended")
+            try await failing(server)
+            try await server.until { other.seen().count == 3 }
+            try await server.until { busy.seen().count == 3 }
+            let times = busy.asked().map(\.at)
+            #expect(times[1] - times[0] >= 6, "\(times)")
+            #expect(busy.seen().map(\.body) == other.seen().map(\.body))
+            for one in [busy, other] { await one.end() }
+        }
+    }
+
+    @Test(arguments: [
+        "github", "gitlab", "forgejo", "bitbucket", "bitbucket-server", "bitbucket-server before 7.14",
+    ])
+    func aForgeKeepsTheCommitsStatus(forge kind: String) async throws {
+        let provider = String(kind.prefix { $0 != " " })
         try await Server.with { server in
             try await server.setUp(#"{"start":"python3 server.py"}"#)
             try await working(server, "first")
             try await server.kinto("service", "remove", "hello", "--yes")
             let forge = try await Receiver(server, "forge")
+            if kind != provider { try forge.answer("older") }
             // An address of a forge that is fetched from here: the mirror stands in the place where it would be.
             #expect(
                 try await server.kinto(
@@ -202,8 +240,10 @@ struct ReportTests {
                     )
                 default:
                     (
-                        "/api/rest/build-status/1.0/commits/\(commit)", "authorization", "Bearer a-token",
-                        "FAILED"
+                        kind == provider
+                            ? "/api/rest/api/latest/projects/team/repos/some.repo/commits/\(commit)/builds"
+                            : "/api/rest/build-status/1.0/commits/\(commit)", "authorization",
+                        "Bearer a-token", "FAILED"
                     )
                 }
             #expect(last.path == wanted.path)

@@ -102,6 +102,25 @@ struct WebhookTimeTests {
             try await server.until { try await server.releases("hello").first?["live"] as? Bool == true }
             #expect(try await server.releases("hello").count == 4)
             #expect(try await missed().count == 3)
+            // Each environment by itself: a tag that is named is looked for, too.
+            try await server.kinto("service", "set", "hello", "--missed", "deploy")
+            try await server.kinto("environment", "set", "hello", "production", "--auto-deploy", "off")
+            try await server.kinto("environment", "add", "hello", "tagged", "--branch", "tags/live")
+            func tag(_ text: String) async throws -> String {
+                try await server.git("tag", "-f", "-a", "-m", text, "live")
+                try await server.git("push", "-q", "-f", "\(server.root)/remote.git", "live")
+                return String(try await server.git("rev-parse", "HEAD").output.prefix(40))
+            }
+            _ = try await tag("one")
+            #expect(try await server.kinto("deploy", "hello", "-e", "tagged").status == 0)
+            try await commit("four")
+            let moved = try await tag("two")
+            try await server.until {
+                let newest = try await server.releases("hello", "tagged").first
+                return newest?["commit"] as? String == moved && newest?["live"] as? Bool == true
+            }
+            #expect(try await missed().first == "tagged: queued as release 2")
+            #expect(try await server.releases("hello").count == 4)
         }
     }
 }

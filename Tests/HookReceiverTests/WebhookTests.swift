@@ -457,7 +457,7 @@ struct WebhookTests {
         #expect(plan.deploys.map(\.environment.target.environment.description) == ["review"])
         #expect(
             plan.refused.compactMap(\.obstacle?.way.command) == [
-                "kinto deploy hello -e production --confirm hello/production", "kinto deploy hello -e qa",
+                "kinto deploy hello --confirm hello/production", "kinto deploy hello -e qa",
             ])
     }
 

@@ -33,7 +33,7 @@ struct ChangeTests {
             #expect(try other.readMessage().body == "two")
             go.put(true)
             #expect(try visitor.readMessage().body == "one")
-            #expect(try proxy.idle(name) == .init(upstream: name, requests: 2, recent: 2))
+            #expect(try proxy.idle(name).untimed == .init(upstream: name, requests: 2, recent: 2))
             // The connection to the instance that left is not kept.
             try visitor.send(get)
             #expect(try visitor.readMessage().body == "two")
@@ -41,7 +41,7 @@ struct ChangeTests {
                 Issue.record("not drained")
                 return
             }
-            #expect(counters == .init(upstream: name, requests: 3, recent: 3))
+            #expect(counters.untimed == .init(upstream: name, requests: 3, recent: 3))
             #expect(cut == 0)
         }
     }
@@ -64,7 +64,7 @@ struct ChangeTests {
                 return
             }
             #expect(
-                counters
+                counters.untimed
                     == .init(upstream: name, requests: 1, failed: 1, errors: 1, recent: 1, recentErrors: 1))
             #expect(cut == 1)
             #expect(try visitor.readMessage().head.hasPrefix("HTTP/1.1 504 "))
@@ -112,7 +112,7 @@ struct ChangeTests {
                 end.put(true)
                 _ = try ended.take()
             }
-            #expect(try proxy.idle(name) == .init(upstream: name, requests: 20, recent: 20))
+            #expect(try proxy.idle(name).untimed == .init(upstream: name, requests: 20, recent: 20))
         }
     }
 

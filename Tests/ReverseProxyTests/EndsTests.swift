@@ -140,7 +140,8 @@ struct EndsTests {
                 }
                 visitor.reset()
             }
-            #expect(try proxy.idle(name) == .init(upstream: name, requests: 1))
+            let counters = try proxy.idle(name)
+            #expect(counters == .init(upstream: name, requests: 1))
             over.put(true)
         }
     }

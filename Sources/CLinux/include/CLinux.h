@@ -18,6 +18,12 @@ void kinto_give_way(int nice);
 /// what asked for more. Neither more nor less of the processor in all. Ignored before Linux 6.12. 0, or -1 and errno.
 int kinto_run_shortly(uint64_t nanoseconds);
 
+/// How many heaps malloc(3) may have beside each other (M_ARENA_MAX of mallopt(3)); none of them is given up again.
+void kinto_limit_heaps(int most);
+
+/// memmem(3), which Swift's Glibc leaves out: where `text` first is in `space`; NULL when it is not.
+const void *kinto_find(const void *space, size_t size, const void *text, size_t length);
+
 /// What to start: see kinto_spawn.
 struct kinto_spawn_options {
     const char *path;             ///< program, absolute

@@ -37,14 +37,17 @@ struct HookRoutes: Sendable {
     private func received(_ push: PushRequest, _ service: RegisteredService, by: String?) async throws
         -> Response
     {
-        let plan = push.plan(for: try await actions.store.environments(of: service.name))
-        var notes = plan.notes.map { LogLine.detail($0) }
-        for case let obstacle? in plan.refused.map(\.obstacle) {
-            notes += [.trouble(obstacle.reason), .detail(obstacle.way.line)]
-        }
+        var notes: [LogLine] = []
         do {
-            if !plan.deploys.isEmpty { await actions.spool.take() }
-            let accepted = try await actions.accept(push, plan, service, by: by)
+            let accepted = try await actions.decide(for: service.name) { environments in
+                let plan = push.plan(for: environments)
+                notes = plan.notes.map { LogLine.detail($0) }
+                for case let obstacle? in plan.refused.map(\.obstacle) {
+                    notes += [.trouble(obstacle.reason), .detail(obstacle.way.line)]
+                }
+                if !plan.deploys.isEmpty { await actions.spool.take() }
+                return try await actions.accept(push, plan, service, by: by)
+            }
             notes += accepted.notes.map { LogLine.detail($0) }
             var head: [LogLine] = []
             var followed: [Release] = []
@@ -161,6 +164,7 @@ extension Actions {
             news.append(new)
         }
         guard !news.isEmpty else { return ([], notes) }
+        Fault.decided.pass()
         return (Array(zip(news.map(\.target), try await take(news))), notes)
     }
 }

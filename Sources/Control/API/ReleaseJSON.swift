@@ -5,11 +5,21 @@ internal import Wire
 /// A release as the API and the commands show it. Absent values are written as null.
 struct ReleaseJSON: Encodable {
     let release: Release
+    /// Milliseconds by stage; nil: it was not asked for.
+    let usual: [String: Double]?
+
+    init(release: Release) { self.init(release: release, usual: nil) }
+
+    init(release: Release, usual: [String: Double]?) {
+        self.release = release
+        self.usual = usual
+    }
 
     private enum Key: String, CodingKey {
         case service, environment, number, status, live, stage, commit, branch, subject, author, trigger,
             by, rollbackOf
-        case warmUntil, supersededBy, createdAt, startedAt, liveAt, finishedAt, timings, swap, instances,
+        case warmUntil, supersededBy, createdAt, startedAt, liveAt, finishedAt, timings, usual, swap,
+            instances,
             artifact,
             failure
     }
@@ -49,6 +59,7 @@ struct ReleaseJSON: Encodable {
         try c.encode(release.liveAt?.rfc3339, forKey: .liveAt)
         try c.encode(release.finishedAt?.rfc3339, forKey: .finishedAt)
         try c.encode(release.timings, forKey: .timings)
+        try c.encode(usual, forKey: .usual)
         try c.encode(release.swap, forKey: .swap)
         try c.encode(release.warmUntil?.rfc3339, forKey: .warmUntil)
         try c.encode(release.instances.map(ReleaseJSON.instance), forKey: .instances)

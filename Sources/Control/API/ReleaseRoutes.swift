@@ -30,24 +30,28 @@ struct ReleaseRoutes: Sendable {
         service.get("/releases") { request, context in
             let target = try request.target(context)
             try await actions.require(target)
-            return try await actions.store.releases(target, limit: request.limit).map(
-                ReleaseJSON.init
-            ).json()
+            let releases = try await actions.store.releases(target, limit: request.limit)
+            let times = try await actions.store.stageTimes(target, count: releases.count)
+            return try releases.map {
+                ReleaseJSON(release: $0, usual: times.usual(before: $0.number))
+            }.json()
         }
         service.get("/releases/:number") { request, context in
-            try ReleaseJSON(release: await release(request, context)).json()
+            let release = try await release(request, context)
+            return try ReleaseJSON(release: release, usual: await usual(release)).json()
         }
         service.get("/releases/:number/why") { request, context in
-            try WhyJSON(await release(request, context)).json()
+            let release = try await release(request, context)
+            return try WhyJSON(release, usual: await usual(release)).json()
         }
         // Of the last one that failed.
         service.get("/why") { request, context in
             let target = try request.target(context)
             try await actions.require(target)
             guard let failed = try await actions.store.lastFailed(target) else {
-                throw Failure(code: "unknown-release", "no release of \(target.service) failed")
+                throw Failure(code: "unknown-release", "no release of \(target) failed")
             }
-            return try WhyJSON(failed).json()
+            return try WhyJSON(failed, usual: await usual(failed)).json()
         }
         service.get("/releases/:number/log") { request, context in
             let release = try await release(request, context)
@@ -70,6 +74,15 @@ struct ReleaseRoutes: Sendable {
                     confirmation: ask.confirm, by: context.by))
             context.note.say(taken)
             return try DeployAnswer.of(taken)
+        }
+        service.post("/plan") { request, context in
+            let ask = try await request.decoded(Ask.self)
+            let target = try request.target(context, environment: ask.environment)
+            return try await DeployPlanner(actions: actions, target: target).plan(
+                DeployWish(
+                    ref: ask.ref, noCache: ask.noCache ?? false, force: ask.force ?? false,
+                    confirmation: ask.confirm)
+            ).json()
         }
         service.post("/abort") { request, context in
             let ask = try await request.decoded(Ask.self)
@@ -96,6 +109,10 @@ struct ReleaseRoutes: Sendable {
             let release = try await actions.store.release(target, number)
         else { throw Failure(code: "unknown-release", "there is no such release of \(target)") }
         return release
+    }
+
+    private func usual(_ release: Release) async throws -> [String: Double] {
+        try await actions.store.stageTimes(release.target, before: release.number).usual()
     }
 
     private func stream(

@@ -240,11 +240,20 @@ struct DeliveryJSON: Encodable {
     let delivery, service, event, ref, verdict, at: String
     let provider: Provider
     let release: Int?
+    /// Of every environment.
+    let releases: [Outcome]
     let status: Int
     /// Milliseconds from the request to the verdict.
     let duration: Int
     /// Whether it can be decided on again.
     let replayable: Bool
+
+    struct Outcome: Encodable {
+        let environment: String
+        let release: Int
+        /// False: it was live already.
+        let isNew: Bool
+    }
 
     init(_ d: Delivery) {
         delivery = d.identifier
@@ -257,6 +266,9 @@ struct DeliveryJSON: Encodable {
         duration = d.duration
         replayable = !d.changes.isEmpty
         release = d.release
+        releases = d.releases.map {
+            Outcome(environment: $0.environment.description, release: $0.release, isNew: $0.isNew)
+        }
         status = d.status
     }
 }

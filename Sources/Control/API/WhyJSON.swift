@@ -11,8 +11,11 @@ struct WhyJSON: Encodable {
     let cause: Failure.Cause?
     let evidence: [String]
     let hints: [Failure.Hint]
+    /// Stages that took much longer than is usual, in words.
+    let slow: [String]
 
-    init(_ release: Release) {
+    init(_ release: Release, usual: [String: Double] = [:]) {
+        slow = StageTimes.slow(release.timings, usual: usual)
         service = release.target.service.description
         environment = release.target.environment.description
         number = release.number

@@ -12,6 +12,8 @@ final class AuditNote: Sendable {
         var service: String?
         var target = ""
         var words: [String] = []
+        /// nil: done, unless it throws.
+        var code: String?
     }
 
     private let content = Mutex(Content())
@@ -52,6 +54,9 @@ final class AuditNote: Sendable {
     }
 
     func call(_ action: String) { content.withLock { $0.action = action } }
+
+    /// Nothing was done, though a page says so and no error does.
+    func end(_ code: String) { content.withLock { $0.code = code } }
 }
 
 extension AuditEntry {
@@ -63,7 +68,7 @@ extension AuditEntry {
         entry.service = content.service
         entry.target = content.target
         entry.what = String(content.words.joined(separator: ", ").prefix(500))
-        entry.result = result
+        entry.result = result == AuditEntry.done ? content.code ?? result : result
         return entry
     }
 }

@@ -90,7 +90,9 @@ struct Gate: Sendable {
     private static func note(_ context: Context) {
         let path = context.endpointPath ?? ""
         guard let name = context.parameters.get("name") ?? context.parameters.get("id") else { return }
-        if path.contains("services/"), let service = try? ServiceName(name) {
+        if path.contains("services/") || path.hasPrefix("/remove-service/"),
+            let service = try? ServiceName(name)
+        {
             let environment = context.parameters.get("environment").flatMap { try? EnvironmentName($0) }
             if let environment {
                 context.note.about(Target(service: service, environment: environment))

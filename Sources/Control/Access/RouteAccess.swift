@@ -10,6 +10,8 @@ struct RouteAccess: Sendable, Equatable {
 
     static let open = RouteAccess(role: nil, action: nil)
     static let viewer = RouteAccess(role: .viewer, action: nil)
+    /// Reads what leads to what only deployers may do.
+    static let deployer = RouteAccess(role: .deployer, action: nil)
     /// Reads what only admins may.
     static let admin = RouteAccess(role: .admin, action: nil)
 

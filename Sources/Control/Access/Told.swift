@@ -38,8 +38,11 @@ enum Told {
             switch name {
             case "variable": "set \(value)"
             case "unset": "unset \(value)"
-            case "force", "current", "secret": name
-            case "number", "branch", "repository", "role": value.isEmpty ? nil : "\(name) \(value)"
+            case "force", "secret": name
+            case "no-cache": "noCache"
+            case "current": value == "1" ? name : nil
+            case "ref", "number", "to", "branch", "instances", "repository", "role", "delivery":
+                value.isEmpty ? nil : "\(name) \(value)"
             default: nil
             }
         }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import HTTPTypes
 internal import Hummingbird
 internal import KintoCore
 internal import NIOCore
@@ -15,7 +16,10 @@ struct Dashboard: Sendable {
     func add(to router: NotedRouter) {
         for (name, text, type) in [
             ("dashboard.css", DashboardAssets.style, "text/css; charset=utf-8"),
-            ("dashboard.js", DashboardAssets.script, "text/javascript; charset=utf-8"),
+            (
+                "dashboard.js", DashboardAssets.script + "\n" + DashboardAssets.plot,
+                "text/javascript; charset=utf-8"
+            ),
         ] {
             router.page(.get, "/assets/\(RouterPath(name))", .open) { _, _, _ in
                 Response(
@@ -32,8 +36,11 @@ struct Dashboard: Sendable {
         }
         get(router, "/events", .viewer) { DashboardStream.changes(of: actions.store, $0.context) }
         ServicePages(dashboard: self).add(to: router)
+        EnvironmentPages(dashboard: self).add(to: router)
+        ChangePages(dashboard: self).add(to: router)
         ReleasePages(dashboard: self).add(to: router)
         SettingsPages(dashboard: self).add(to: router)
+        TrafficPages(dashboard: self).add(to: router)
         AccessPages(dashboard: self).add(to: router)
     }
 
@@ -57,6 +64,17 @@ struct Dashboard: Sendable {
 
         /// As it stands in releases.
         var by: String { principal.name }
+
+        /// What a form that changes nothing was sent with, and what links carry. (The router's own parameters leave a space, which
+        /// forms write as `+`, as it is.)
+        var asked: [String: String] {
+            (try? URLEncodedFormDecoder().decode([String: String].self, from: request.uri.query ?? "")) ?? [:]
+        }
+
+        /// Whether it is a page that looks what has changed of it.
+        var isRefresh: Bool {
+            HTTPField.Name("X-Kinto-Fresh").map { request.headers[$0] != nil } ?? false
+        }
 
         func number() throws -> Int {
             guard let number = Int(try context.parameters.require("number")) else {
@@ -122,7 +140,13 @@ struct Dashboard: Sendable {
             response = try await handler(request)
         } catch {
             let problem = Problem.wrap(error)
-            let view = FailureView(problem.failure).values.merging(["title": "Not done"]) { $1 }
+            let role = try? await identity(request)?.2.principal.role
+            let view = FailureView(
+                problem.failure, DashboardDoor.target(of: request), role
+            ).values.merging([
+                "title": "Not done", "back": DashboardDoor.referrer(of: request) ?? false as Any,
+                "signedIn": false,
+            ]) { $1 }
             response =
                 (try? page("failure", view, status: problem.status)) ?? Response(status: problem.status)
         }

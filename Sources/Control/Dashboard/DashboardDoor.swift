@@ -59,6 +59,25 @@ struct DashboardDoor {
         return nil
     }
 
+    /// The page of ours that a request comes from, as a path: where "back" leads.
+    static func referrer(of request: Request) -> String? {
+        guard let authority = request.head.authority, let from = request.headers[.referer] else { return nil }
+        for scheme in ["http://", "https://"] where from.hasPrefix("\(scheme)\(authority)/") {
+            let path = from.dropFirst(scheme.count + authority.count)
+            return path.hasPrefix("//") ? nil : String(path)
+        }
+        return nil
+    }
+
+    /// The environment whose page was asked for.
+    static func target(of request: Request) -> Target? {
+        let words = request.uri.path.split(separator: "/")
+        guard words.count >= 3, words[0] == "services", let service = try? ServiceName(String(words[1])),
+            let environment = try? EnvironmentName(String(words[2]))
+        else { return nil }
+        return Target(service: service, environment: environment)
+    }
+
     private var hosts: Set<String> {
         var hosts: Set = ["localhost", "127.0.0.1", "[::1]", DashboardDoor.host(of: options.listen)]
         if let host = options.publicURL.flatMap({ URL(string: $0)?.host }) { hosts.insert(host.lowercased()) }

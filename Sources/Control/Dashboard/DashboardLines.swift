@@ -37,17 +37,30 @@ struct DashboardLines {
     private var number: Int
 
     private static let trouble = ["error", "exception", "traceback", "fatal", "panic:"]
+    private static let alarm = " !     "
+    private static let step = "-----> "
 
-    /// - Parameter path: the log that is read from its beginning.
-    init(_ path: String) { number = LogReader.linesBefore(path) }
+    /// The first line that looks like trouble. Blocks on the disk.
+    static func firstBad(_ path: String, _ index: LogIndex) -> Int? {
+        let (step, alarm) = (Array(step.utf8), Array(alarm.utf8))
+        let words = trouble.map { Array($0.utf8) }
+        return index.lines(path, with: words + [alarm], limit: 1) { line in
+            // An alarm in the middle of a line is none.
+            line.starts(with: alarm)
+                || !line.starts(with: step) && words.contains { line.contains($0) }
+        }.first?.number
+    }
+
+    /// - Parameter number: of the line before the first.
+    init(after number: Int) { self.number = number }
 
     /// - Parameter chunk: whole lines.
     mutating func next(_ chunk: ByteBuffer) -> [DashboardLine] {
         var lines: [DashboardLine] = []
         for bytes in Array(buffer: chunk).split(separator: UInt8(ascii: "\n")) {
+            number += 1
             // A line that is not finished: its last form comes.
             if bytes.last == UInt8(ascii: "\r") { continue }
-            number += 1
             var line = bytes
             var time = ""
             let head = Array(line.prefix(25))
@@ -61,8 +74,8 @@ struct DashboardLines {
             lines.append(
                 DashboardLine(
                     number: number, time: time,
-                    isBad: plain.hasPrefix(" !     ")
-                        || !plain.hasPrefix("-----> ")
+                    isBad: plain.hasPrefix(DashboardLines.alarm)
+                        || !plain.hasPrefix(DashboardLines.step)
                             && DashboardLines.trouble.contains { small.contains($0) },
                     parts: parts))
         }

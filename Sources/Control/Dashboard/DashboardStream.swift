@@ -8,9 +8,16 @@ internal import NIOCore
 enum DashboardStream {
     /// `line`, each with the number of its line as id; a reader that comes again with the last one it has goes on there.
     /// `end` when the log is over.
-    static func lines(of follower: LogFollower, after: Int, _ context: Dashboard.Context) -> Response {
+    static func lines(
+        of log: LogFollower, after: Int, _ index: LogIndex, _ context: Dashboard.Context
+    ) -> Response {
         EventStream.response(context) { write in
-            var lines = DashboardLines(follower.path)
+            var follower = log
+            let (start, gone) = try await Blocking.run { [path = log.path] in
+                (index.mark(path, after: after), LogReader.linesBefore(path))
+            }
+            follower.start = start
+            var lines = DashboardLines(after: start == nil ? gone : after)
             let encoder = JSONEncoder()
             try await follower.read { chunk in
                 var out = ByteBuffer()

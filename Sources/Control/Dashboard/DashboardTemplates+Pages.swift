@@ -2,7 +2,12 @@
 
 extension DashboardTemplates {
     /// By name. `layout` is around the others; what begins with `_` is a part.
-    static let pages: [String: String] = [
+    static let pages: [String: String] = [general, service, release, changes, settings, access].reduce(
+        into: [:]) {
+            $0.merge($1) { $1 }
+        }
+
+    private static let general: [String: String] = [
         "layout": #"""
         <!doctype html>
         <html lang="en">
@@ -15,7 +20,7 @@ extension DashboardTemplates {
         <link rel="stylesheet" href="/assets/dashboard.css">
         <script src="/assets/dashboard.js" defer></script>
         </head>
-        <body{{#live}} data-live{{/live}}>
+        <body{{#fresh}} data-live{{/fresh}}>
         <a class="skip" href="#main">Skip to content</a>
         <header class="top">
         <a class="brand" href="/">kinto</a>
@@ -52,7 +57,7 @@ extension DashboardTemplates {
         {{<layout}}{{$main}}
         <h1>Not done</h1>
         {{> _failure}}
-        <p><a href="/">Services</a></p>
+        <p>{{#back}}<a class="button" href="{{back}}">Back</a>{{/back}} <a class="button" href="/">Services</a></p>
         {{/main}}{{/layout}}
         """#,
         "_failure": #"""
@@ -60,7 +65,7 @@ extension DashboardTemplates {
         <p><strong>{{message}}</strong> <code class="dim">{{code}}</code></p>
         {{#hasEvidence}}<pre class="evidence" tabindex="0" aria-label="Evidence">{{#evidence}}{{.}}
         {{/evidence}}</pre>{{/hasEvidence}}
-        {{#hasHints}}<ul class="hints">{{#hints}}<li>{{text}}{{#command}} <code>{{command}}</code>{{/command}}{{#link}} <a class="button" href="{{link}}">{{label}}</a>{{/link}}</li>{{/hints}}</ul>{{/hasHints}}
+        {{#hasHints}}<ul class="hints">{{#hints}}<li><span>{{text}}</span>{{#command}} <span class="command"><code>{{command}}</code><button type="button" class="script copy" data-copy="{{command}}">Copy<span class="hidden"> {{command}}</span></button></span>{{/command}}{{#link}} <a class="button" href="{{link}}">{{label}}</a>{{/link}}</li>{{/hints}}</ul>{{/hasHints}}
         </div>
         """#,
         "services": #"""
@@ -71,141 +76,22 @@ extension DashboardTemplates {
         {{#hasServices}}
         <table class="cards">
         <caption class="hidden">Services and what is live</caption>
-        <thead><tr><th scope="col">Service</th><th scope="col">State</th><th scope="col">Live</th><th scope="col">Last deploy</th><th scope="col">Waits</th><th scope="col">Address</th></tr></thead>
+        <thead><tr><th scope="col">Service</th><th scope="col">State</th><th scope="col">Live</th><th scope="col">Last deploy</th><th scope="col">Address</th></tr></thead>
         <tbody>
         {{#services}}
         <tr>
-        <th scope="row" data-label="Service"><a href="{{path}}">{{name}}</a> <span class="dim">{{environment}}</span></th>
-        <td data-label="State"><span class="state {{tone}}">{{state}}</span></td>
-        <td data-label="Live">{{#live}}<a href="{{path}}">{{number}}</a> <code>{{commit}}</code> {{subject}}{{/live}}{{^live}}<span class="dim">nothing</span>{{/live}}</td>
-        <td data-label="Last deploy">{{#last}}<a href="{{path}}">{{number}}</a> <span class="state {{tone}}">{{status}}</span> <time datetime="{{iso}}" title="{{iso}}">{{ago}}</time>{{/last}}{{^last}}<span class="dim">never</span>{{/last}}</td>
-        <td data-label="Waits">{{#waits}}<div>{{.}}</div>{{/waits}}{{^hasWaits}}<span class="dim">–</span>{{/hasWaits}}</td>
+        <th scope="row" data-label="Service"><a href="{{path}}">{{name}}</a>{{^production}} <a class="place-name" href="{{path}}">{{environment}}</a>{{/production}}{{#protected}} <span class="tag">protected</span>{{/protected}}</th>
+        <td data-label="State"><span class="state {{tone}}">{{state}}</span>{{#waits}}<div class="dim small">{{.}}</div>{{/waits}}{{#stopped}}<div class="small bad-text">deploys stopped</div>{{/stopped}}</td>
+        <td data-label="Live">{{#live}}{{> _commit}}{{/live}}{{^live}}<span class="dim">nothing</span>{{/live}}</td>
+        <td data-label="Last deploy">{{#last}}<a href="{{path}}">{{number}}</a> <span class="state {{tone}}">{{status}}</span> <time class="dim" datetime="{{iso}}" title="{{iso}}">{{ago}}</time>{{/last}}{{^last}}<span class="dim">never</span>{{/last}}</td>
         <td data-label="Address"><a href="{{url}}" rel="noreferrer">{{url}}</a></td>
         </tr>
         {{/services}}
         </tbody>
         </table>
         {{/hasServices}}
+        {{#server}}<p class="dim small">{{deploying}} deploying, {{queued}} queued{{#disk}} · <span title="as of {{measured}}">{{home}} on disk: artifacts {{artifacts}}, logs {{logs}}, caches {{caches}}, repositories {{repositories}}</span> · {{free}} free{{/disk}}</p>{{/server}}
         </div>
-        {{/main}}{{/layout}}
-        """#,
-        "service": #"""
-        {{<layout}}{{$main}}
-        <p class="path"><a href="/">Services</a></p>
-        <h1>{{name}} <span class="dim">{{environment}}</span></h1>
-        <div id="facts" data-fresh>
-        <p><span class="state {{tone}}">{{state}}</span> <a href="{{url}}" rel="noreferrer">{{url}}</a></p>
-        {{#stopped}}<p class="note bad">Pushes are not deployed: {{stopped}}</p>{{/stopped}}
-        <dl class="facts">
-        <div><dt>Branch</dt><dd><code>{{branch}}</code></dd></div>
-        <div><dt>Repository</dt><dd><code>{{repository}}</code></dd></div>
-        {{#hasWaits}}<div><dt>Waits</dt><dd>{{#waits}}<div>{{.}}</div>{{/waits}}</dd></div>{{/hasWaits}}
-        </dl>
-        </div>
-        <div class="actions">
-        {{#mayDeploy}}
-        <form method="post" action="{{path}}/deploy"><input type="hidden" name="csrf" value="{{csrf}}">{{#protected}}<label for="confirm">Protected: type <code>{{name}}/{{environment}}</code> to confirm</label> <input id="confirm" name="confirm" required autocomplete="off" spellcheck="false"> {{/protected}}<button class="main">Trigger deploy</button></form>
-        <a class="button" href="{{path}}/rollback">Roll back…</a>
-        {{/mayDeploy}}
-        <a class="button" href="{{path}}/config">Configuration</a>
-        </div>
-        <h2>Releases</h2>
-        <div id="releases" data-fresh>
-        {{^hasReleases}}<p class="note">No release yet: push to <code>{{branch}}</code>.</p>{{/hasReleases}}
-        {{#hasReleases}}
-        <table class="cards">
-        <caption class="hidden">Releases, newest first</caption>
-        <thead><tr><th scope="col">Release</th><th scope="col">Status</th><th scope="col">Commit</th><th scope="col">By</th><th scope="col">Created</th><th scope="col">Took</th><th scope="col"><span class="hidden">Actions</span></th></tr></thead>
-        <tbody>
-        {{#releases}}
-        <tr>
-        <th scope="row" data-label="Release"><a href="{{path}}">{{number}}</a></th>
-        <td data-label="Status"><span class="state {{tone}}">{{status}}</span>{{#stage}} <span class="dim">{{stage}}</span>{{/stage}}</td>
-        <td data-label="Commit"><code>{{commit}}</code> {{subject}} <span class="dim">{{author}}</span></td>
-        <td data-label="By">{{trigger}}{{#by}} <span class="dim">{{by}}</span>{{/by}}</td>
-        <td data-label="Created"><time datetime="{{iso}}" title="{{iso}}">{{ago}}</time></td>
-        <td data-label="Took">{{> _timeline}}</td>
-        <td data-label="Actions" class="acts">{{#mayDeploy}}{{#abort}}<form method="post" action="{{abort}}"><input type="hidden" name="csrf" value="{{csrf}}"><button>Abort<span class="hidden"> release {{number}}</span></button></form>{{/abort}}{{#rollback}}<a class="button" href="{{rollback}}">Roll back<span class="hidden"> to release {{number}}</span></a>{{/rollback}}{{/mayDeploy}}</td>
-        </tr>
-        {{/releases}}
-        </tbody>
-        </table>
-        {{/hasReleases}}
-        </div>
-        {{/main}}{{/layout}}
-        """#,
-        "_timeline": #"""
-        {{#hasTimes}}<svg class="times" viewBox="0 0 120 8" width="120" height="8" role="img" aria-label="{{spoken}}"><title>{{spoken}}</title>{{#bars}}<rect class="{{kind}}" x="{{x}}" y="0" width="{{width}}" height="8"></rect>{{/bars}}</svg> <span class="took">{{took}}</span>{{/hasTimes}}{{^hasTimes}}<span class="dim">–</span>{{/hasTimes}}
-        """#,
-        "rollback": #"""
-        {{<layout}}{{$main}}
-        <p class="path"><a href="/">Services</a> / <a href="{{path}}">{{name}}</a></p>
-        <h1>Roll back {{name}} to release {{number}}?</h1>
-        <dl class="facts">
-        {{#live}}<div><dt>Live now</dt><dd>release {{number}} <code>{{commit}}</code> {{subject}} <span class="dim">{{author}}</span></dd></div>{{/live}}
-        <div><dt>Comes back</dt><dd>release {{number}} <code>{{commit}}</code> {{subject}} <span class="dim">{{author}}</span></dd></div>
-        </dl>
-        <h2>Configuration</h2>
-        {{^hasDifference}}<p>The same variables with the same values.</p>{{/hasDifference}}
-        {{#hasDifference}}<ul class="difference">{{#difference}}<li><code>{{.}}</code></li>{{/difference}}</ul><p class="dim">+ added, - gone, ~ changed, by this rollback. Values are not shown.</p>{{/hasDifference}}
-        <p class="dim">A new release is made of the artifact that is kept: nothing is built.</p>
-        <form method="post" action="{{path}}/rollback" class="stack"><input type="hidden" name="csrf" value="{{csrf}}"><input type="hidden" name="number" value="{{number}}">
-        <label class="check"><input type="checkbox" name="current" value="1"> with today's configuration</label>
-        <div class="actions"><button class="main">Roll back to release {{number}}</button> <a class="button" href="{{path}}">Leave it</a></div></form>
-        {{/main}}{{/layout}}
-        """#,
-        "release": #"""
-        {{<layout}}{{$main}}
-        <p class="path"><a href="/">Services</a> / <a href="{{service}}">{{name}}</a> <span class="dim">{{environment}}</span></p>
-        <h1>Release {{number}}</h1>
-        {{#alreadyLive}}<div class="note" role="status"><p>Its commit is the newest of the branch and live already: nothing was deployed.</p>{{#mayDeploy}}<form method="post" action="{{service}}/deploy"><input type="hidden" name="csrf" value="{{csrf}}"><input type="hidden" name="force" value="1"><button>Deploy it all the same</button></form>{{/mayDeploy}}</div>{{/alreadyLive}}
-        <div id="state" data-fresh aria-live="polite">
-        <p><span class="state {{tone}}">{{status}}</span>{{#stage}} <span class="dim">at {{stage}}</span>{{/stage}} <code>{{commit}}</code> {{subject}} <span class="dim">{{author}}</span></p>
-        {{#failure}}<h2>Why it failed{{#failedAt}} at {{failedAt}}{{/failedAt}}</h2>{{> _failure}}{{/failure}}
-        <ol class="stages" aria-label="Stages">{{#stages}}<li class="{{kind}}"><span>{{stage}}</span> <span class="dim">{{time}}</span><span class="hidden"> {{word}}</span></li>{{/stages}}</ol>
-        <dl class="facts">
-        <div><dt>Trigger</dt><dd>{{trigger}}</dd></div>
-        {{#by}}<div><dt>Asked by</dt><dd>{{by}}</dd></div>{{/by}}
-        <div><dt>Branch</dt><dd><code>{{branch}}</code></dd></div>
-        <div><dt>Created</dt><dd><time datetime="{{iso}}" title="{{iso}}">{{ago}}</time></dd></div>
-        {{#swap}}<div><dt>Swap</dt><dd>{{swap}}</dd></div>{{/swap}}
-        {{#instances}}<div><dt>{{name}}</dt><dd>port {{port}}</dd></div>{{/instances}}
-        </dl>
-        <div class="actions">
-        {{#mayDeploy}}
-        {{#abort}}<form method="post" action="{{abort}}"><input type="hidden" name="csrf" value="{{csrf}}"><button>Abort release {{number}}</button></form>{{/abort}}
-        {{#rollback}}<a class="button" href="{{rollback}}">Roll back to this</a>{{/rollback}}
-        {{/mayDeploy}}
-        </div>
-        </div>
-        {{#logs}}
-        <section class="log" id="{{kind}}" aria-labelledby="{{kind}}-title" data-log="{{stream}}" data-after="{{after}}">
-        <div class="bar"><h2 id="{{kind}}-title">{{heading}}</h2><button type="button" class="script" data-follow aria-pressed="true">Follow</button><button type="button" class="script" data-error>First error</button><a class="button" href="{{download}}">Download</a></div>
-        {{#earlier}}<p class="dim">{{earlier}} earlier lines: see the download.</p>{{/earlier}}
-        <div class="lines" tabindex="0" role="log" aria-label="{{heading}}" aria-live="off">{{#lines}}<div class="line{{#bad}} bad{{/bad}}" id="{{kind}}-{{id}}"><a class="n" href="#{{kind}}-{{id}}" tabindex="-1">{{id}}</a><span class="t">{{time}}</span><span class="x">{{#parts}}<span class="{{style}}">{{text}}</span>{{/parts}}</span></div>{{/lines}}</div>
-        </section>
-        {{/logs}}
-        {{/main}}{{/layout}}
-        """#,
-        "config": #"""
-        {{<layout}}{{$main}}
-        <p class="path"><a href="/">Services</a> / <a href="{{path}}">{{name}}</a> <span class="dim">{{environment}}</span></p>
-        <h1>Configuration</h1>
-        <p class="dim">A change makes a new release of what is live, rolled out the same way. Values of secrets are never shown here.</p>
-        {{#hasVariables}}
-        <table class="cards">
-        <caption class="hidden">Variables</caption>
-        <thead><tr><th scope="col">Name</th><th scope="col">Value</th><th scope="col"><span class="hidden">Actions</span></th></tr></thead>
-        <tbody>{{#variables}}<tr><th scope="row" data-label="Name"><code>{{variable}}</code></th><td data-label="Value">{{#secret}}<span class="dim">secret ••••••</span>{{/secret}}{{^secret}}<code>{{value}}</code>{{/secret}}</td><td class="acts" data-label="Actions">{{#mayDeploy}}<form method="post" action="{{path}}/config"><input type="hidden" name="csrf" value="{{csrf}}"><input type="hidden" name="unset" value="{{variable}}"><button>Unset<span class="hidden"> {{variable}}</span></button></form>{{/mayDeploy}}</td></tr>{{/variables}}</tbody>
-        </table>
-        {{/hasVariables}}
-        {{^hasVariables}}<p class="note">No variable is set.</p>{{/hasVariables}}
-        {{#mayDeploy}}<h2>Set a variable</h2>
-        <form method="post" action="{{path}}/config" class="stack"><input type="hidden" name="csrf" value="{{csrf}}">
-        <label for="variable">Name</label><input id="variable" name="variable" required autocomplete="off" spellcheck="false" pattern="[A-Za-z_][A-Za-z0-9_]*">
-        <label for="value">Value</label><textarea id="value" name="value" rows="2" spellcheck="false"></textarea>
-        <label class="check"><input type="checkbox" name="secret" value="1"> secret: sealed, never shown again</label>
-        <div class="actions"><button class="main">Set</button></div></form>{{/mayDeploy}}
         {{/main}}{{/layout}}
         """#,
         "new-service": #"""
@@ -234,13 +120,14 @@ extension DashboardTemplates {
         "deliveries": #"""
         {{<layout}}{{$main}}
         <h1>Deliveries</h1>
+        {{#replayed}}<p class="note" role="status">It was decided on again, by today's settings: the first row says what became of it.</p>{{/replayed}}
         <div id="fresh" data-fresh>
         {{^hasDeliveries}}<p class="note">No webhook was delivered yet.</p>{{/hasDeliveries}}
         {{#hasDeliveries}}
         <table class="cards">
         <caption class="hidden">Webhook deliveries, newest first</caption>
-        <thead><tr><th scope="col">When</th><th scope="col">Service</th><th scope="col">Event</th><th scope="col">Verdict</th><th scope="col">Answer</th><th scope="col">Delivery</th></tr></thead>
-        <tbody>{{#deliveries}}<tr><td data-label="When"><time datetime="{{iso}}" title="{{iso}}">{{ago}}</time></td><td data-label="Service">{{service}}</td><td data-label="Event">{{provider}} {{event}} <code>{{reference}}</code></td><td data-label="Verdict">{{verdict}}</td><td data-label="Answer"><span class="state {{tone}}">{{answer}}</span></td><td data-label="Delivery"><code>{{identifier}}</code></td></tr>{{/deliveries}}</tbody>
+        <thead><tr><th scope="col">When</th><th scope="col">Service</th><th scope="col">Event</th><th scope="col">Verdict</th><th scope="col">Answer</th><th scope="col">Delivery</th><th scope="col"><span class="hidden">Actions</span></th></tr></thead>
+        <tbody>{{#deliveries}}<tr><td data-label="When"><time datetime="{{iso}}" title="{{iso}}">{{ago}}</time></td><td data-label="Service"><a href="{{path}}">{{service}}</a></td><td data-label="Event">{{provider}} {{event}} <code>{{reference}}</code></td><td data-label="Verdict">{{verdict}}</td><td data-label="Answer"><span class="state {{tone}}">{{answer}}</span></td><td data-label="Delivery"><code>{{identifier}}</code></td><td data-label="Actions" class="acts">{{#mayDeploy}}{{#replayable}}<form method="post" action="/deliveries/replay"><input type="hidden" name="csrf" value="{{csrf}}"><input type="hidden" name="service" value="{{service}}"><input type="hidden" name="delivery" value="{{identifier}}"><button>Replay<span class="hidden"> {{identifier}}</span></button></form>{{/replayable}}{{/mayDeploy}}</td></tr>{{/deliveries}}</tbody>
         </table>
         {{/hasDeliveries}}
         </div>

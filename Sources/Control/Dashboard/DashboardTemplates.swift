@@ -28,7 +28,7 @@ enum DashboardTemplates {
     private static let library: Result<MustacheLibrary, any Error> = Result {
         MustacheContentTypes.register(HTML(), named: "SCALARS")
         var templates: [String: MustacheTemplate] = [:]
-        for (name, text) in pages.merging(access, uniquingKeysWith: { $1 }) {
+        for (name, text) in pages {
             guard !text.contains("{{{"), !text.contains("{{&") else {
                 throw Failure(code: "internal", "the template \(name) has text unescaped")
             }

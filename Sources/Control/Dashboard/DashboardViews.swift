@@ -25,6 +25,7 @@ struct ReleaseView {
     var values: [String: Any] {
         var view: [String: Any] = [
             "path": path, "number": release.number, "status": words.status, "tone": words.tone,
+            "id": release.commit?.description ?? "",
             "commit": release.commit.map { String($0.description.prefix(7)) } ?? "–",
             "subject": release.subject, "author": release.author, "branch": release.branch,
             "trigger": trigger, "by": release.by ?? false as Any, "abort": false, "rollback": false,
@@ -71,7 +72,8 @@ struct ReleaseView {
     private static func tenth(_ value: Double) -> Double { (value * 10).rounded() / 10 }
 
     /// What was done, is done, and is to come.
-    var stages: [[String: Any]] {
+    /// - Parameter usual: milliseconds by stage; those that took much longer say so.
+    func stages(usual: [String: Double] = [:]) -> [[String: Any]] {
         let at = release.failure?.stage ?? release.stage
         return Stage.allCases.map { stage in
             let time = release.timings[stage.rawValue]
@@ -85,6 +87,9 @@ struct ReleaseView {
             return [
                 "stage": stage.rawValue, "kind": kind, "word": word,
                 "time": time.map(Moment.length) ?? (kind == "now" ? "…" : "–"),
+                "usual": usual[stage.rawValue].flatMap { usual in
+                    time.map { StageTimes.isSlow($0, usual: usual) } == true ? Moment.length(usual) : nil
+                } ?? false as Any,
             ]
         }
     }
@@ -95,10 +100,13 @@ struct FailureView {
     let failure: Failure
     /// nil: links are left out.
     var target: Target?
+    /// Of who sees it; nil: nobody who may go anywhere.
+    var role: Role?
 
-    init(_ failure: Failure, _ target: Target? = nil) {
+    init(_ failure: Failure, _ target: Target? = nil, _ role: Role? = nil) {
         self.failure = failure
         self.target = target
+        self.role = role
     }
 
     var values: [String: Any] {
@@ -107,27 +115,16 @@ struct FailureView {
             "hasEvidence": !failure.evidence.isEmpty, "hasHints": !failure.hints.isEmpty,
             "failedAt": failure.stage?.rawValue ?? false as Any,
             "hints": failure.hints.map { hint -> [String: Any] in
-                let link = hint.command.flatMap(self.link)
+                let action = target.flatMap { target in hint.command.flatMap { HintAction($0, at: target) } }
+                let link = action.flatMap { action in
+                    role.flatMap { $0 >= action.role ? action : nil }
+                }
                 return [
                     "text": hint.text, "command": hint.command ?? false as Any,
                     "link": link?.path ?? false as Any, "label": link?.label ?? "",
                 ]
             },
         ]
-    }
-
-    private func link(_ command: String) -> (path: String, label: String)? {
-        guard let target else { return nil }
-        let words = command.split(separator: " ").dropFirst()
-        let place = ReleaseView.path(target)
-        return switch words.first {
-        case "config": ("\(place)/config", "Configuration")
-        case "rollback": ("\(place)/rollback", "Roll back…")
-        case "logs": words.contains("--console") ? ("#console", "Console log") : ("#log", "Release log")
-        case "releases", "deploy", "resume": (place, "To the service")
-        case "deliveries": ("/deliveries", "Deliveries")
-        default: nil
-        }
     }
 }
 

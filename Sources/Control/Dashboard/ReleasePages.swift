@@ -2,7 +2,6 @@
 internal import HTTPTypes
 internal import Hummingbird
 internal import KintoCore
-internal import NIOCore
 internal import Runner
 internal import Wire
 
@@ -11,8 +10,6 @@ struct ReleasePages: Sendable {
     let dashboard: Dashboard
 
     private var actions: Actions { dashboard.actions }
-    /// Lines that a page has from the start.
-    private static let lines = 2000
 
     func add(to router: NotedRouter) {
         dashboard.get(router, "/services/:name/:environment/releases/:number", .viewer) { try await show($0) }
@@ -26,28 +23,38 @@ struct ReleasePages: Sendable {
             return dashboard.redirect(ReleaseView(release: release).path)
         }
         dashboard.get(router, "/services/:name/:environment/releases/:number/:log", .viewer) { visit in
-            let release = try await release(visit)
-            let kind = try visit.context.parameters.require("log")
-            let path = try path(release, kind)
+            let log = try log(await release(visit), of: visit)
             var response = Response.following(
-                LogFollower(path: path, watch: nil, text: LogText(times: true, isTerminal: false)))
-            response.headers[.contentDisposition] =
-                "attachment; filename=\"\(release.target.service)-\(release.number)-\(kind).txt\""
+                LogFollower(path: log.path, watch: nil, text: LogText(times: true, isTerminal: false)))
+            let name = "\(try visit.target().service)-\(try visit.number())-\(log.kind.rawValue).txt"
+            response.headers[.contentDisposition] = "attachment; filename=\"\(name)\""
             return response
         }
         dashboard.get(router, "/services/:name/:environment/releases/:number/:log/stream", .viewer) { visit in
-            let release = try await release(visit)
-            let path = try path(release, try visit.context.parameters.require("log"))
-            let asked =
-                HTTPField.Name("Last-Event-ID").flatMap { visit.request.headers[$0] }
-                ?? visit.request.uri.queryParameters["after"].map(String.init)
-            // One that is missing for good has no end that could be waited for.
-            return DashboardStream.lines(
-                of: LogFollower(
-                    path: path, watch: !release.status.isFinal || Files.exists(path) ? actions.logs : nil,
-                    text: DashboardLines.text),
-                after: asked.flatMap { Int($0) } ?? 0, visit.context)
+            try stream(await release(visit), visit)
         }
+        dashboard.get(router, "/services/:name/:environment/releases/:number/:log/first-error", .viewer) {
+            visit in
+            let log = try log(await release(visit), of: visit)
+            let (path, index) = (log.path, log.index)
+            let line = try await Blocking.run { DashboardLines.firstBad(path, index) }
+            return dashboard.redirect(
+                line.map { "\(log.place)?\(log.kind.rawValue)=\($0)#\(log.kind.mark)\($0)" }
+                    ?? "\(log.place)?seen=no-error#\(log.kind.rawValue)")
+        }
+    }
+
+    private func stream(_ release: Release, _ visit: Dashboard.Visit) throws -> Response {
+        let log = try log(release, of: visit)
+        let asked =
+            HTTPField.Name("Last-Event-ID").flatMap { visit.request.headers[$0] }
+            ?? visit.asked["after"]
+        // One that is missing for good has no end that could be waited for.
+        let isFollowed = !release.status.isFinal || Files.exists(log.path)
+        return DashboardStream.lines(
+            of: LogFollower(
+                path: log.path, watch: isFollowed ? actions.logs : nil, text: DashboardLines.text),
+            after: asked.flatMap { Int($0) }.map { min(max($0, 0), 1 << 40) } ?? 0, log.index, visit.context)
     }
 
     private func release(_ visit: Dashboard.Visit) async throws -> Release {
@@ -58,55 +65,49 @@ struct ReleasePages: Sendable {
         return release
     }
 
-    private func path(_ release: Release, _ kind: String) throws -> String {
-        switch kind {
-        case "log": actions.home.releaseLog(release.target, release.number)
-        case "console": actions.home.consoleLog(release.target, release.number, instance: "web.1")
-        default: throw Failure(code: "unknown-path", "a release has a log and a console")
+    private func log(_ release: Release, of visit: Dashboard.Visit) throws -> LogView {
+        guard let kind = LogView.Kind(rawValue: try visit.context.parameters.require("log")) else {
+            throw Failure(code: "unknown-path", "a release has a log and a console")
         }
+        return log(release, kind)
+    }
+
+    private func log(_ release: Release, _ kind: LogView.Kind) -> LogView {
+        let (target, number) = (release.target, release.number)
+        return LogView(
+            kind: kind,
+            path: kind == .log
+                ? actions.home.releaseLog(target, number)
+                : actions.home.consoleLog(target, number, instance: "web.1"),
+            place: ReleaseView(release: release).path, index: actions.logs.index)
     }
 
     private func show(_ visit: Dashboard.Visit) async throws -> Response {
         let release = try await release(visit)
         let target = release.target
-        var view = ReleaseView(release: release).values
+        let asked = visit.asked
+        var (_, view) = try await dashboard.place(visit, nil)
+        view.merge(ReleaseView(release: release).values) { $1 }
         view.merge([
-            "title": "\(target.service) \(release.number)", "live": true,
+            "title": "\(target.service) \(release.number)", "fresh": true,
             "name": "\(target.service)", "environment": "\(target.environment)",
-            "alreadyLive": release.live && visit.request.uri.queryParameters["deployed"] == "already",
-            "service": ReleaseView.path(target), "stages": ReleaseView(release: release).stages,
-            "failure": release.failure.map { FailureView($0, target).values } ?? false as Any,
+            "alreadyLive": release.live && asked["deployed"] == "already",
+            "noError": asked["seen"] == "no-error",
+            "service": ReleaseView.path(target),
+            "stages": ReleaseView(release: release).stages(
+                usual: try await actions.store.stageTimes(target, before: release.number).usual()),
+            "failure": release.failure.map { FailureView($0, target, visit.principal.role).values } ?? false
+                as Any,
             "instances": release.instances.map { ["name": $0.name, "port": "\($0.port)"] },
         ]) { $1 }
         var logs: [[String: Any]] = []
-        for (kind, heading) in [("log", "Release log"), ("console", "Console log")] {
-            logs.append(try await log(release, kind, heading))
+        // The page's own script asks for what changes; of the logs it has the stream.
+        for kind in visit.isRefresh ? [] : LogView.Kind.allCases {
+            let line = asked[kind.rawValue].flatMap { Int($0) }
+            let wanted = asked["in"] == kind.rawValue ? asked["find"] : nil
+            logs.append(try await log(release, kind).values(at: line, wanted: wanted))
         }
         view["logs"] = logs
         return try dashboard.page("release", view, visit)
-    }
-
-    private func log(_ release: Release, _ kind: String, _ heading: String) async throws -> [String: Any] {
-        let place = ReleaseView(release: release).path
-        let follower = LogFollower(path: try path(release, kind), watch: nil, text: DashboardLines.text)
-        var reader = DashboardLines(follower.path)
-        var kept: [DashboardLine] = []
-        try await follower.read { chunk in
-            kept += reader.next(chunk)
-            if kept.count > 2 * ReleasePages.lines { kept.removeFirst(kept.count - ReleasePages.lines) }
-        }
-        if kept.count > ReleasePages.lines { kept.removeFirst(kept.count - ReleasePages.lines) }
-        let after = kept.last?.number ?? 0
-        let earlier = (kept.first?.number ?? 1) - 1
-        return [
-            "kind": kind, "heading": heading, "stream": "\(place)/\(kind)/stream?", "after": after,
-            "download": "\(place)/\(kind)", "earlier": earlier > 0 ? earlier : false as Any,
-            "lines": kept.map { line -> [String: Any] in
-                [
-                    "id": line.number, "time": line.time, "bad": line.isBad,
-                    "parts": line.parts.map { ["style": $0.style, "text": $0.text] },
-                ]
-            },
-        ]
     }
 }

@@ -1,114 +1,73 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Hummingbird
 internal import KintoCore
+internal import Rollout
+internal import Runner
 
-/// The list of services, a service with its releases, and what makes new ones.
+/// The list of services, and an environment of one with its releases.
 struct ServicePages: Sendable {
     let dashboard: Dashboard
 
     private var actions: Actions { dashboard.actions }
+    /// Releases on one page.
+    private static let releases = 30
 
     func add(to router: NotedRouter) {
         dashboard.get(router, "/", .viewer) { try await list($0) }
         dashboard.get(router, "/services/:name/:environment", .viewer) { try await service($0) }
-        dashboard.post(
-            router, "/services/:name/:environment/deploy", .like("POST", "/services/{name}/deploy")
-        ) { visit in
-            var wish = DeployWish(by: visit.by)
-            wish.force = visit.form["force"] == "1"
-            wish.confirmation = visit.form["confirm"]
-            let taken = try await actions.deploy(visit.target(), wish)
-            visit.context.note.say(taken)
-            switch taken {
-            case .release(let release, _): return dashboard.redirect(ReleaseView(release: release).path)
-            case .live(let release):
-                return dashboard.redirect(ReleaseView(release: release).path + "?deployed=already")
-            case .duplicate: return dashboard.redirect(ReleaseView.path(try visit.target()))
-            }
-        }
-        dashboard.get(
-            router, "/services/:name/:environment/rollback", RouteAccess(role: .deployer, action: nil)
-        ) { try await askRollback($0) }
-        dashboard.post(
-            router, "/services/:name/:environment/rollback", .like("POST", "/services/{name}/rollback")
-        ) { visit in
-            let number = visit.form["number"].flatMap { Int($0) }
-            let (release, _) = try await actions.rollback(
-                visit.target(), to: number, currentConfig: visit.form["current"] == "1", by: visit.by)
-            visit.context.note.say(release)
-            return dashboard.redirect(ReleaseView(release: release).path)
-        }
     }
 
     private func list(_ visit: Dashboard.Visit) async throws -> Response {
-        var services: [[String: Any]] = []
-        for service in try await actions.status(version: dashboard.version, only: nil).services {
-            let target = Target(
-                service: try ServiceName(service.name),
-                environment: try EnvironmentName(service.environment))
-            var view = state(service)
-            view["live"] = service.live.map { ReleaseView(release: $0.release).values } ?? false as Any
-            view["last"] =
-                try await actions.store.releases(target, limit: 1).first
-                .map { ReleaseView(release: $0).values } ?? false as Any
-            services.append(view)
-        }
+        let places = try await actions.overview()
+        let services = places.map { OverviewView(place: $0).values }
         return try dashboard.page(
             "services",
-            ["title": "Services", "live": true, "hasServices": !services.isEmpty, "services": services],
-            visit)
-    }
-
-    private func state(_ service: Actions.StatusJSON.Service) -> [String: Any] {
-        let open = service.releases.first?.release
-        let (state, tone) =
-            switch true {
-            case open?.status == .deploying: ("Deploying", "busy")
-            case open != nil: ("Queued", "busy")
-            case service.suspended: ("Suspended", "")
-            case service.paused: ("Paused", "busy")
-            case service.maintenance: ("Maintenance", "busy")
-            case service.live != nil: ("Live", "ok")
-            default: ("Not deployed", "")
-            }
-        return [
-            "name": service.name, "environment": service.environment,
-            "path": "/services/\(service.name)/\(service.environment)",
-            "state": state, "tone": tone, "url": service.url, "branch": service.branch,
-            "repository": service.repository, "waits": service.waits.map(\.on),
-            "hasWaits": !service.waits.isEmpty, "protected": service.protect,
-            "stopped": service.deploysStopped ?? false as Any,
-        ]
+            [
+                "title": "Services", "fresh": true, "hasServices": !services.isEmpty, "services": services,
+                "server": FactsView.server(await actions.retention.sizes, places.flatMap(\.open)),
+            ], visit)
     }
 
     private func service(_ visit: Dashboard.Visit) async throws -> Response {
-        let target = try visit.target()
-        try await actions.require(target)
-        let status = try await actions.status(version: dashboard.version, only: target.service.description)
-        guard let known = status.services.first(where: { $0.environment == target.environment.description })
+        var (environment, view) = try await dashboard.place(visit, .overview)
+        let target = environment.target
+        guard let service = try await actions.store.service(target.service),
+            let known = try await actions.overview(of: target.service).first(where: {
+                $0.environment.target == target
+            })
         else { throw Failure(code: "unknown-service", "there is no service '\(target)'") }
-        let releases = try await actions.store.releases(target, limit: 50).map {
-            ReleaseView(release: $0).values
-        }
-        var view = state(known)
+        let before = visit.asked["before"].flatMap { Int($0) }
+        // One more than is shown tells whether there are others.
+        var releases = try await actions.store.releases(
+            target, before: before ?? .max, limit: ServicePages.releases + 1)
+        let hasOlder = releases.count > ServicePages.releases
+        if hasOlder { releases.removeLast() }
+        view.merge(OverviewView(place: known).values) { $1 }
+        let waits = known.waits + (await actions.rests(environment, known.live))
+        let path = ReleaseView.path(target)
+        let running = known.live?.instances ?? []
+        let instances = try await Blocking.run { FactsView.instances(running) }.map(\.values)
+        view["instances"] = instances
+        view["hasInstances"] = !instances.isEmpty
+        let traffic = TrafficPages.table(await actions.traffic.samples(target))
         view.merge([
-            "title": "\(target.service)", "live": true, "hasReleases": !releases.isEmpty,
-            "releases": releases,
+            "traffic": "\(path)/traffic", "minutes": traffic, "hasTraffic": !traffic.isEmpty,
+            "isExternal": actions.routes.isExternal,
+            "title": target.environment == .production ? "\(target.service)" : "\(target)", "fresh": true,
+            "repository": Actions.shownRepository(service), "suspended": environment.suspended,
+            "paused": environment.paused, "closed": environment.maintenance != nil,
+            "waits": waits.map(\.on), "hasWaits": !waits.isEmpty,
+            "canRollBack": releases.contains { $0.isProven && !$0.live },
+            "canPromote": known.live != nil
+                && (view["place"] as? [String: Any]).map(Self.isOneOfMany) == true,
+            "hasReleases": !releases.isEmpty, "releases": releases.map { ReleaseView(release: $0).values },
+            "older": hasOlder ? "\(path)?before=\(releases.last?.number ?? 0)#releases" : false as Any,
+            "newest": before == nil ? false as Any : path,
         ]) { $1 }
         return try dashboard.page("service", view, visit)
     }
 
-    private func askRollback(_ visit: Dashboard.Visit) async throws -> Response {
-        let target = try visit.target()
-        let number = visit.request.uri.queryParameters["to"].flatMap { Int($0) }
-        let plan = try await actions.rollbackPlan(target, to: number, currentConfig: false)
-        var view = ReleaseView(release: plan.chosen).values
-        view.merge([
-            "title": "Roll back \(target.service)", "name": "\(target.service)",
-            "path": ReleaseView.path(target),
-            "live": plan.live.map { ReleaseView(release: $0).values } ?? false as Any,
-            "hasDifference": !plan.difference.isEmpty, "difference": plan.difference,
-        ]) { $1 }
-        return try dashboard.page("rollback", view, visit)
+    private static func isOneOfMany(_ place: [String: Any]) -> Bool {
+        (place["environments"] as? [Any]).map { $0.count > 1 } ?? false
     }
 }

@@ -32,11 +32,14 @@ struct SettingsPages: Sendable {
         }
         dashboard.post(router, "/new-service", .like("POST", "/services")) { try await create($0) }
         dashboard.get(router, "/deliveries", .viewer) { try await deliveries($0) }
+        dashboard.post(
+            router, "/deliveries/replay", .like("POST", "/services/{name}/deliveries/replay")
+        ) { try await replay($0) }
     }
 
     private func config(_ visit: Dashboard.Visit) async throws -> Response {
-        let target = try visit.target()
-        try await actions.require(target)
+        let (environment, place) = try await dashboard.place(visit, .configuration)
+        let target = environment.target
         let variables = try await actions.store.variables(target).map { variable -> [String: Any] in
             [
                 "variable": variable.name, "secret": variable.isSecret,
@@ -45,11 +48,11 @@ struct SettingsPages: Sendable {
         }
         return try dashboard.page(
             "config",
-            [
-                "title": "Configuration of \(target.service)", "name": "\(target.service)",
-                "environment": "\(target.environment)", "path": ReleaseView.path(target),
-                "hasVariables": !variables.isEmpty, "variables": variables,
-            ], visit)
+            place.merging([
+                "title": "Configuration of \(target.service)", "hasVariables": !variables.isEmpty,
+                "variables": variables,
+                "asked": visit.asked["name"] ?? "",
+            ]) { $1 }, visit)
     }
 
     private func create(_ visit: Dashboard.Visit) async throws -> Response {
@@ -68,19 +71,35 @@ struct SettingsPages: Sendable {
             ], visit, status: .created)
     }
 
+    private func replay(_ visit: Dashboard.Visit) async throws -> Response {
+        let name = try ServiceName(visit.form["service"] ?? "")
+        visit.context.note.about(name)
+        let answers = try await actions.webhooks.replay(
+            visit.form["delivery"] ?? "", of: name, by: visit.by
+        ).map(\.answer)
+        for case .queued(let release, _, _) in answers {
+            visit.context.note.say("release \(release.number) of \(release.target)")
+            return dashboard.redirect(ReleaseView(release: release).path)
+        }
+        // What became of it is recorded as a delivery of its own.
+        return dashboard.redirect("/deliveries?replayed=1")
+    }
+
     private func deliveries(_ visit: Dashboard.Visit) async throws -> Response {
         let all = try await actions.store.deliveries(nil, limit: 100).map { delivery -> [String: Any] in
             Moment(delivery.at).values.merging([
                 "service": delivery.service, "event": delivery.event, "reference": delivery.reference,
                 "provider": delivery.provider.rawValue, "verdict": delivery.verdict,
-                "identifier": delivery.identifier, "answer": delivery.status,
+                "identifier": delivery.identifier, "replayable": !delivery.changes.isEmpty,
+                "path": "/services/\(delivery.service)", "answer": delivery.status,
                 "tone": delivery.status >= 400 ? "bad" : delivery.status == 202 ? "ok" : "",
             ]) { $1 }
         }
         return try dashboard.page(
             "deliveries",
             [
-                "title": "Deliveries", "live": true, "hasDeliveries": !all.isEmpty, "deliveries": all,
+                "title": "Deliveries", "fresh": true, "hasDeliveries": !all.isEmpty, "deliveries": all,
+                "replayed": visit.asked["replayed"] == "1",
             ], visit)
     }
 }

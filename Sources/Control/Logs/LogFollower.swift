@@ -18,6 +18,8 @@ struct LogFollower: Sendable {
     var text: LogText?
     /// Only the last so many lines of what is there.
     var tail: Int?
+    /// Where to begin; nil: at the beginning.
+    var start: LogReader.Mark?
     /// How long a reader may take for one chunk, which has 64 KiB at most.
     var patience = standardPatience
 
@@ -61,7 +63,7 @@ struct LogFollower: Sendable {
     }
 
     private func follow(_ show: (ByteBuffer) async throws -> Void) async throws {
-        let reader = LogReader(path: path, tail: tail, follows: watch != nil)
+        let reader = LogReader(path: path, tail: tail, start: start, follows: watch != nil)
         guard let watch else { return try await showRest(reader, show) }
         guard let seat = watch.join(LogTail.Key(path: path, text: text)) else {
             return try await showRest(reader, show, lost: true)

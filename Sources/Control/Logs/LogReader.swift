@@ -26,16 +26,19 @@ final class LogReader: Sendable {
     }
 
     private let path: String
+    private let start: Mark?
     private let follows: Bool
     private let place: Mutex<Place>
 
     private static let chunk = 64 << 10
     private static let newline = UInt8(ascii: "\n")
 
-    /// - Parameter follows: without, it ends with what is there at the first call, also if the log grows faster than it
-    ///   is read.
-    init(path: String, tail: Int?, follows: Bool) {
+    /// - Parameters:
+    ///   - start: where it begins; nil, or in a file that is gone: at the beginning.
+    ///   - follows: without, it ends with what is there at the first call, also if the log grows faster than it is read.
+    init(path: String, tail: Int?, start: Mark? = nil, follows: Bool) {
         self.path = path
+        self.start = start
         self.follows = follows
         place = Mutex(Place(tail: tail))
     }
@@ -144,6 +147,12 @@ final class LogReader: Sendable {
                 }
             }
         }
+        if let start, let index = files.firstIndex(where: { LogReader.identity($0) == start.file }) {
+            place.file = files[index]
+            place.offset = start.offset
+            place.passed = Array(files[..<index])
+            return
+        }
         place.file = files.first
     }
 
@@ -173,7 +182,7 @@ final class LogReader: Sendable {
         return stat(path, &status) == 0 ? Identity(device: status.st_dev, inode: status.st_ino) : nil
     }
 
-    private static func identity(_ file: Descriptor) -> Identity? {
+    static func identity(_ file: Descriptor) -> Identity? {
         var status = stat()
         return fstat(file.raw, &status) == 0 ? Identity(device: status.st_dev, inode: status.st_ino) : nil
     }

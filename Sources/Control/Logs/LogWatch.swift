@@ -10,6 +10,8 @@ internal import Wire
 final class LogWatch: Sendable {
     private let core: Core
     private let source: ReadSource?
+    /// Lines by number, of the logs that this tells of.
+    let index = LogIndex()
     private let tails = Mutex<[LogTail.Key: LogTail]>([:])
 
     init() {

@@ -17,7 +17,8 @@ struct ReportRequest {
 
     /// How it is brought there.
     enum Form {
-        case http(HTTPClient.Request)
+        /// With one for an older API, when the first is not known there.
+        case http(HTTPClient.Request, older: HTTPClient.Request?)
         case mail(ReleaseMail)
     }
 
@@ -27,20 +28,22 @@ struct ReportRequest {
             guard news != nil, let mail = report.target.mail else { return nil }
             return .mail(ReleaseMail(report: report, mail: mail, link: link, identifier: identifier))
         }
-        return request(now).map { .http($0) }
+        if let status { return status.request().map { .http($0, older: status.olderRequest()) } }
+        return request(now).map { .http($0, older: nil) }
+    }
+
+    private var status: StatusReport? {
+        guard report.target.kind == .status, let commit = report.release.commit else { return nil }
+        return StatusReport(
+            release: report.release, commit: commit, service: service, link: link, api: report.target.url,
+            token: report.target.secret)
     }
 
     private func request(_ now: Timestamp) -> HTTPClient.Request? {
         switch report.target.kind {
-        case .status:
-            guard let commit = report.release.commit else { return nil }
-            return StatusReport(
-                release: report.release, commit: commit, service: service, link: link, api: report.target.url,
-                token: report.target.secret
-            ).request()
         case .slack: return news.flatMap { ReportRequest.post(report.target.url, [], ["text": $0.text]) }
         case .webhook: return news.flatMap { signed($0, now) }
-        case .mail: return nil
+        case .mail, .status: return nil
         }
     }
 
@@ -52,7 +55,9 @@ struct ReportRequest {
     }
 
     private var link: String? {
-        publicURL.map { "\($0)/api/v1/services/\(service.name)/releases/\(report.release.number)" }
+        publicURL.map {
+            "\($0)/services/\(service.name)/\(report.release.target.environment)/releases/\(report.release.number)"
+        }
     }
 
     /// The first failure after something went well, and the first success after a failure: the rest is no news.

@@ -13,6 +13,8 @@ actor Reporter {
     ]
     /// So many tries, about three days of them; then it is given up and stands in `kinto report list`.
     private static let tries = 150
+    /// What a place may ask for by Retry-After.
+    private static let longestRest = Duration.seconds(86_400)
     /// Bytes: what is answered beside the status says why at most.
     private static let answerLimit = 16 << 10
 
@@ -21,6 +23,8 @@ actor Reporter {
     private let logger: Logger
     /// The targets that are being told, and whether there is more for them meanwhile.
     private var told: [Int64: Bool] = [:]
+    /// Those that asked to be left alone, and until when.
+    private var resting: [Int64: Timestamp] = [:]
     private var again: Task<Void, any Error>?
 
     init(store: Store, publicURL: String?, logger: Logger) {
@@ -87,6 +91,8 @@ actor Reporter {
     private func tell(_ target: ReportTarget) async {
         while let reports = try? await store.pendingReports(target.id, at: .now), !reports.isEmpty {
             for report in reports {
+                // Its first report is due again at that time, which wakes this.
+                if let until = resting[target.id], until > .now { return }
                 guard !Task.isCancelled, await tell(report) else { return }
             }
         }
@@ -103,7 +109,8 @@ actor Reporter {
             }
             do {
                 switch form {
-                case .http(let request): try await post(request, report, to: service)
+                case .http(let request, let older):
+                    try await post(request, orOlder: older, report, to: service)
                 case .mail(let mail): try await send(mail, report)
                 }
                 return true
@@ -115,16 +122,21 @@ actor Reporter {
     }
 
     private func post(
-        _ request: HTTPClient.Request, _ report: PendingReport, to service: RegisteredService
+        _ request: HTTPClient.Request, orOlder older: HTTPClient.Request?, _ report: PendingReport,
+        to service: RegisteredService
     ) async throws {
-        let answer = try await HTTPClient.answer(request, limit: Self.answerLimit)
+        var answer = try await HTTPClient.answer(request, limit: Self.answerLimit)
+        if answer.status == 404, let older {
+            answer = try await HTTPClient.answer(older, limit: Self.answerLimit)
+        }
         if (200..<300).contains(answer.status)
             || report.target.kind == .status && StatusReport.isKnown(answer, to: service.provider)
         {
             return try await store.reported(report)
         }
-        // One that is refused does not keep the others back.
-        try await failed(report, "answered \(answer.status)")
+        // One that is refused does not keep the others back, unless all of them are unwelcome for a while.
+        let rest = answer.retryAfter.map { min(.seconds($0), Self.longestRest) }
+        try await failed(report, "answered \(answer.status)", rest: rest)
     }
 
     private func send(_ mail: ReleaseMail, _ report: PendingReport) async throws {
@@ -148,8 +160,12 @@ actor Reporter {
         logger.warning("a report failed", metadata: ["report": "\(report.target.id)", "of": "\(what)"])
     }
 
-    /// - Parameter forGood: the target said that it will not take it, however often it is asked.
-    private func failed(_ report: PendingReport, _ problem: String, forGood: Bool = false) async throws {
+    /// - Parameters:
+    ///   - forGood: the target said that it will not take it, however often it is asked.
+    ///   - rest: for so long it wants nothing.
+    private func failed(
+        _ report: PendingReport, _ problem: String, forGood: Bool = false, rest: Duration? = nil
+    ) async throws {
         let what = "release \(report.release.upstream) (\(report.release.status.rawValue)): \(problem)"
         if forGood || report.attempts + 1 >= Self.tries {
             logger.error(
@@ -157,8 +173,10 @@ actor Reporter {
             return try await store.reported(report, problem: "given up: \(what)")
         }
         if report.attempts == 0 { warn(report, what) }
-        let pause = Self.pauses[min(report.attempts, Self.pauses.count - 1)] * Double.random(in: 0.8...1.2)
+        let usual = Self.pauses[min(report.attempts, Self.pauses.count - 1)] * Double.random(in: 0.8...1.2)
+        let pause = max(usual, rest ?? .zero)
         let next = Timestamp(milliseconds: Timestamp.now.milliseconds + Int64(pause / .milliseconds(1)))
+        if rest != nil { resting[report.target.id] = next }
         try await store.reportFailed(report, what, next: next)
     }
 }

@@ -11,8 +11,9 @@ internal import Runner
 /// - Gitea and Forgejo: `POST /repos/{owner}/{repo}/statuses/{sha}` of their /api/swagger, states of `modules/commitstatus`
 /// - Bitbucket: developer.atlassian.com/cloud/bitbucket/rest/api-group-commit-statuses (a key of more than 40 characters is
 ///   refused with 400; so is a link whose host is one word)
-/// - Bitbucket Server: developer.atlassian.com/server/bitbucket/rest, build-status: state, key and url are needed, the url has
-///   at most 450 characters and the rest 255, and states are SUCCESSFUL, FAILED and INPROGRESS only
+/// - Bitbucket Server: developer.atlassian.com/server/bitbucket/rest: builds of a repository's commit since 7.14, before it
+///   build-status; state, key and url are needed, the url has at most 450 characters and the rest 255, and states are
+///   SUCCESSFUL, FAILED and INPROGRESS only (all versions know these)
 ///
 /// Gogs has no statuses.
 struct StatusReport {
@@ -77,7 +78,14 @@ struct StatusReport {
     }
 
     /// nil: the provider has no such thing, or the address tells no repository.
-    func request() -> HTTPClient.Request? {
+    func request() -> HTTPClient.Request? { request(older: false) }
+
+    /// For a server that does not know the first; nil: there is no other.
+    func olderRequest() -> HTTPClient.Request? {
+        service.provider == .bitbucketServer ? request(older: true) : nil
+    }
+
+    private func request(older: Bool) -> HTTPClient.Request? {
         guard let address = try? GitAddress(service.repository), address.transport != .local else {
             return nil
         }
@@ -122,7 +130,7 @@ struct StatusReport {
                         failure: "failed", stopped: "canceled"),
                     "name": context, "description": text,
                     "target_url": link.flatMap { $0.count <= 255 ? $0 : nil },
-                    "ref": release.branch.isEmpty ? nil : release.branch,
+                    "ref": release.branch.isEmpty ? nil : reference,
                 ])
         case .bitbucket:
             let base = api.isEmpty ? "https://api.bitbucket.org/2.0" : api
@@ -136,14 +144,17 @@ struct StatusReport {
             let base = api.isEmpty ? "https://\(host)" : api
             // `scm/PROJECT/REPOSITORY` over https, without scm over ssh.
             let names = path.suffix(2).map(StatusReport.escaped)
-            let page =
-                names.count == 2
-                ? "\(base)/projects/\(names[0])/repos/\(names[1])/commits/\(commit)" : "\(base)/"
-            return post(
-                "\(base)/rest/build-status/1.0/commits/\(commit)", "Authorization: Bearer \(token)",
-                bitbucket(
-                    stopped: "FAILED", key: context, page: link.flatMap { $0.count <= 450 ? $0 : nil } ?? page
-                ))
+            let place =
+                names.count == 2 ? "projects/\(names[0])/repos/\(names[1])/commits/\(commit)" : nil
+            let page = "\(base)/\(place ?? "")"
+            var fields = bitbucket(
+                stopped: "FAILED", key: context, page: link.flatMap { $0.count <= 450 ? $0 : nil } ?? page)
+            var url = "\(base)/rest/build-status/1.0/commits/\(commit)"
+            if !older, let place {
+                url = "\(base)/rest/api/latest/\(place)/builds"
+                fields["ref"] = release.branch.isEmpty ? nil : RefName.full(release.branch)
+            }
+            return post(url, "Authorization: Bearer \(token)", fields)
         case .gogs, .generic: return nil
         }
     }
@@ -179,6 +190,15 @@ struct StatusReport {
         _ url: String, _ authorization: String, _ fields: [String: String?], _ headers: String...
     ) -> HTTPClient.Request? {
         ReportRequest.post(url, [authorization] + headers, fields.compactMapValues { $0 })
+    }
+
+    /// The branch or tag as a forge calls it.
+    private var reference: String {
+        let full = RefName.full(release.branch)
+        for folder in ["refs/heads/", "refs/tags/"] where full.hasPrefix(folder) {
+            return String(full.dropFirst(folder.count))
+        }
+        return full
     }
 
     private static func escaped(_ text: String) -> String {

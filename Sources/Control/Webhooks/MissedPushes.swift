@@ -6,10 +6,10 @@ internal import Logging
 internal import Runner
 internal import Wire
 
-/// Finds pushes of which no delivery told: forges drop them, switch hooks off, or cannot reach the server. The tracked branch of
-/// each remote service is asked for its commit, which costs one listing and no download.
+/// Finds pushes of which no delivery told: forges drop them, switch hooks off, or cannot reach the server. The branch or tag that an
+/// environment of a remote service names is asked for its commit, which costs one listing and no download.
 actor MissedPushes {
-    /// What the tracked branch is at, in the remote repository.
+    /// What a reference is at, in the remote repository.
     typealias Look = @Sendable (RegisteredService, String) async throws -> CommitID
 
     /// A delivery may be on its way: a commit is missed when it is still unknown after this.
@@ -63,9 +63,9 @@ actor MissedPushes {
         return try await actions.store.services().flatMap { service in
             service.source == .remote && service.missed != .off
                 ? environments.filter {
-                    // A pattern names no branch that could be asked for, and a push of it is not expected to deploy.
-                    $0.target.service == service.name && $0.pattern.isExact && !$0.pattern.isTag
-                        && $0.autoDeploy && !$0.isProtected
+                    // Of a pattern a listing does not say what was pushed last, and what pushes do not deploy was not missed.
+                    $0.target.service == service.name && $0.pattern.isExact && $0.autoDeploy
+                        && !$0.isProtected
                 }.map { (service, $0) } : []
         }
     }
@@ -123,9 +123,13 @@ actor MissedPushes {
         }
     }
 
-    private func found(_ tip: CommitID, _ service: RegisteredService, _ environment: RegisteredEnvironment)
+    private func found(_ tip: CommitID, _ service: RegisteredService, _ asked: RegisteredEnvironment)
         async throws
     {
+        // It may have been changed, or removed, while repositories were asked, which takes long when some do not answer.
+        guard let environment = try await actions.store.environment(asked.target),
+            environment.branch == asked.branch, environment.autoDeploy, !environment.isProtected
+        else { return }
         let (target, reference) = (environment.target, RefName.full(environment.branch))
         let changes = try JSONEncoder().encode([RefChange(reference: reference, commit: tip)])
         var delivery = Delivery(

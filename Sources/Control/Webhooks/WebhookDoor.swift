@@ -44,41 +44,44 @@ struct WebhookDoor: Sendable {
         }
         // One repository may feed several services, and a forge is told of one of them.
         var others: Answers = []
-        if service.source == .remote {
-            for other in try await actions.store.services()
-            where other.name != service.name && other.repository == service.repository {
-                others += try await take(event, other, began)
-            }
-        }
-        return try await take(event, service, began) + others
+        let all = try await actions.store.addressees(of: service, event.identifier)
+        for other in all.others { others += try await take(event, other, began) }
+        return try await take(event, all.named, began) + others
     }
 
     private func take(
-        _ event: ForgeEvent, _ service: RegisteredService, _ began: ContinuousClock.Instant
+        _ event: ForgeEvent, _ to: Store.Addressee, _ began: ContinuousClock.Instant
     ) async throws -> Answers {
-        if let identifier = event.identifier,
-            let earlier = try await actions.store.delivery(service.name, identifier), earlier.status < 300
-        {
-            return [
-                (
-                    Target(service: service.name),
-                    .ignored(
-                        "delivery \(identifier) was received before: \(earlier.verdict)",
-                        delivery: identifier, release: earlier.release)
-                )
-            ]
-        }
+        let service = to.service
+        if let earlier = to.earlier, earlier.status < 300 { return Self.repeated(earlier, service.name) }
         var delivery = Delivery(
             identifier: event.identifier ?? Actions.random(), service: service.name.description,
             provider: service.provider, event: RefChange.shown(event.name), reference: "", verdict: "",
             release: nil, status: 200, at: .now)
-        if !event.changes.isEmpty {
-            // Of a push of thousands of references the record need not hold all.
-            delivery.changes = String(
-                decoding: (try? JSONEncoder().encode(Array(event.changes.prefix(100)))) ?? Data(),
-                as: UTF8.self)
+        delivery.duration = Self.milliseconds(since: began)
+        return try await actions.decide(for: service.name, to.environments) { [delivery] environments in
+            try await decide(event, service, environments, delivery)
         }
-        return try await decide(event, service, delivery, began: began)
+    }
+
+    /// One that was sent again is told what became of it.
+    private static func repeated(_ earlier: Delivery, _ service: ServiceName) -> Answers {
+        let reason = "delivery \(earlier.identifier) was received before: \(earlier.verdict)"
+        guard !earlier.releases.isEmpty else {
+            return [
+                (Target(service: service), .ignored(reason, delivery: earlier.identifier, release: nil))
+            ]
+        }
+        return earlier.releases.map { outcome in
+            (
+                Target(service: service, environment: outcome.environment),
+                .ignored(reason, delivery: earlier.identifier, release: outcome.release)
+            )
+        }
+    }
+
+    private static func milliseconds(since began: ContinuousClock.Instant) -> Int {
+        Int(((ContinuousClock.now - began) / .milliseconds(1)).rounded())
     }
 
     /// Decides once more on what a delivery said, by today's settings.
@@ -104,29 +107,45 @@ struct WebhookDoor: Sendable {
         again.identifier = "replay-\(Actions.random())"
         again.at = .now
         again.release = nil
+        again.releases = []
         again.status = 200
+        again.duration = Self.milliseconds(since: began)
         let event = ForgeEvent(name: earlier.event, identifier: nil, changes: changes, ignored: nil)
-        return try await decide(event, service, again, began: began, replayedBy: by)
+        return try await actions.decide(for: name) { [again] environments in
+            try await decide(event, service, environments, again, replayedBy: by)
+        }
     }
 
     private func decide(
-        _ event: ForgeEvent, _ service: RegisteredService, _ first: Delivery, began: ContinuousClock.Instant,
-        replayedBy person: String? = nil
+        _ event: ForgeEvent, _ service: RegisteredService, _ environments: [RegisteredEnvironment],
+        _ first: Delivery, replayedBy person: String? = nil
     ) async throws -> Answers {
+        // Removed meanwhile: nothing is kept of it.
+        guard !environments.isEmpty else { return [] }
         var delivery = first
-        let milliseconds = (ContinuousClock.now - began) / .milliseconds(1)
-        delivery.duration = Int(milliseconds.rounded())
+        delivery.verdict = ""
+        if !event.changes.isEmpty {
+            delivery.changes = String(
+                decoding: (try? JSONEncoder().encode(DeliveryDecision.kept(event.changes, environments)))
+                    ?? Data(), as: UTF8.self)
+        }
         var (news, ignored): ([NewRelease], Answers) = ([], [])
-        let environments = try await actions.store.environments(of: service.name)
+        func ignore(_ target: Target, _ reason: String, _ reference: String) {
+            delivery.reference = delivery.reference.isEmpty ? reference : delivery.reference
+            ignored.append((target, .ignored(reason, delivery: delivery.identifier, release: nil)))
+        }
         for (environment, decision) in DeliveryDecision.all(event, for: environments) {
             switch decision {
-            case .ignore(let reason, let reference):
-                delivery.reference = delivery.reference.isEmpty ? reference : delivery.reference
-                ignored.append(
-                    (environment.target, .ignored(reason, delivery: delivery.identifier, release: nil)))
+            case .ignore(let reason, let reference): ignore(environment.target, reason, reference)
             case .deploy(let change):
-                delivery.reference = news.isEmpty ? change.reference : delivery.reference
-                news.append(try await release(change, event, environment, service))
+                do {
+                    let new = try await release(change, event, environment, service)
+                    delivery.reference = news.isEmpty ? change.reference : delivery.reference
+                    news.append(new)
+                } catch let failure as Failure where failure.code == "branch-missing" {
+                    // Removed since, or a tag that leads to no commit: the other environments are not held up.
+                    ignore(environment.target, failure.message, change.reference)
+                }
             }
         }
         delivery.verdict = Self.verdict(ignored, isAll: news.isEmpty)
@@ -144,6 +163,7 @@ struct WebhookDoor: Sendable {
                 "\(service.provider.rawValue) \(delivery.event) of \(news[index].branch)")
         }
         await actions.spool.take()
+        Fault.decided.pass()
         let taken = try await actions.take(news)
         return zip(news, taken).map { ($0.target, Self.answer($1, delivery.identifier)) } + ignored
     }

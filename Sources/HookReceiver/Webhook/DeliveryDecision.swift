@@ -17,7 +17,8 @@ public enum DeliveryDecision: Sendable, Equatable {
         else { return [] }
         guard event.ignored == nil else { return [(first, DeliveryDecision(event, for: first))] }
         let concerned = environments.filter { environment in
-            event.changes.contains { concerns($0, environment) }
+            let pattern = environment.pattern
+            return event.changes.contains { concerns($0, environment, pattern) }
         }
         guard concerned.isEmpty else {
             return concerned.map { ($0, DeliveryDecision(event, for: $0)) }
@@ -58,17 +59,32 @@ public enum DeliveryDecision: Sendable, Equatable {
     }
 
     /// A sender that named no branch means the one that production deploys.
-    private static func concerns(_ change: RefChange, _ environment: RegisteredEnvironment) -> Bool {
+    private static func concerns(
+        _ change: RefChange, _ environment: RegisteredEnvironment, _ pattern: RefPattern
+    ) -> Bool {
         change.reference.isEmpty
-            ? environment.target.environment == .production : environment.pattern.matches(change.reference)
+            ? environment.target.environment == .production : pattern.matches(change.reference)
+    }
+
+    /// What a record keeps of a push of thousands of references, to decide on it again: what environments deploy comes first, and
+    /// of that what came last.
+    public static func kept(_ changes: [RefChange], _ environments: [RegisteredEnvironment]) -> [RefChange] {
+        let most = 100
+        guard changes.count > most else { return changes }
+        let patterns = environments.map { ($0, $0.pattern) }
+        let fits = changes.map { change in patterns.contains { concerns(change, $0, $1) } }
+        let order = changes.indices.reversed()
+        let chosen = Set((order.filter { fits[$0] } + order.filter { !fits[$0] }).prefix(most))
+        return changes.indices.filter(chosen.contains).map { changes[$0] }
     }
 
     /// Of several moves of one reference the last says where it is; of several references that fit, the last that is there
     /// counts.
     private static func last(of changes: [RefChange], _ environment: RegisteredEnvironment) -> RefChange? {
         var seen: Set<String> = []
+        let pattern = environment.pattern
         let latest = changes.reversed().filter {
-            concerns($0, environment) && seen.insert($0.reference).inserted
+            concerns($0, environment, pattern) && seen.insert($0.reference).inserted
         }
         return latest.first { !$0.isRemoved } ?? latest.first
     }

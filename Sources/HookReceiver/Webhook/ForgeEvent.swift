@@ -32,7 +32,7 @@ public struct ForgeEvent: Sendable, Equatable {
         switch kind(of: name, provider) {
         case .ping: return ignored("ping")
         case .other: return ignored("event '\(RefChange.shown(name))' deploys nothing")
-        case .push, .system: break
+        case .push, .system, .create, .delete: break
         }
         let text = try PayloadText.json(delivery, provider)
         if text.isEmpty, provider == .generic {
@@ -49,7 +49,15 @@ public struct ForgeEvent: Sendable, Equatable {
         case .generic: changes = [try GenericPayload.decode(text).change()]
         case .github, .gitlab, .gitea, .forgejo, .gogs:
             let payload = try GitPayload.decode(text)
-            if kind(of: name, provider) == .system, !payload.isPush {
+            let kind = kind(of: name, provider)
+            if kind == .create || kind == .delete {
+                guard let tag = try payload.tag(isRemoved: kind == .delete) else {
+                    return ignored("event '\(name)' of a branch deploys nothing: its push does")
+                }
+                changes = [tag]
+                break
+            }
+            if kind == .system, !payload.isPush {
                 return ignored("event '\(RefChange.shown(payload.event))' deploys nothing")
             }
             changes = [try payload.change()]
@@ -58,7 +66,11 @@ public struct ForgeEvent: Sendable, Equatable {
         return ForgeEvent(name: name, identifier: identifier, changes: changes, ignored: nil)
     }
 
-    private enum Kind { case push, ping, system, other }
+    private enum Kind {
+        case push, ping, system, other
+        /// Gogs tells of tags by these alone; all others send a push of the tag, too.
+        case create, delete
+    }
 
     private static func kind(of name: String, _ provider: Provider) -> Kind {
         switch (provider, name) {
@@ -69,6 +81,8 @@ public struct ForgeEvent: Sendable, Equatable {
         case (.bitbucket, "repo:push"), (.bitbucketServer, "repo:refs_changed"): .push
         case (.bitbucket, "diagnostics:ping"), (.bitbucketServer, "diagnostics:ping"): .ping
         case (.bitbucket, _), (.bitbucketServer, _): .other
+        case (.gogs, "create"): .create
+        case (.gogs, "delete"): .delete
         case (_, "push"): .push
         case (_, "ping"): .ping
         default: .other

@@ -43,7 +43,10 @@ struct GenericPayload: Decodable {
             }
             return RefChange(reference: "", commit: parsed)
         }
-        if !named.hasPrefix("refs/") { reference = "refs/heads/\(named)" }
+        // A 'ref' is written as everywhere else, a 'branch' is one whatever its name.
+        if !named.hasPrefix("refs/") {
+            reference = ref?.value == nil ? "refs/heads/\(named)" : RefName.full(named)
+        }
         if commit == nil, deleted?.value != true {
             // Its form is checked with some commit that is none.
             var change = try RefChange.checked(

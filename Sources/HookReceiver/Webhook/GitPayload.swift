@@ -10,6 +10,8 @@ struct GitPayload: Decodable {
     }
 
     let ref, before, after: Loose<String>?
+    /// Gogs, of what was created or deleted: `tag` or `branch`, and what it points at; `ref` is its short name then.
+    let refType, sha: Loose<String>?
     /// GitLab: the commit, where `after` is the object of an annotated tag; null when the reference was removed.
     let checkoutSha: Loose<String>?
     let deleted, forced: Loose<Bool>?
@@ -32,6 +34,19 @@ struct GitPayload: Decodable {
         return try RefChange.checked(
             ref?.value, commit, isRemoved: deleted?.value == true, isForced: forced?.value == true,
             message: message(of: commit))
+    }
+
+    /// A tag that was made or removed; nil: it is of a branch.
+    func tag(isRemoved: Bool) throws(Failure) -> RefChange? {
+        guard refType?.value == "tag" else {
+            guard refType?.value == "branch" else {
+                throw Failure(code: "malformed", "the payload has no 'ref_type' of tag or branch")
+            }
+            return nil
+        }
+        return try RefChange.checked(
+            ref?.value.map { "refs/tags/\($0)" }, sha?.value, isRemoved: isRemoved, isForced: false,
+            message: nil)
     }
 
     private func message(of commit: String?) -> String? {

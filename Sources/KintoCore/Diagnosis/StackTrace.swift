@@ -15,6 +15,10 @@ struct StackTrace {
         let gap: Int
         /// What the line that says what happened contains; looked for after the trace when it is reversed, else before it.
         let headlines: [LogPattern]
+        /// Whether that line has a place, too: the innermost.
+        var headlineIsFrame = false
+        /// Of the files, where a frame's pattern has it instead of the path.
+        var ending = ""
     }
 
     let language: String
@@ -26,6 +30,32 @@ struct StackTrace {
     let reason: String?
 
     static let styles: [Style] = [
+        // Before Node.js, whose frames look alike.
+        Style(
+            language: "Rust",
+            frames: [
+                LogPattern("panicked at {path}.rs:{number}:"), LogPattern("^at {path}.rs:{number}:{number2}"),
+            ],
+            foreign: ["/rustc/", "/.cargo/", "/library/std/", "/library/core/", "/library/alloc/"],
+            isReversed: false, gap: 6, headlines: [LogPattern("panicked at")], headlineIsFrame: true,
+            ending: ".rs"),
+        Style(
+            language: "Swift",
+            frames: [
+                LogPattern("{path}.swift:{number}: Fatal error"),
+                LogPattern("{path}.swift:{number}: Precondition failed"),
+                LogPattern("{path}.swift:{number}: Assertion failed"),
+                LogPattern("in {word} at {path}.swift:{number}:{number2}"),
+            ],
+            foreign: ["^Swift/", "/swift/stdlib/", "/.build/checkouts/"], isReversed: false, gap: 12,
+            headlines: [
+                LogPattern("Fatal error"), LogPattern("Precondition failed"), LogPattern("Assertion failed"),
+            ], headlineIsFrame: true, ending: ".swift"),
+        Style(
+            language: "PHP",
+            frames: [LogPattern("{path}.php:{number}"), LogPattern("^#{number2} {path}.php({number})")],
+            foreign: ["/vendor/"], isReversed: false, gap: 4, headlines: [LogPattern("Uncaught ")],
+            headlineIsFrame: true, ending: ".php"),
         Style(
             language: "Python", frames: [LogPattern(#"^File "{text}", line {number}"#)],
             foreign: [
@@ -51,7 +81,8 @@ struct StackTrace {
             foreign: [
                 "java.", "javax.", "jakarta.", "jdk.", "sun.", "org.springframework.", "org.apache.",
                 "org.hibernate.", "com.zaxxer.", "io.netty.", "kotlin.", "com.sun.",
-            ], isReversed: false, gap: 1, headlines: [LogPattern("Exception"), LogPattern("Error")]),
+            ], isReversed: false, gap: 1, headlines: [LogPattern("Exception"), LogPattern("Error")],
+            ending: ".java"),
         Style(
             language: "Ruby",
             frames: [LogPattern("{path}:{number}:in "), LogPattern("^from {path}:{number}:in ")],
@@ -60,7 +91,7 @@ struct StackTrace {
             language: "Go", frames: [LogPattern("{path}.go:{number}")],
             foreign: ["/pkg/mod/", "/usr/lib/go", "/usr/local/go/", "/src/runtime/"], isReversed: false,
             gap: 2,
-            headlines: [LogPattern("^panic:"), LogPattern("^fatal error:")]),
+            headlines: [LogPattern("^panic:"), LogPattern("^fatal error:")], ending: ".go"),
     ]
 
     /// - Parameter lines: the end of the output.
@@ -98,11 +129,11 @@ struct StackTrace {
         guard let own, let headline = headline(lines, texts, style, start: start, end: end),
             let path = own.place["path"] ?? own.place["text"], let number = own.place["number"]
         else { return nil }
-        let ending = style.language == "Go" ? ".go" : style.language == "Java" ? ".java" : ""
+        let place = path.hasPrefix("./") ? path.dropFirst(2) : path[...]
         return (
             end,
             StackTrace(
-                language: style.language, headline: headline, place: "\(path)\(ending):\(number)",
+                language: style.language, headline: headline, place: "\(place)\(style.ending):\(number)",
                 reason: reason(lines, texts, before: end))
         )
     }
@@ -118,8 +149,9 @@ struct StackTrace {
     }
 
     private static func isPart(_ part: String, of line: String, _ style: Style) -> Bool {
+        if part.hasPrefix("^") { return line.hasPrefix(part.dropFirst()) }
         // Of Java it is the class.
-        style.language == "Java"
+        return style.language == "Java"
             ? line.drop { $0 == " " || $0 == "\t" }.dropFirst(3).hasPrefix(part) : line.contains(part)
     }
 
@@ -138,7 +170,7 @@ struct StackTrace {
             }
             return String(shown(start)[from.upperBound...])
         }
-        return (max(0, start - 8)..<start).reversed().first { index in
+        return (max(0, start - 8)..<(style.headlineIsFrame ? start + 1 : start)).reversed().first { index in
             style.headlines.contains { $0.match(texts[index]) != nil }
         }.map(shown)
     }

@@ -155,9 +155,11 @@ final class ObjectReader {
         for member in members.values where !known.contains(member.key) {
             let near = known.map { ($0, distance($0, member.key)) }.min { ($0.1, $0.0) < ($1.1, $1.0) }
             let hint =
-                if let near, near.1 <= max(2, member.key.count / 3) { "; did you mean '\(near.0)'?" } else {
-                    ""
-                }
+                if path.isEmpty, let meaning = ForeignKeys.meaning(member.key) {
+                    "; \(meaning)"
+                } else if let near, near.1 <= max(2, member.key.count / 3) {
+                    "; did you mean '\(near.0)'?"
+                } else { "" }
             findings.add(
                 member.keyOffset,
                 "unknown key '\(shown(path.isEmpty ? member.key : "\(path).\(member.key)"))'\(hint)")

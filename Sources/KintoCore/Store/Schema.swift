@@ -188,6 +188,10 @@ enum Schema {
                     END;
                     """)
         }
+        migrator.registerMigration("8-deliveries") { database in
+            // Of each environment, as JSON; empty: none, or from before this.
+            try database.execute(sql: "ALTER TABLE delivery ADD COLUMN releases TEXT NOT NULL DEFAULT ''")
+        }
         migrator.registerMigration("8-access") { database in
             // A token of before may do everything, as it did.
             try database.execute(

@@ -13,14 +13,13 @@ extension Store {
 
     static func take(_ database: Database, _ new: NewRelease) throws -> Acceptance {
         if let identifier = new.deduplication,
-            let earlier = try Row.fetchOne(
-                database, sql: "SELECT release FROM accepted WHERE identifier = ?", arguments: [identifier])
+            let earlier = try database.row(
+                sql: "SELECT release FROM accepted WHERE identifier = ?", arguments: [identifier])
         {
             return .duplicate(earlier["release"])
         }
         guard
-            let place = try Row.fetchOne(
-                database,
+            let place = try database.row(
                 sql: """
                     SELECT nextNumber, suspended, queue FROM environment JOIN service ON environment.service = service.name
                     WHERE environment.service = ? AND environment.name = ?
@@ -72,7 +71,7 @@ extension Store {
         let now = Timestamp.now
         let service = new.target.service.description
         let environment = new.target.environment.description
-        try database.execute(
+        try database.run(
             sql: "UPDATE environment SET nextNumber = ? WHERE service = ? AND name = ?",
             arguments: [number + 1, service, environment])
         var release = Release(
@@ -93,7 +92,7 @@ extension Store {
             release.supersededBy = descendant.number
             release.finishedAt = now
         }
-        try database.execute(
+        try database.run(
             sql: "INSERT INTO release (service, environment, number, status, body) VALUES (?, ?, ?, ?, ?)",
             arguments: [
                 service, environment, number, release.status.rawValue, try ReleaseBody(release).encoded(),
@@ -126,7 +125,7 @@ extension Store {
     /// So that the same trigger, told again, is known.
     private static func note(_ database: Database, _ new: NewRelease, release: Int) throws {
         guard let identifier = new.deduplication else { return }
-        try database.execute(
+        try database.run(
             sql: "INSERT INTO accepted (identifier, at, release) VALUES (?, ?, ?)",
             arguments: [identifier, Timestamp.now.milliseconds, release])
     }
@@ -142,13 +141,16 @@ extension Store {
                 verdict = "queued as release \(accepted.release.number)"
                 if delivery.status != 202 { delivery.release = accepted.release.number }
                 delivery.status = 202
+                delivery.note(accepted.release, isNew: true)
             case .live(let live):
                 verdict = "ignored: \(alreadyLive(live))"
                 if delivery.release == nil { delivery.release = live.number }
+                delivery.note(live, isNew: false)
             case .duplicate, .undecided: continue
             }
+            let isAlone = news.count == 1 && delivery.verdict.isEmpty
             verdicts.append(
-                news.count == 1 && delivery.verdict.isEmpty
+                isAlone && new.target.environment == .production
                     ? verdict : "\(new.target.environment): \(verdict)")
         }
         // All of it was told before, and is recorded.
@@ -156,6 +158,13 @@ extension Store {
         if !delivery.verdict.isEmpty { verdicts.append(delivery.verdict) }
         delivery.verdict = verdicts.joined(separator: "; ")
         try record(database, delivery)
+    }
+}
+
+extension Delivery {
+    fileprivate mutating func note(_ release: Release, isNew: Bool) {
+        releases.append(
+            Outcome(environment: release.target.environment, release: release.number, isNew: isNew))
     }
 }
 

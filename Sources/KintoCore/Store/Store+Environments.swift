@@ -35,10 +35,64 @@ extension Store {
         }
     }
 
+    /// An environment with what is live in it and the newest release: both without settings, configuration and failure, which lists
+    /// do not show. They are not to be written back.
+    public struct Newest: Sendable {
+        public let environment: RegisteredEnvironment
+        public let live: Release?
+        public let last: Release?
+        /// The stable port of what is live.
+        public let port: UInt16?
+    }
+
+    /// What lists show of a release: most of what its row holds is something else.
+    static let shown = """
+        id, service, environment, number, status, live, stage,
+        json_remove(body, '$.sealedConfig', '$.manifest', '$.failure') AS body
+        """
+
+    /// All of them in one look.
+    /// - Parameter service: nil: of all services.
+    public func newestReleases(of service: ServiceName? = nil) async throws -> [Newest] {
+        try await read { database in
+            let places = try Row.fetchAll(
+                database,
+                sql: "SELECT * FROM environment WHERE ?1 IS NULL OR service = ?1 ORDER BY service, name",
+                arguments: [service?.description]
+            ).map(Store.environment)
+            let live = try database.makeStatement(
+                sql: """
+                    SELECT \(Store.shown), json_extract(body, '$.manifest.port') AS port FROM release
+                    WHERE service = ? AND environment = ? AND live = 1
+                    """)
+            let last = try database.makeStatement(
+                sql: """
+                    SELECT \(Store.shown) FROM release WHERE service = ? AND environment = ?
+                    ORDER BY number DESC LIMIT 1
+                    """)
+            return try places.map { place in
+                let names: StatementArguments = [
+                    place.target.service.description, place.target.environment.description,
+                ]
+                let row = try Row.fetchOne(live, arguments: names)
+                let serving = try row.map(ReleaseBody.release)
+                let port = (row?["port"] as Int?).flatMap(UInt16.init(exactly:))
+                var newest = serving
+                // Most often the newest is the same.
+                if let other = try Row.fetchOne(last, arguments: names), other["id"] != serving?.id {
+                    newest = try ReleaseBody.release(other)
+                }
+                return Newest(environment: place, live: serving, last: newest, port: port)
+            }
+        }
+    }
+
     /// Forgets an environment with its releases and its configuration.
-    /// - Returns: artifacts that only its releases had.
-    public func remove(_ target: Target) async throws -> [String] {
+    /// - Parameter ifIdle: only if nothing of it is queued or deploying.
+    /// - Returns: artifacts that only its releases had; nil: something is, and nothing was done.
+    public func remove(_ target: Target, ifIdle: Bool = false) async throws -> [String]? {
         try await write { database in
+            if ifIdle, try !Store.open(database, target).isEmpty { return nil }
             let names: StatementArguments = [target.service.description, target.environment.description]
             let artifacts = try String.fetchAll(
                 database,

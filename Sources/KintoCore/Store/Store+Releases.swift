@@ -9,8 +9,7 @@ extension Store {
     }
 
     static func open(_ database: Database, _ target: Target?) throws -> [Release] {
-        try Row.fetchAll(
-            database,
+        try database.rows(
             sql: """
                 SELECT * FROM release WHERE status IN ('queued', 'deploying')
                 AND (?1 IS NULL OR (service = ?1 AND environment = ?2)) ORDER BY id
@@ -20,8 +19,7 @@ extension Store {
 
     public func releases(_ target: Target, limit: Int = 100) async throws -> [Release] {
         try await read { database in
-            try Row.fetchAll(
-                database,
+            try database.rows(
                 sql:
                     "SELECT * FROM release WHERE service = ? AND environment = ? ORDER BY number DESC LIMIT ?",
                 arguments: [target.service.description, target.environment.description, limit]
@@ -29,10 +27,39 @@ extension Store {
         }
     }
 
+    /// Releases before a number, newest first, without settings, configuration and failure: see ``Newest``.
+    public func releases(_ target: Target, before number: Int, limit: Int) async throws -> [Release] {
+        try await read { database in
+            try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT \(Store.shown) FROM release WHERE service = ? AND environment = ? AND number < ?
+                    ORDER BY number DESC LIMIT ?
+                    """,
+                arguments: [target.service.description, target.environment.description, number, limit]
+            ).map(ReleaseBody.release)
+        }
+    }
+
+    /// Those of the newest that were replaced and are kept running for a while.
+    public func warmReleases(_ target: Target) async throws -> [Release] {
+        try await read { database in
+            try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT * FROM (
+                        SELECT * FROM release WHERE service = ? AND environment = ? ORDER BY number DESC LIMIT 50)
+                    WHERE live = 0 AND json_extract(body, '$.warmUntil') IS NOT NULL
+                    """,
+                arguments: [target.service.description, target.environment.description]
+            ).map(ReleaseBody.release)
+        }
+    }
+
     public func release(_ target: Target, _ number: Int) async throws -> Release? {
         try await read { database in
-            try Row.fetchOne(
-                database, sql: "SELECT * FROM release WHERE service = ? AND environment = ? AND number = ?",
+            try database.row(
+                sql: "SELECT * FROM release WHERE service = ? AND environment = ? AND number = ?",
                 arguments: [target.service.description, target.environment.description, number]
             ).map(ReleaseBody.release)
         }
@@ -41,8 +68,7 @@ extension Store {
     /// The newest release that has a failure.
     public func lastFailed(_ target: Target) async throws -> Release? {
         try await read { database in
-            try Row.fetchOne(
-                database,
+            try database.row(
                 sql: """
                     SELECT * FROM release WHERE service = ? AND environment = ?
                     AND json_extract(body, '$.failure') IS NOT NULL ORDER BY number DESC LIMIT 1
@@ -55,8 +81,7 @@ extension Store {
     /// The newest release with a lower number that was live, and is not.
     public func proven(_ target: Target, before number: Int) async throws -> Release? {
         try await read { database in
-            try Row.fetchOne(
-                database,
+            try database.row(
                 sql: """
                     SELECT * FROM release WHERE service = ? AND environment = ? AND number < ? AND live = 0
                     AND (status = 'deployed'
@@ -71,8 +96,7 @@ extension Store {
     /// The newest release that was live and whose artifact was built from, or taken for, this key.
     public func built(_ target: Target, key: String) async throws -> Release? {
         try await read { database in
-            try Row.fetchAll(
-                database,
+            try database.rows(
                 sql: """
                     SELECT * FROM (
                         SELECT * FROM release WHERE service = ? AND environment = ? AND status = 'deployed'
@@ -91,13 +115,13 @@ extension Store {
 
     public func allLive() async throws -> [Release] {
         try await read {
-            try Row.fetchAll($0, sql: "SELECT * FROM release WHERE live = 1").map(ReleaseBody.release)
+            try $0.rows(sql: "SELECT * FROM release WHERE live = 1").map(ReleaseBody.release)
         }
     }
 
     static func live(_ database: Database, _ target: Target) throws -> Release? {
-        try Row.fetchOne(
-            database, sql: "SELECT * FROM release WHERE service = ? AND environment = ? AND live = 1",
+        try database.row(
+            sql: "SELECT * FROM release WHERE service = ? AND environment = ? AND live = 1",
             arguments: [target.service.description, target.environment.description]
         ).map(ReleaseBody.release)
     }
@@ -110,8 +134,8 @@ extension Store {
     ) async throws -> Release {
         try await write { database in
             guard
-                var release = try Row.fetchOne(
-                    database, sql: "SELECT * FROM release WHERE id = ?", arguments: [id]
+                var release = try database.row(
+                    sql: "SELECT * FROM release WHERE id = ?", arguments: [id]
                 )
                 .map(ReleaseBody.release)
             else { throw Failure(code: "unknown-release", "the release is gone") }
@@ -126,10 +150,10 @@ extension Store {
 
     /// Takes the place of what was live.
     static func makeLive(_ database: Database, _ release: Release) throws {
-        try database.execute(
+        try database.run(
             sql: "UPDATE release SET live = 0 WHERE service = ? AND environment = ? AND live = 1",
             arguments: [release.target.service.description, release.target.environment.description])
-        try database.execute(
+        try database.run(
             sql: "UPDATE environment SET port = ?, suspended = 0 WHERE service = ? AND name = ?",
             arguments: [
                 release.manifest?.port.map { Int($0) }, release.target.service.description,
@@ -138,7 +162,7 @@ extension Store {
     }
 
     static func note(_ database: Database, _ id: Int64, _ step: String) throws {
-        try database.execute(
+        try database.run(
             sql: "INSERT INTO journal (release, at, step) VALUES (?, ?, ?)",
             arguments: [id, Timestamp.now.milliseconds, step])
     }
@@ -146,15 +170,15 @@ extension Store {
     /// The steps noted for a release, oldest first.
     public func journal(_ id: Int64) async throws -> [(at: Timestamp, step: String)] {
         try await read { database in
-            try Row.fetchAll(
-                database, sql: "SELECT at, step FROM journal WHERE release = ? ORDER BY id", arguments: [id]
+            try database.rows(
+                sql: "SELECT at, step FROM journal WHERE release = ? ORDER BY id", arguments: [id]
             )
             .map { (Timestamp(milliseconds: $0["at"]), $0["step"]) }
         }
     }
 
     static func save(_ database: Database, _ release: Release) throws {
-        try database.execute(
+        try database.run(
             sql: "UPDATE release SET status = ?, live = ?, stage = ?, body = ? WHERE id = ?",
             arguments: [
                 release.status.rawValue, release.live, release.stage?.rawValue,

@@ -48,16 +48,17 @@ extension Store {
         }
     }
 
-    /// Refuses to accept what has no artifact any more: retention may have come between the choice and this.
+    /// Refuses to accept what has no artifact any more: retention, or the removal of the environment that it came from, may have
+    /// come between the choice and this.
     static func requireArtifact(_ database: Database, _ artifact: Release.Artifact?) throws {
         guard let artifact else { return }
-        let isGone = try Bool.fetchOne(
+        let isThere = try Bool.fetchOne(
             database,
             sql: """
-                SELECT 1 FROM release WHERE json_extract(body, '$.artifact.identifier') = ?
-                AND json_extract(body, '$.artifact.available') = 0 LIMIT 1
+                SELECT min(json_extract(body, '$.artifact.available')) FROM release
+                WHERE json_extract(body, '$.artifact.identifier') = ?
                 """, arguments: [artifact.identifier])
-        if isGone != nil {
+        guard isThere == true else {
             throw Failure(
                 code: "artifact-missing", "the artifact \(artifact.identifier) is not kept any more",
                 hints: [.init("deploy the commit again, which builds it anew")])

@@ -19,7 +19,7 @@ extension Store {
                     code: "service-exists", "there is a service '\(service.name)' already",
                     hints: [.init("look at it", command: "kinto service show \(service.name)")])
             }
-            try database.execute(
+            try database.run(
                 sql: """
                     INSERT INTO service (name, source, repository, createdAt, settingsPath, provider, webhookSecret, queue)
                     VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -31,21 +31,31 @@ extension Store {
                         service.webhookSecret, for: Store.place(ofWebhook: service.name.description)),
                     service.queue.rawValue,
                 ])
-            try database.execute(
+            try database.run(
                 sql: "INSERT INTO environment (service, name, branch) VALUES (?, 'production', ?)",
                 arguments: [service.name.description, branch])
             if let credentials { try Store.save(database, service.name, credentials) }
         }
     }
 
-    public func remove(_ service: ServiceName) async throws {
+    /// Forgets a service with its environments and all they have.
+    /// - Parameter ifIdle: only if nothing of it is queued or deploying.
+    /// - Returns: whether it was done.
+    @discardableResult
+    public func remove(_ service: ServiceName, ifIdle: Bool = false) async throws -> Bool {
         try await write {
+            let isBusy = try Bool.fetchOne(
+                $0,
+                sql: "SELECT 1 FROM release WHERE service = ? AND status IN ('queued', 'deploying') LIMIT 1",
+                arguments: [service.description])
+            if ifIdle, isBusy != nil { return false }
             try $0.execute(sql: "DELETE FROM service WHERE name = ?", arguments: [service.description])
             // A service that is registered again under the name knows nothing of them.
             try $0.execute(sql: "DELETE FROM delivery WHERE service = ?", arguments: [service.description])
             try $0.execute(
                 sql: "DELETE FROM accepted WHERE identifier LIKE ?",
                 arguments: ["webhook \(service.description) %"])
+            return true
         }
     }
 
@@ -72,7 +82,7 @@ extension Store {
     private static func change(
         _ database: Database, _ service: ServiceName, _ assignments: String, _ values: StatementArguments
     ) throws {
-        try database.execute(
+        try database.run(
             sql: "UPDATE service SET \(assignments) WHERE name = ?",
             arguments: values + [service.description])
         guard database.changesCount == 1 else {
@@ -95,27 +105,32 @@ extension Store {
 
     public func services() async throws -> [RegisteredService] {
         try await read { database in
-            try Row.fetchAll(database, sql: "SELECT * FROM service ORDER BY name").map(Store.service)
+            try database.rows(
+                sql: "SELECT * FROM service ORDER BY name"
+            ).map(Store.service)
         }
     }
 
     public func service(_ name: ServiceName) async throws -> RegisteredService? {
         try await read { database in
-            try Row.fetchOne(
-                database, sql: "SELECT * FROM service WHERE name = ?", arguments: [name.description]
+            try database.row(
+                sql: "SELECT * FROM service WHERE name = ?", arguments: [name.description]
             )
             .map(Store.service)
         }
     }
 
     public func environments(of service: ServiceName? = nil) async throws -> [RegisteredEnvironment] {
-        try await read { database in
-            try Row.fetchAll(
-                database,
-                sql: "SELECT * FROM environment WHERE ?1 IS NULL OR service = ?1 ORDER BY service, name",
-                arguments: [service?.description]
-            ).map(Store.environment)
-        }
+        try await read { try Store.environments($0, of: service) }
+    }
+
+    static func environments(_ database: Database, of service: ServiceName?) throws
+        -> [RegisteredEnvironment]
+    {
+        try database.rows(
+            sql: "SELECT * FROM environment WHERE ?1 IS NULL OR service = ?1 ORDER BY service, name",
+            arguments: [service?.description]
+        ).map(Store.environment)
     }
 
     public func environment(_ target: Target) async throws -> RegisteredEnvironment? {
@@ -130,8 +145,8 @@ extension Store {
     ) async throws -> RegisteredEnvironment {
         try await write { database in
             guard
-                var environment = try Row.fetchOne(
-                    database, sql: "SELECT * FROM environment WHERE service = ? AND name = ?",
+                var environment = try database.row(
+                    sql: "SELECT * FROM environment WHERE service = ? AND name = ?",
                     arguments: [target.service.description, target.environment.description]
                 ).map(Store.environment)
             else { throw Failure(code: "unknown-service", "there is no service '\(target)'") }
@@ -139,7 +154,7 @@ extension Store {
             let maintenance = try environment.maintenance.map {
                 String(decoding: try JSONEncoder().encode($0), as: UTF8.self)
             }
-            try database.execute(
+            try database.run(
                 sql: """
                     UPDATE environment SET suspended = ?, paused = ?, maintenance = ?, deploysStopped = ?, scale = ?,
                         branch = ?, autoDeploy = ?, isProtected = ?
@@ -172,7 +187,7 @@ extension Store {
         try requireFile()
         return try await write(.door) { database in
             for (name, value) in set {
-                try database.execute(
+                try database.run(
                     sql: """
                         INSERT INTO config (service, environment, name, value, updatedAt, secret)
                         VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (service, environment, name) DO UPDATE SET
@@ -187,7 +202,7 @@ extension Store {
                     ])
             }
             for name in unset {
-                try database.execute(
+                try database.run(
                     sql: "DELETE FROM config WHERE service = ? AND environment = ? AND name = ?",
                     arguments: [target.service.description, target.environment.description, name])
             }
@@ -200,8 +215,7 @@ extension Store {
     }
 
     private static func variables(_ database: Database, _ target: Target) throws -> [ConfigVariable] {
-        let rows = try Row.fetchAll(
-            database,
+        let rows = try database.rows(
             sql: "SELECT name, value, secret FROM config WHERE service = ? AND environment = ? ORDER BY name",
             arguments: [target.service.description, target.environment.description]
         )
@@ -215,7 +229,7 @@ extension Store {
         }
     }
 
-    private static func service(_ row: Row) throws -> RegisteredService {
+    static func service(_ row: Row) throws -> RegisteredService {
         let name: String = row["name"]
         let box = try SecretBox.required()
         var previous: RegisteredService.PreviousSecret?
@@ -238,7 +252,7 @@ extension Store {
             submoduleHosts: (row["submoduleHosts"] as String).split(separator: " ").map(String.init))
     }
 
-    private static func environment(_ row: Row) throws -> RegisteredEnvironment {
+    static func environment(_ row: Row) throws -> RegisteredEnvironment {
         RegisteredEnvironment(
             target: Target(
                 service: try ServiceName(row["service"] as String),

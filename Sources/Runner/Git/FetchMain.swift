@@ -46,6 +46,7 @@ public enum FetchMain {
             let spec = try FetchSpec(fields)
             try bound(spec.limits)
             let mirror = try openMirror(spec)
+            try refuseMetadata(spec.address)
             let knownHosts = try prepareKnownHosts(spec)
             try trustAuthorities(spec)
             let session = FetchSession(spec, knownHosts: knownHosts, live: { say($0.rawValue) }) {
@@ -95,6 +96,16 @@ public enum FetchMain {
                 "The certificates that were given for \(spec.address.host) cannot be read.",
                 hints: [.init("Give them again, in PEM form: kinto service set NAME --ca-from FILE")])
         }
+    }
+
+    /// The library takes no address, so that it resolves the name once more: this is against mistakes and tricks with addresses,
+    /// not against who answers for the name and says now this and now that.
+    private static func refuseMetadata(_ address: GitAddress) throws(Failure) {
+        guard address.transport != .local, let found = MetadataAddress.behind(address.host) else { return }
+        throw Failure(
+            code: "address-refused",
+            "\(address.host) leads to \(found), an address of this link or of its cloud: nothing is fetched from there.",
+            hints: [.init("Look where the name leads.", command: "getent ahosts \(address.host)")])
     }
 
     private static func prepareKnownHosts(_ spec: FetchSpec) throws -> KnownHosts {

@@ -35,7 +35,8 @@ struct FetchMirror {
         } catch { throw error.failure("Fetching") }
     }
 
-    /// Half packs, and lock files of references, which would stop every later fetch.
+    /// Half packs, and lock files of references, which would stop every later fetch. Pins are the server's, which may be making one
+    /// for another environment now, and knows itself what of them is left.
     private static func clean(_ path: String) {
         remove(in: "\(path)/objects/pack") { $0.hasPrefix("pack_git2_") }
         remove(in: path) { $0.hasSuffix(".lock") && $0 != "kinto-fetch.lock" }
@@ -47,7 +48,10 @@ struct FetchMirror {
             for name in (try? Files.list(directory)) ?? [] {
                 var status = stat()
                 let child = "\(directory)/\(name)"
-                if lstat(child, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { pending.append(child) }
+                guard child != "\(path)/refs/kinto", lstat(child, &status) == 0,
+                    status.st_mode & S_IFMT == S_IFDIR
+                else { continue }
+                pending.append(child)
             }
         }
     }

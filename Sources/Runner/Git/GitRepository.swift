@@ -72,9 +72,40 @@ public final class GitRepository {
     }
 
     /// Makes a new bare repository that checks every object it is sent and accepts push options; HEAD is
-    /// `main`.
+    /// `main`. It is there whole or not at all; one that was begun in its place, and has no HEAD, is brought to its end.
     /// - Throws: `repository-exists` when there is one already.
     public static func createBare(_ path: String) throws(Failure) {
+        guard !Files.exists(path) else {
+            if !Files.exists("\(path)/HEAD") { unlink("\(path)/config.lock") }
+            return try fillBare(path)
+        }
+        let making = "\(path).making-\(UInt32.random(in: 0 ... .max))"
+        sweepMaking(path)
+        try fillBare(making)
+        guard rename(making, path) != 0 else { return }
+        let error = SystemError.last("rename", path)
+        try? Files.removeTree(making)
+        guard ![EEXIST, ENOTEMPTY].contains(error.code) else { throw exists(path) }
+        throw error.failure("A repository could not be made")
+    }
+
+    /// Those of processes that died long ago.
+    private static func sweepMaking(_ path: String) {
+        let parent = Files.parent(of: path)
+        for name in (try? Files.list(parent)) ?? [] where "\(parent)/\(name)".hasPrefix("\(path).making-") {
+            var status = stat()
+            guard lstat("\(parent)/\(name)", &status) == 0, time(nil) - status.st_mtim.tv_sec > 3600 else {
+                continue
+            }
+            try? Files.removeTree("\(parent)/\(name)")
+        }
+    }
+
+    private static func exists(_ path: String) -> Failure {
+        Failure(code: "repository-exists", "There is a git repository at \(path) already.")
+    }
+
+    private static func fillBare(_ path: String) throws(Failure) {
         try LibGit2.start()
         var options = git_repository_init_options()
         git_repository_init_options_init(&options, UInt32(GIT_REPOSITORY_INIT_OPTIONS_VERSION))
@@ -102,7 +133,7 @@ public final class GitRepository {
             try git("config") { git_config_set_string(config, "receive.denyDeleteCurrent", "ignore") }
         } catch {
             if error.code == GIT_EEXISTS.rawValue {
-                throw Failure(code: "repository-exists", "There is a git repository at \(path) already.")
+                throw exists(path)
             }
             throw error.failure("A repository could not be made at \(path).")
         }

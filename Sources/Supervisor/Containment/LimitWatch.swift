@@ -13,12 +13,14 @@ struct LimitWatch {
     /// What was told before, of an earlier run of a service.
     private var told = ControlGroup.Usage()
     private var nextLook: Int64 = 0
+    private var spareTime: SpareTime?
 
     init(_ bounds: Confinement, mode: SupervisorSpec.Mode, tree: ProcessTree, directory: String) {
         self.bounds = bounds
         self.directory = directory
         self.mode = mode
         self.tree = tree
+        if bounds.isBackground { spareTime = SpareTime(tree.group, now: Monotonic.now) }
     }
 
     private var countsMemory: Bool { bounds.memory > 0 && !has(.memory) }
@@ -32,13 +34,14 @@ struct LimitWatch {
     var nextTime: Int64? {
         let isCounting = countsMemory || countsProcesses
         let isBounded = bounds.memory > 0 || bounds.processes > 0 || hasFloor
-        return isCounting || (mode == .job && isBounded) ? nextLook : nil
+        return isCounting || spareTime != nil || (mode == .job && isBounded) ? nextLook : nil
     }
 
     /// - Returns: the limit that was met since the last look that told of one.
     mutating func look(_ now: Int64) -> SupervisorState.Cause? {
         // A build that goes wrong does so fast; a service is watched for years.
         nextLook = now + (mode == .job ? 200 : 1000)
+        spareTime?.look(now)
         var usage = tree.group?.usage ?? ControlGroup.Usage()
         if countsMemory {
             let memory = tree.privateMemory

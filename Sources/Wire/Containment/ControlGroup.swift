@@ -104,18 +104,58 @@ public struct ControlGroup: Sendable {
             try Self.write("\(processes)", to: "\(directory)/pids.max")
         }
         if isBackground, let directory = directory(.cpu) {
-            // A fifth of what the others get when all want the processor.
-            for place in [directory, Files.parent(of: directory)] {
-                if groups.controllers.contains(.cpu) {
-                    try? Self.write("20", to: "\(place)/cpu.weight")
-                } else {
-                    try? Self.write("205", to: "\(place)/cpu.shares")
-                }
-            }
+            for place in [directory, Files.parent(of: directory)] { lowerShare(place) }
+        }
+    }
+
+    /// Whether it and its neighbours, the other builds, run in the time only that nobody else wants (cpu.idle), or have their
+    /// share.
+    /// - Returns: false: the kernel does not offer it, as before Linux 5.15.
+    @discardableResult
+    public func yieldProcessor(_ yields: Bool) -> Bool {
+        guard let directory = directory(.cpu) else { return false }
+        let parent = Files.parent(of: directory)
+        guard Files.exists("\(parent)/cpu.idle"),
+            (try? Self.write(yields ? "1" : "0", to: "\(parent)/cpu.idle")) != nil
+        else { return false }
+        // It has the weight of everybody then.
+        if !yields { lowerShare(parent) }
+        return true
+    }
+
+    /// A fifth of what the others get when all want the processor.
+    private func lowerShare(_ place: String) {
+        if groups.controllers.contains(.cpu) {
+            try? Self.write("20", to: "\(place)/cpu.weight")
+        } else {
+            try? Self.write("205", to: "\(place)/cpu.shares")
         }
     }
 
     // MARK: Looking
+
+    /// Microseconds since it was made.
+    public struct ProcessorUse: Sendable, Equatable {
+        /// Of processors that it had.
+        public let used: Int64
+        /// For which something of it waited for one.
+        public let waited: Int64
+    }
+
+    /// nil: not told; it takes version 2 and pressure stall information.
+    public var processorUse: ProcessorUse? {
+        guard let directory = unifiedDirectory,
+            let used = ControlGroups.lines("\(directory)/cpu.stat").first(where: {
+                $0.hasPrefix("usage_usec ")
+            })
+            .flatMap({ Int64($0.dropFirst("usage_usec ".count)) }),
+            let waited = ControlGroups.words("\(directory)/cpu.pressure").first(where: {
+                $0.hasPrefix("total=")
+            })
+            .flatMap({ Int64($0.dropFirst("total=".count)) })
+        else { return nil }
+        return ProcessorUse(used: used, waited: waited)
+    }
 
     /// Whether a process of it lives; nil: not known, without version 2.
     public var isPopulated: Bool? {

@@ -51,6 +51,26 @@ struct DiagnosisTests {
         #expect(failure.evidence.first == fixture["first"], "\(failure.told.joined(separator: "\n"))")
     }
 
+    /// Not in a library, though the error came from there.
+    @Test(arguments: [
+        ("rust-library-frame", "main.rs:2"), ("rust-panic", "main.rs:4"),
+        ("php-library-frame", "index.php:4"),
+        ("php-uncaught", "index.php:3"), ("swift-nil", "app/main.swift:2"),
+        ("python-library-frame", "app.py:4"),
+        ("go-panic", "main.go:"), ("java-crash", ".java:"), ("node-crash", ".js:"),
+    ])
+    func theInnermostPlaceOfItsOwnIsNamed(name: String, place: String) async throws {
+        let fixture = try #require(FailureFixture.all.first { $0.name == name })
+        let failure = try await DiagnosisTests.explain(
+            fixture.output.trimmingCharacters(in: .newlines), isBuild: false, exit: fixture.exit,
+            command: fixture["command"])
+        let places = failure.evidence.filter { $0.hasPrefix("at ") }
+        #expect(places.count == 1, "\(failure.told)")
+        #expect(
+            places.first?.replacing("/srv/app/", with: "").dropFirst(3).contains(place) == true,
+            "\(failure.told)")
+    }
+
     @Test func whatIsSetIsNotMissing() async throws {
         let output =
             "Traceback (most recent call last):\n  File \"app.py\", line 2, in <module>\nKeyError: 'HOME_PAGE'"

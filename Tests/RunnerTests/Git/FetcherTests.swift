@@ -100,9 +100,15 @@ import Wire
         try fixture.write("mirror.git/objects/pack/pack_git2_abc123", "half a pack")
         try fixture.write("mirror.git/refs/heads/main.lock", "")
         try fixture.write("mirror.git/packed-refs.lock", "")
+        // The server's, at work for another environment: it is not swept away under it.
+        try fixture.write("mirror.git/refs/kinto/next/1.lock", "")
         #expect(try await fetcher.fetch(try spec(fixture.work), deadline: .seconds(20)) == second)
         #expect(!Files.exists("\(mirror)/objects/pack/pack_git2_abc123"))
         #expect(!Files.exists("\(mirror)/packed-refs.lock"))
+        #expect(!Files.exists("\(mirror)/refs/heads/main.lock"))
+        #expect(Files.exists("\(mirror)/refs/kinto/next/1.lock"))
+        // A dead one stops nobody either.
+        try GitRepository(opening: mirror).pin(second, name: "next/1")
     }
 
     @Test func twoFetchesIntoOneRepositoryDoNotMix() async throws {
@@ -135,6 +141,15 @@ import Wire
         // The child is gone: its lock is free again, and so is its end of the connection.
         _ = try FetchMirror(mirror)
         #expect(await server.peerIsGone())
+    }
+
+    /// Where a cloud tells a machine its secrets no repository is.
+    @Test(arguments: [
+        "http://169.254.169.254/x.git", "https://[fe80::1]/x.git", "ssh://git@169.254.169.254/x.git",
+    ])
+    func nothingIsFetchedFromAddressesOfALink(_ address: String) async throws {
+        let refused = await failure { _ = try await fetcher.fetch(try spec(address), deadline: .seconds(20)) }
+        #expect(refused?.code == "address-refused", "\(String(describing: refused))")
     }
 
     @Test func aRedirectToAnotherHostIsNotFollowed() async throws {

@@ -126,6 +126,15 @@ import Wire
         #expect(try !GitRepository(opening: bare).isEmpty())
         #expect(try GitRepository(opening: bare).resolve("main") == first)
         #expect(failureCode { try GitRepository.createBare(bare) } == "repository-exists")
+        // One that a process died over is brought to its end, and nothing is left beside it.
+        let half = "\(fixture.root)/half.git"
+        try Files.makeDirectories("\(half)/objects/info")
+        try Files.replace("\(half)/config.lock", with: Array("[core]\n".utf8))
+        try Files.makeDirectories("\(fixture.root)/half.git.making-1/objects")
+        try GitRepository.createBare(half)
+        #expect(try GitRepository(opening: half).isEmpty())
+        #expect(failureCode { try GitRepository.createBare(half) } == "repository-exists")
+        #expect(try Files.list(fixture.root).filter { $0.contains("making") } == ["half.git.making-1"])
         // A tree that git would not check out does not get in.
         let hostile = try fixture.commit(entries: [("100644", Array(".git".utf8), try fixture.blob("x"))])
         let push = try fixture.run(["git", "push", bare, "\(hostile):refs/heads/bad"], in: fixture.work)

@@ -209,8 +209,15 @@ enum Operations {
             ],
             answers: [(202, .json(.schema("Deploy"))), (200, .json(.schema("Deploy")))]),
         Operation(
+            method: "POST", path: "/api/v1/services/{name}/plan", access: .viewer,
+            summary: "Says what such a deploy would do now; nothing is queued or changed.",
+            query: [environment],
+            body: [
+                ofBody, .optional("ref", .text(300)), .optional("noCache", .boolean),
+                .optional("force", .boolean), .optional("confirm", .text(300)),
+            ], answers: [(200, .json(.schema("Plan")))]),
+        Operation(
             method: "POST", path: "/api/v1/services/{name}/abort", access: .deployer("abort"),
-
             summary: "Ends what is on its way, before its swap.", query: [environment],
             body: [ofBody, .optional("number", .integer)], answers: [(200, .json(.schema("Release")))]),
         Operation(

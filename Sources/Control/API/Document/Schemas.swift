@@ -43,6 +43,14 @@ enum Schemas {
                 .required("status", statuses), .optional("stage", stages), .optional("code", .text),
                 .optional("message", .text), .optional("cause", .schema("Cause")),
                 .required("evidence", .list(.text)), .required("hints", .list(.schema("Hint"))),
+                .required("slow", .list(.text), "Stages that took much longer than usual, in words."),
+            ]
+        ),
+        (
+            "Warning",
+            [
+                .required("code", .text), .required("message", .text), .required("evidence", .list(.text)),
+                .optional("hint", .schema("Hint")),
             ]
         ),
     ]
@@ -59,6 +67,10 @@ enum Schemas {
         .required("createdAt", .time), .optional("startedAt", .time), .optional("liveAt", .time),
         .optional("finishedAt", .time),
         .required("timings", .map(.number), "Milliseconds by step: queue and the stages."),
+        .optional(
+            "usual", .map(.number),
+            "Milliseconds by stage: the median of the last ten successful ones before it; where it is asked for."
+        ),
         .optional("swap", .schema("Swap")), .optional("warmUntil", .time),
         .required("instances", .list(.schema("Instance"))), .optional("artifact", .schema("Artifact")),
         .optional("failure", .schema("Failure")),
@@ -67,6 +79,38 @@ enum Schemas {
     private static let releases: [(name: String, fields: [Field])] = [
         ("Release", release),
         ("Deploy", release + [.required("alreadyLive", .boolean, "It serves already: nothing is deployed.")]),
+        (
+            "Plan",
+            [
+                .required("service", .name), .required("environment", .name), .required("branch", .text),
+                .optional("commit", .text), .optional("subject", .text),
+                .required(
+                    "verdict", .choice(["deploys", "already-live", "superseded", "refused", "fails"])),
+                .optional("reason", .text), .optional("live", .integer),
+                .required(
+                    "queue",
+                    .object([
+                        .required("position", .integer, "How many are before it."),
+                        .required("after", .list(.integer)), .required("replaces", .list(.integer)),
+                        .optional("ends", .integer),
+                    ])),
+                .optional(
+                    "artifact",
+                    .object([
+                        .required("reused", .boolean), .optional("from", .integer),
+                        .required("reason", .text),
+                    ])),
+                .required(
+                    "steps",
+                    .list(
+                        .object([
+                            .required("stage", stages), .required("what", .text),
+                            .optional("expected", .number, "Milliseconds, the median of the last ten."),
+                        ]))),
+                .optional("expected", .number), .optional("url", .text),
+                .optional("failure", .schema("Failure")), .required("warnings", .list(.schema("Warning"))),
+            ]
+        ),
         (
             "Swap",
             [
@@ -174,9 +218,18 @@ enum Schemas {
             [
                 .required("delivery", .text), .required("service", .text), .required("provider", providers),
                 .required("event", .text), .required("ref", .text), .required("verdict", .text),
-                .optional("release", .integer), .required("status", .integer(100...599)),
+                .optional("release", .integer, "The first of 'releases'."),
+                .required("releases", .list(.schema("DeliveryRelease"))),
+                .required("status", .integer(100...599)),
                 .required("at", .time), .required("duration", .integer, "Milliseconds to the verdict."),
                 .required("replayable", .boolean),
+            ]
+        ),
+        (
+            "DeliveryRelease",
+            [
+                .required("environment", .name), .required("release", .integer),
+                .required("isNew", .boolean, "False: it was live already."),
             ]
         ),
         (

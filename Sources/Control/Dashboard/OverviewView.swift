@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import KintoCore
+
+/// An environment of a service in the words and paths of the pages.
+struct OverviewView {
+    let place: Actions.Overview
+
+    /// What people ask first: does it run, and is anything on its way?
+    private var state: (word: String, tone: String) {
+        let environment = place.environment
+        return switch true {
+        case place.open.contains { $0.status == .deploying }: ("Deploying", "busy")
+        case !place.open.isEmpty: ("Queued", "busy")
+        case environment.suspended: ("Suspended", "")
+        case environment.paused: ("Paused", "busy")
+        case environment.maintenance != nil: ("Maintenance", "busy")
+        case place.live != nil: ("Live", "ok")
+        default: ("Not deployed", "")
+        }
+    }
+
+    var values: [String: Any] {
+        let environment = place.environment
+        let target = environment.target
+        return [
+            "name": "\(target.service)", "environment": "\(target.environment)",
+            "production": target.environment == .production,
+            "path": ReleaseView.path(target), "promote": "\(ReleaseView.path(target))/promote",
+            "root": PlaceView.path(target.service),
+            "state": state.word, "tone": state.tone, "url": place.url, "branch": environment.branch,
+            "pattern": environment.pattern.words,
+            "protected": environment.isProtected, "byHand": !environment.autoDeploy,
+            "stopped": environment.deploysStopped ?? false as Any,
+            "live": place.live.map { ReleaseView(release: $0).values } ?? false as Any,
+            "last": place.last.map { ReleaseView(release: $0).values } ?? false as Any,
+            "waits": place.waits.map(\.on), "hasWaits": !place.waits.isEmpty,
+        ]
+    }
+}
