@@ -12,7 +12,7 @@ struct StorageSpaceTests {
     private static let settings = #"{"start":"python3 server.py","probe":{"path":"/"}}"#
 
     @Test(
-        "Scenario 9: a full disk fails the release and nothing else, and its end is noticed without a restart"
+        "Scenarios 9 and 39: a full disk fails the release and nothing else, what was refused comes again, and its end is noticed"
     )
     func fullDisk() async throws {
         try await onFileSystem("size=24m") { server in

@@ -22,8 +22,12 @@ enum DashboardAssets {
 
         // What of the page changes is taken from the page itself, loaded again when the server says that something changed.
         function keepFresh() {
-          let running = false, again = false, timer = 0;
+          let running = false, again = false, timer = 0, leaving = false;
+          // What is sent may remove what the page is about: its answer is the next page.
+          document.addEventListener("submit", () => { leaving = true; });
+          addEventListener("pageshow", () => { leaving = false; });
           async function load() {
+            if (leaving) return;
             if (running) { again = true; return; }
             running = true;
             try {
