@@ -219,13 +219,10 @@ struct Actions: Sendable {
     }
 
     static func random() -> String {
-        SymmetricKey(size: .bits256).withUnsafeBytes {
-            $0.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
-        }
+        SymmetricKey(size: .bits256).withUnsafeBytes { hexadecimal($0) }
     }
 
     static func hash(_ token: String) -> String {
-        SHA256.hash(data: Data(token.utf8)).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }
-            .joined()
+        hexadecimal(SHA256.hash(data: Data(token.utf8)))
     }
 }

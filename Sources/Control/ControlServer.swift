@@ -178,7 +178,7 @@ public enum ControlServer {
             }
         } stop: {
             // A drain may take longer than a stop is allowed to: what is recorded is enough for the next server.
-            await atMost(.seconds(2)) { await lanes.stop() }
+            _ = await atMost(.seconds(2)) { await lanes.stop() }
         }
         var configuration = ServiceGroupConfiguration(
             services: [.init(service: local), .init(service: remote), .init(service: worker)],
@@ -214,20 +214,6 @@ public enum ControlServer {
         let line = Array((text + "\n").utf8)
         _ = line.withUnsafeBytes { write(2, $0.baseAddress, $0.count) }
     }
-}
-
-/// Returns when the work is done or the time is over; the work is not waited for any longer then.
-private func atMost(_ time: Duration, _ work: @escaping @Sendable () async -> Void) async {
-    let (over, end) = AsyncStream<Void>.makeStream()
-    Task {
-        await work()
-        end.finish()
-    }
-    Task {
-        try? await Task.sleep(for: time)
-        end.finish()
-    }
-    for await _ in over {}
 }
 
 /// What runs beside the doors.

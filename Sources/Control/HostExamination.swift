@@ -93,7 +93,7 @@ struct HostExamination: Sendable {
 
     private func proxy() async -> Warning? {
         let driver = routes.driver
-        let answer = await Self.atMost(Self.patience) { () -> String? in
+        let answer = await atMost(Self.patience) { () -> String? in
             do {
                 _ = try await driver.status()
                 return nil
@@ -109,23 +109,6 @@ struct HostExamination: Sendable {
             code: "proxy-unreachable", "the proxy does not answer now, and without it there is no swap",
             evidence: [problem],
             hint: .init("see what is wrong with it", command: "kinto doctor"))
-    }
-
-    /// nil when the time is over; the work is not waited for any longer then.
-    private static func atMost<T: Sendable>(_ time: Duration, _ work: @escaping @Sendable () async -> T) async
-        -> T?
-    {
-        let (results, end) = AsyncStream<T?>.makeStream()
-        let tasks = [
-            Task { _ = end.yield(await work()) },
-            Task {
-                try? await Task.sleep(for: time)
-                _ = end.yield(nil)
-            },
-        ]
-        defer { for task in tasks { task.cancel() } }
-        for await result in results { return result }
-        return nil
     }
 
     // MARK: Certificates

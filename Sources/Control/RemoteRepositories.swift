@@ -54,9 +54,7 @@ struct RemoteRepositories: RemoteFetcher {
         deadline: Duration
     ) async throws -> String {
         // By what it is fetched from, so that nothing that a repository says becomes a path.
-        let name = SHA256.hash(data: Array(address.description.utf8)).prefix(20).map {
-            String($0 >> 4, radix: 16) + String($0 & 15, radix: 16)
-        }.joined()
+        let name = hexadecimal(SHA256.hash(data: Array(address.description.utf8)).prefix(20))
         let path = "\(home.submodules(service.name))/\(name).git"
         try Files.makeDirectories(home.submodules(service.name))
         try await makeMirror(path)

@@ -90,16 +90,3 @@ enum CertificateView {
         return "certificate \(name): \(hosts) until \(end.prefix(10)) (\(left))\(problem)"
     }
 }
-
-extension String {
-    /// As a part of a URL's path.
-    fileprivate var inPath: String {
-        get throws {
-            guard
-                let text = addingPercentEncoding(
-                    withAllowedCharacters: .alphanumerics.union(.init(charactersIn: "-._")))
-            else { throw ValidationError("'\(self)' is no name") }
-            return text
-        }
-    }
-}

@@ -117,3 +117,16 @@ enum Output {
         }
     }
 }
+
+extension String {
+    /// As a part of a URL's path.
+    var inPath: String {
+        get throws {
+            guard
+                let text = addingPercentEncoding(
+                    withAllowedCharacters: .alphanumerics.union(.init(charactersIn: "-._")))
+            else { throw ValidationError("'\(self)' is no name") }
+            return text
+        }
+    }
+}

@@ -115,7 +115,7 @@ public actor Lanes {
             metadata: ["release": "\(step.target)/\(step.number)", "stage": "\(step.stage)"])
         overdue[id] = step.failure
         active.task.cancel()
-        await first(of: active.task, or: Lanes.patience)
+        _ = await atMost(Lanes.patience) { await active.task.value }
         guard running[step.target]?.release == id else { return }
         running[step.target] = nil
         overdue[id] = nil
@@ -132,22 +132,6 @@ public actor Lanes {
 
     /// How long a cancelled task may take to end: a stop with its grace.
     private static let patience = StageLimit.short?.time.duration ?? .seconds(60)
-
-    private func first(of task: Task<Void, Never>, or time: Duration) async {
-        let (over, end) = AsyncStream<Void>.makeStream()
-        let waits = [
-            Task {
-                await task.value
-                end.finish()
-            },
-            Task {
-                try? await Task.sleep(for: time)
-                end.finish()
-            },
-        ]
-        for await _ in over {}
-        for wait in waits { wait.cancel() }
-    }
 
     /// Waits until nothing runs in a target: for removing it.
     public func settle(_ target: Target) async {

@@ -85,6 +85,28 @@ struct AccessTests {
         }
     }
 
+    /// A link is followed by whoever is signed in, whoever wrote it.
+    @Test func numbersInLinksThatNoPageHasHarmNothing() async throws {
+        try await Server.with { server in
+            try await server.setUp()
+            try await server.push("one")
+            let visitor = try await Visitor(server, ["token": server.token("admin")])
+            let release = "/services/hello/production/releases/1"
+            for number in ["\(Int.min)", "\(Int.max)", "-1", "0", "9\(Int.max)", "x"] {
+                for path in [
+                    "\(release)?log=\(number)&console=\(number)", "\(release)?in=log&find=\(number)",
+                    "/services/hello/production?before=\(number)",
+                    "/services/hello/production/rollback?to=\(number)",
+                    "/services/hello/production/releases/\(number)", "/audit?before=\(number)",
+                ] {
+                    let answer = try await visitor.get(path)
+                    #expect((200..<500).contains(answer.status), "\(path): \(answer.status)")
+                }
+            }
+            #expect(kill(server.pid, 0) == 0)
+        }
+    }
+
     @Test func peopleSignInByPasswordAndOutWhenTheyAreChanged() async throws {
         try await Server.with { server in
             #expect(

@@ -1,18 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import KintoCore
+import TestSupport
 import Testing
 import Wire
 
-/// For `scripts/bench-dashboard`: a home as years of use leave it. `KINTO_FILL=HOME:SERVICES:RELEASES` names it; the first service,
-/// `big`, has all of these releases, the others twenty each.
+/// A home as years of use leave it. `KINTO_FILL=HOME:SERVICES:RELEASES` names the one of `scripts/bench-dashboard`; without it a
+/// small one is made, and read. The first service, `big`, has all of these releases, the others twenty each.
 struct StoreFill {
     private static let wish = ProcessInfo.processInfo.environment["KINTO_FILL"]
 
-    @Test(.enabled(if: wish != nil)) func fillsAHome() async throws {
-        let parts = try #require(StoreFill.wish).split(separator: ":").map(String.init)
-        let home = Home(parts[0])
-        let (services, releases) = (try #require(Int(parts[1])), try #require(Int(parts[2])))
+    @Test func fillsAHome() async throws {
+        guard let wish = StoreFill.wish else {
+            return try await TemporaryDirectory.with { try await fill(Home($0), services: 2, releases: 30) }
+        }
+        let parts = wish.split(separator: ":").map(String.init)
+        try #require(parts.count == 3)
+        try await fill(
+            Home(parts[0]), services: try #require(Int(parts[1])), releases: try #require(Int(parts[2])))
+    }
+
+    private func fill(_ home: Home, services: Int, releases: Int) async throws {
         let store = try Store(path: home.database)
         for index in 0..<services {
             let name = try ServiceName(index == 0 ? "big" : "service-\(index)")
@@ -25,6 +33,8 @@ struct StoreFill {
             try await fill(store, target, count: index == 0 ? releases : 20)
             // What is live has no instances: it is not to be started again.
             try await store.update(target) { $0.suspended = true }
+            let live = try await store.live(target)
+            #expect(live?.number == (index == 0 ? releases : 20))
         }
     }
 

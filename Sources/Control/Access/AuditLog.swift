@@ -12,12 +12,6 @@ final class AuditLog: Sendable {
     static let burst = 60.0
     static let interval = Duration.seconds(10)
 
-    private struct Allowance {
-        var left = AuditLog.burst
-        var at = ContinuousClock.now
-        var skipped = 0
-    }
-
     private let store: Store
     private let settings: RetentionSettings
     private let logger: Logger
@@ -47,7 +41,9 @@ final class AuditLog: Sendable {
     /// What was refused.
     func refused(_ entry: AuditEntry) async {
         // Only an account has a role; there are as many of them as admins have made.
-        guard let skipped = allow(entry.role == nil ? "" : entry.who) else { return }
+        let whose = entry.role == nil ? "" : entry.who
+        let fresh = Allowance(burst: AuditLog.burst, every: AuditLog.interval)
+        guard let skipped = allowances.withLock({ $0[whose, default: fresh].take() }) else { return }
         var entry = entry
         if skipped > 0 {
             entry.what += "\(entry.what.isEmpty ? "" : ", ")after \(skipped) refusals that are not listed"
@@ -76,24 +72,5 @@ final class AuditLog: Sendable {
                 "action": "\(entry.action)", "target": "\(entry.target)", "what": "\(entry.what)",
                 "result": "\(entry.result)", "error": "\(error)",
             ])
-    }
-
-    /// - Returns: nil: not now; else how many were left out since the last one.
-    private func allow(_ whose: String) -> Int? {
-        allowances.withLock { allowances in
-            let now = ContinuousClock.now
-            var allowance = allowances[whose] ?? Allowance()
-            defer { allowances[whose] = allowance }
-            allowance.left = min(AuditLog.burst, allowance.left + (now - allowance.at) / AuditLog.interval)
-            allowance.at = now
-            guard allowance.left >= 1 else {
-                allowance.skipped += 1
-                return nil
-            }
-            allowance.left -= 1
-            let skipped = allowance.skipped
-            allowance.skipped = 0
-            return skipped
-        }
     }
 }

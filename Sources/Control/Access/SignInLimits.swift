@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Wire
 internal import Crypto
 internal import Foundation
 
@@ -22,7 +23,6 @@ final class SignInLimits: Sendable {
 
     /// What a browser keeps after a sign-in; it is worth an allowance, and nothing else.
     func device(of name: String) -> String {
-        HMAC<SHA256>.authenticationCode(for: Data(name.lowercased().utf8), using: key)
-            .map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+        hexadecimal(HMAC<SHA256>.authenticationCode(for: Data(name.lowercased().utf8), using: key))
     }
 }

@@ -97,14 +97,11 @@ struct AccessPages: Sendable {
     }
 
     private func audit(_ visit: Dashboard.Visit) async throws -> Response {
-        let query = visit.request.uri.queryParameters
-        func asked(_ name: String) -> String? {
-            query[Substring(name)].map(String.init).flatMap { $0.isEmpty ? nil : $0 }
-        }
-        let (who, service) = (asked("who"), asked("service"))
+        let asked = visit.asked.filter { !$0.value.isEmpty }
+        let (who, service) = (asked["who"], asked["service"])
         let entries = try await store.audit(
             service: service.map { try ServiceName($0) }, who: who,
-            before: asked("before").flatMap { Int64($0) }, limit: AccessPages.entries)
+            before: visit.number("before").map(Int64.init), limit: AccessPages.entries)
         var older = URLComponents()
         older.path = "/audit"
         older.queryItems = [

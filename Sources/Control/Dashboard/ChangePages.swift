@@ -26,7 +26,7 @@ struct ChangePages: Sendable {
         dashboard.post(
             router, "/services/:name/:environment/rollback", .like("POST", "/services/{name}/rollback")
         ) { visit in
-            let number = visit.form["number"].flatMap { Int($0) }
+            let number = visit.form["number"].flatMap(Dashboard.Visit.number)
             let (release, _) = try await actions.rollback(
                 visit.target(), to: number, currentConfig: visit.isChecked("current"), by: visit.by)
             visit.context.note.say(release)
@@ -134,7 +134,7 @@ struct ChangePages: Sendable {
     private func askRollback(_ visit: Dashboard.Visit) async throws -> Response {
         var (environment, view) = try await dashboard.place(visit, nil)
         let target = environment.target
-        let number = visit.asked["to"].flatMap { Int($0) }
+        let number = visit.number("to")
         let plan = try await actions.rollbackPlan(target, to: number, currentConfig: false)
         let today = try await actions.rollbackPlan(
             target, to: plan.chosen.number, currentConfig: true

@@ -71,6 +71,11 @@ struct Dashboard: Sendable {
             (try? URLEncodedFormDecoder().decode([String: String].self, from: request.uri.query ?? "")) ?? [:]
         }
 
+        /// A number of a link, which anybody may have written: within what can be calculated with.
+        func number(_ name: String) -> Int? { asked[name].flatMap(Visit.number) }
+
+        static func number(_ text: String) -> Int? { Int(text).map { min(max($0, 0), 1 << 40) } }
+
         /// Whether it is a page that looks what has changed of it.
         var isRefresh: Bool {
             HTTPField.Name("X-Kinto-Fresh").map { request.headers[$0] != nil } ?? false

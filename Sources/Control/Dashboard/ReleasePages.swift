@@ -54,7 +54,7 @@ struct ReleasePages: Sendable {
         return DashboardStream.lines(
             of: LogFollower(
                 path: log.path, watch: isFollowed ? actions.logs : nil, text: DashboardLines.text),
-            after: asked.flatMap { Int($0) }.map { min(max($0, 0), 1 << 40) } ?? 0, log.index, visit.context)
+            after: asked.flatMap(Dashboard.Visit.number) ?? 0, log.index, visit.context)
     }
 
     private func release(_ visit: Dashboard.Visit) async throws -> Release {
@@ -103,7 +103,7 @@ struct ReleasePages: Sendable {
         var logs: [[String: Any]] = []
         // The page's own script asks for what changes; of the logs it has the stream.
         for kind in visit.isRefresh ? [] : LogView.Kind.allCases {
-            let line = asked[kind.rawValue].flatMap { Int($0) }
+            let line = visit.number(kind.rawValue)
             let wanted = asked["in"] == kind.rawValue ? asked["find"] : nil
             logs.append(try await log(release, kind).values(at: line, wanted: wanted))
         }

@@ -36,7 +36,7 @@ struct ServicePages: Sendable {
                 $0.environment.target == target
             })
         else { throw Failure(code: "unknown-service", "there is no service '\(target)'") }
-        let before = visit.asked["before"].flatMap { Int($0) }
+        let before = visit.number("before")
         // One more than is shown tells whether there are others.
         var releases = try await actions.store.releases(
             target, before: before ?? .max, limit: ServicePages.releases + 1)

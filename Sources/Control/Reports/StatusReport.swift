@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Wire
 internal import Crypto
 internal import Foundation
 internal import HTTPClient
@@ -171,10 +172,8 @@ struct StatusReport {
     /// Of at most 40 characters, and still the same for this service and environment only.
     private var shortKey: String {
         if context.utf8.count <= 40 { return context }
-        let digest = SHA256.hash(data: Data(context.utf8)).prefix(6).map {
-            String($0 >> 4, radix: 16) + String($0 & 15, radix: 16)
-        }
-        return "\(context.prefix(27))-\(digest.joined())"
+        let digest = SHA256.hash(data: Data(context.utf8)).prefix(6)
+        return "\(context.prefix(27))-\(hexadecimal(digest))"
     }
 
     private func word(pending: String, success: String, failure: String, stopped: String) -> String {

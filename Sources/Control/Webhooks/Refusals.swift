@@ -13,12 +13,6 @@ actor Refusals {
     /// Longer bodies are not compared with other secrets: each comparison reads all of it.
     static let examined = 256 << 10
 
-    private struct Allowance {
-        var left = Refusals.burst
-        var at = ContinuousClock.now
-        var skipped = 0
-    }
-
     private let store: Store
     private let logger: Logger
     private var allowances: [String: Allowance] = [:]
@@ -37,7 +31,9 @@ actor Refusals {
         _ reason: String?
     ) {
         // Names that nobody has share one allowance.
-        guard let skipped = allow(service?.name.description ?? "") else { return }
+        let whose = service?.name.description ?? ""
+        let fresh = Allowance(burst: Refusals.burst, every: Refusals.interval)
+        guard let skipped = allowances[whose, default: fresh].take() else { return }
         Task { await keep(delivery, name, service, status: status, reason, skipped: skipped) }
     }
 
@@ -66,21 +62,5 @@ actor Refusals {
             metadata: ["service": "\(record.service)", "status": "\(status)", "cause": "\(cause)"])
         // Not being able to keep a refusal must not turn it into another answer.
         try? await store.record(record)
-    }
-
-    /// - Returns: nil: not now; else how many were left out since the last one.
-    private func allow(_ key: String) -> Int? {
-        var allowance = allowances[key] ?? Allowance()
-        let now = ContinuousClock.now
-        allowance.left = min(Refusals.burst, allowance.left + (now - allowance.at) / Refusals.interval)
-        allowance.at = now
-        defer { allowances[key] = allowance }
-        guard allowance.left >= 1 else {
-            allowance.skipped += 1
-            return nil
-        }
-        allowance.left -= 1
-        defer { allowance.skipped = 0 }
-        return allowance.skipped
     }
 }

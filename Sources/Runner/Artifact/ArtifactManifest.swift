@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Crypto
 internal import KintoCore
+internal import Wire
 
 /// The list of what an artifact holds, kept beside its tree: one line per entry with
 /// `KIND MODE SIZE SHA256 MTIME CTIME PATH`, sorted by path.
@@ -83,17 +84,6 @@ extension ArtifactManifest.Entry {
         Array("\(kind.rawValue) \(String(mode, radix: 8)) \(size) \(sha256.isEmpty ? "-" : sha256) ".utf8)
     }
     fileprivate var tail: [UInt8] { escaped(path) + [UInt8(ascii: "\n")] }
-}
-
-/// Bytes as lower-case hexadecimal digits.
-func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
-    let digits = Array("0123456789abcdef".utf8)
-    var text: [UInt8] = []
-    for byte in bytes {
-        text.append(digits[Int(byte >> 4)])
-        text.append(digits[Int(byte & 15)])
-    }
-    return String(decoding: text, as: UTF8.self)
 }
 
 /// Line breaks and backslashes as `\xHH`: a path may hold any byte but NUL.
