@@ -136,34 +136,22 @@ struct DeployPlanner: Sendable {
         return plan
     }
 
-    /// As `Store.take` decides it.
     private func queue(
         _ plan: inout DeployPlan, _ new: NewRelease, _ commit: CommitID, _ service: RegisteredService,
         _ open: [Release]
     ) async throws {
         var new = new
         new.commit = commit
-        let contained = await actions.contained(new, in: Set(open.compactMap(\.commit)))
-        func isNewer(than other: Release) -> Bool {
-            if new.branch != other.branch, !RefName.isTag(new.branch) { return true }
-            return other.commit.map { $0 == commit || contained[$0] != true } ?? true
-        }
-        let waiting = open.filter { $0.status == .queued && $0.trigger.isDeploy }
-        if service.queue != .every, let descendant = waiting.first(where: { !isNewer(than: $0) }) {
+        new.contained = await actions.contained(new, in: Set(open.compactMap(\.commit)))
+        let ruling = Ruling(new, among: open, service.queue)
+        if let descendant = ruling.descendant {
             plan.verdict = .superseded
             plan.reason = "release \(descendant.number), which waits, contains this commit"
             return
         }
-        let replaced = service.queue == .every ? [] : waiting
-        let running = open.first { $0.status == .deploying }
-        if service.queue == .cancel, let running, running.trigger.isDeploy, running.stage != .swap,
-            running.stage != .drain,
-            running.commit != commit, isNewer(than: running)
-        {
-            plan.queue.ends = running.number
-        }
-        plan.queue.replaces = replaced.map(\.number)
-        plan.queue.after = open.map(\.number).filter { number in !replaced.contains { $0.number == number } }
+        plan.queue.ends = ruling.cancelled?.number
+        plan.queue.replaces = ruling.superseded.map(\.number)
+        plan.queue.after = open.map(\.number).filter { !plan.queue.replaces.contains($0) }
         plan.queue.position = plan.queue.after.count
     }
 

@@ -63,7 +63,9 @@ public struct Spool: Sendable {
         try? Files.makeDirectories(asideDirectory)
         let name =
             path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[path.index(after: $0)...]) } ?? path
-        guard rename(path, "\(asideDirectory)/\(name)") == 0 else { return }
-        try? Files.replace("\(asideDirectory)/\(name).why", with: Array("\(reason)\n".utf8))
+        // The reason is there first: who finds the entry finds why.
+        let why = "\(asideDirectory)/\(name).why"
+        try? Files.replace(why, with: Array("\(reason)\n".utf8))
+        if rename(path, "\(asideDirectory)/\(name)") != 0 { unlink(why) }
     }
 }

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import CLinux
 internal import Wire
 
 extension LogIndex {
@@ -86,7 +85,7 @@ extension LogIndex {
         return small.withUnsafeBytes { space in
             var (number, at) = (first, 0)
             // Where each of the texts comes next; nil: nowhere any more.
-            var next = texts.map { LogIndex.find($0, in: space, from: 0) }
+            var next = texts.map { space.find($0) }
             while let hit = next.compactMap(\.self).min(), found.count < limit {
                 // Up to the line with the hit.
                 while let end = newline(in: space, from: at), end < hit {
@@ -97,17 +96,14 @@ extension LogIndex {
                 let text = min(at + 25, end)
                 let line = small[text..<end]
                 // Not in the time before it.
-                if texts.contains(where: {
-                    find($0, in: UnsafeRawBufferPointer(rebasing: space[text..<end]), from: 0) != nil
-                }),
-                    isWanted(line)
-                {
+                let words = UnsafeRawBufferPointer(rebasing: space[text..<end])
+                if texts.contains(where: { words.find($0) != nil }), isWanted(line) {
                     found.append(Found(number: number, line: Array(bytes[at..<end])))
                 }
                 number += 1
                 at = end + 1
                 for (index, place) in next.enumerated() where place.map({ $0 < at }) == true {
-                    next[index] = LogIndex.find(texts[index], in: space, from: at)
+                    next[index] = space.find(texts[index], from: at)
                 }
             }
             while let end = newline(in: space, from: at) {
@@ -116,12 +112,5 @@ extension LogIndex {
             }
             return number
         }
-    }
-
-    private static func find(_ text: [UInt8], in space: UnsafeRawBufferPointer, from start: Int) -> Int? {
-        guard start < space.count, let base = space.baseAddress,
-            let found = kinto_find(base + start, space.count - start, text, text.count)
-        else { return nil }
-        return found - base
     }
 }

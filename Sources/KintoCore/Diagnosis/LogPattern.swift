@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Glibc
+internal import Wire
 
 /// What a rule looks for in a line: literal text, in which letters match regardless of case, and holes. `^` at the
 /// beginning binds it to the beginning of the line (after its indentation). A hole's name is its
@@ -136,20 +136,6 @@ struct LogLineText: Sendable {
 
     /// Where the folded bytes begin, at `start` or later.
     func find(_ bytes: [UInt8], from start: Int) -> Int? {
-        guard let first = bytes.first, start <= folded.count - bytes.count else { return nil }
-        return folded.withUnsafeBytes { line in
-            bytes.withUnsafeBytes { needle in
-                guard let base = line.baseAddress, let wanted = needle.baseAddress else { return nil }
-                let last = line.count - needle.count
-                var at = start
-                while at <= last {
-                    guard let found = memchr(base + at, Int32(first), last - at + 1) else { return nil }
-                    at = base.distance(to: UnsafeRawPointer(found))
-                    if memcmp(base + at, wanted, needle.count) == 0 { return at }
-                    at += 1
-                }
-                return nil
-            }
-        }
+        folded.withUnsafeBytes { $0.find(bytes, from: start) }
     }
 }

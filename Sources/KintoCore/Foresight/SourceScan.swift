@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Glibc
+internal import Wire
 
 /// What the texts of a tree say of ports and variables. One pass; lines in which nothing of interest can stand are passed over.
 struct SourceScan {
@@ -100,20 +100,7 @@ struct SourceScan {
         ["//", "#", "*", "/*", "--", ";"].contains { line.starts(with: Array($0.utf8)) }
     }
 
-    private static func contains(_ bytes: ArraySlice<UInt8>, _ needle: [UInt8]) -> Bool {
-        bytes.withUnsafeBytes { hay in
-            needle.withUnsafeBytes { needle in
-                guard let base = hay.baseAddress, let wanted = needle.baseAddress else { return false }
-                var at = 0
-                while at + needle.count <= hay.count,
-                    let found = memchr(base + at, Int32(needle[0]), hay.count - needle.count - at + 1)
-                {
-                    at = base.distance(to: UnsafeRawPointer(found))
-                    if memcmp(base + at, wanted, needle.count) == 0 { return true }
-                    at += 1
-                }
-                return false
-            }
-        }
+    private static func contains(_ bytes: ArraySlice<UInt8>, _ text: [UInt8]) -> Bool {
+        bytes.withUnsafeBytes { $0.find(text) != nil }
     }
 }
