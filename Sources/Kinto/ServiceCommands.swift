@@ -315,7 +315,10 @@ struct Check: AsyncParsableCommand {
         }
         switch Manifest.parse(bytes, environment: env, procfile: procfile) {
         case .success(let manifest):
-            Output.line("kinto.json is valid: starts '\(manifest.start)'")
+            Output.line(
+                "kinto.json is valid: runs "
+                    + manifest.groups().map { "\($0.instances) of \($0.name) ('\($0.command)')" }.joined(
+                        separator: ", "))
             for notice in manifest.unsupported { Output.line(" !     \(notice)") }
             try await checkEnvironments(manifest.overridden ?? [])
         case .failure(let errors):

@@ -79,6 +79,10 @@ struct ServiceRoutes: Sendable {
         let name: String?
     }
 
+    private struct Scaled: Encodable {
+        let instances: Int
+        let processes: [String: Int]
+    }
     private struct Restart: Decodable {
         /// Milliseconds.
         let drain: Int?
@@ -90,6 +94,16 @@ struct ServiceRoutes: Sendable {
         let allow: [String]?
         let retryAfter: Int?
         let instances: Int?
+        let processes: [String: Int]?
+        let reset: [String]?
+
+        /// By type; nil: what kinto.json says.
+        var scale: [String: Int?] {
+            var scale: [String: Int?] = processes ?? [:]
+            for type in reset ?? [] { scale[type] = .some(nil) }
+            if let instances { scale["web"] = .some(instances == 0 ? nil : instances) }
+            return scale
+        }
 
         /// nil: open.
         func maintenance() throws -> Maintenance? {
@@ -185,7 +199,8 @@ struct ServiceRoutes: Sendable {
         api.post("/services/:name/scale") { request, context in
             let ask = try await request.decoded(Traffic.self)
             let target = try request.target(context, environment: ask.environment)
-            return try ["instances": await actions.scale(target, to: ask.instances)].json()
+            let numbers = try await actions.scale(target, to: ask.scale)
+            return try Scaled(instances: numbers["web"] ?? 0, processes: numbers).json()
         }
         api.post("/proxy/restart") { request, _ in
             let ask = try await request.decoded(Restart.self)

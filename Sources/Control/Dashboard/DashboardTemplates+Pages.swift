@@ -77,7 +77,7 @@ extension DashboardTemplates {
         <td data-label="Live">{{#live}}<a href="{{path}}">{{number}}</a> <code>{{commit}}</code> {{subject}}{{/live}}{{^live}}<span class="dim">nothing</span>{{/live}}</td>
         <td data-label="Last deploy">{{#last}}<a href="{{path}}">{{number}}</a> <span class="state {{tone}}">{{status}}</span> <time datetime="{{iso}}" title="{{iso}}">{{ago}}</time>{{/last}}{{^last}}<span class="dim">never</span>{{/last}}</td>
         <td data-label="Waits">{{#waits}}<div>{{.}}</div>{{/waits}}{{^hasWaits}}<span class="dim">–</span>{{/hasWaits}}</td>
-        <td data-label="Address"><a href="{{url}}" rel="noreferrer">{{url}}</a></td>
+        <td data-label="Address">{{#url}}<a href="{{.}}" rel="noreferrer">{{.}}</a>{{/url}}</td>
         </tr>
         {{/services}}
         </tbody>
@@ -91,7 +91,7 @@ extension DashboardTemplates {
         <p class="path"><a href="/">Services</a></p>
         <h1>{{name}} <span class="dim">{{environment}}</span></h1>
         <div id="facts" data-fresh>
-        <p><span class="state {{tone}}">{{state}}</span> <a href="{{url}}" rel="noreferrer">{{url}}</a></p>
+        <p><span class="state {{tone}}">{{state}}</span> {{#url}}<a href="{{.}}" rel="noreferrer">{{.}}</a>{{/url}}</p>
         {{#stopped}}<p class="note bad">Pushes are not deployed: {{stopped}}</p>{{/stopped}}
         <dl class="facts">
         <div><dt>Branch</dt><dd><code>{{branch}}</code></dd></div>
@@ -163,7 +163,7 @@ extension DashboardTemplates {
         <div><dt>Branch</dt><dd><code>{{branch}}</code></dd></div>
         <div><dt>Created</dt><dd><time datetime="{{iso}}" title="{{iso}}">{{ago}}</time></dd></div>
         {{#swap}}<div><dt>Swap</dt><dd>{{swap}}</dd></div>{{/swap}}
-        {{#instances}}<div><dt>{{name}}</dt><dd>port {{port}}</dd></div>{{/instances}}
+        {{#instances}}<div><dt>{{name}}</dt><dd>{{port}}</dd></div>{{/instances}}
         </dl>
         <div class="actions">
         {{#abort}}<form method="post" action="{{abort}}"><input type="hidden" name="csrf" value="{{csrf}}"><button>Abort release {{number}}</button></form>{{/abort}}

@@ -57,7 +57,8 @@ struct ReleasePages: Sendable {
     private func path(_ release: Release, _ kind: String) throws -> String {
         switch kind {
         case "log": actions.home.releaseLog(release.target, release.number)
-        case "console": actions.home.consoleLog(release.target, release.number, instance: "web.1")
+        case "console":
+            actions.home.consoleLog(release.target, release.number, instance: release.mainInstance)
         default: throw Failure(code: "unknown-path", "a release has a log and a console")
         }
     }
@@ -72,7 +73,9 @@ struct ReleasePages: Sendable {
             "alreadyLive": release.live && visit.request.uri.queryParameters["deployed"] == "already",
             "service": ReleaseView.path(target), "stages": ReleaseView(release: release).stages,
             "failure": release.failure.map { FailureView($0, target).values } ?? false as Any,
-            "instances": release.instances.map { ["name": $0.name, "port": "\($0.port)"] },
+            "instances": release.instances.map {
+                ["name": $0.name, "port": $0.port.map { "port \($0)" } ?? "no port"]
+            },
         ]) { $1 }
         var logs: [[String: Any]] = []
         for (kind, heading) in [("log", "Release log"), ("console", "Console log")] {

@@ -63,7 +63,7 @@ struct ServicePages: Sendable {
         return [
             "name": service.name, "environment": service.environment,
             "path": "/services/\(service.name)/\(service.environment)",
-            "state": state, "tone": tone, "url": service.url, "branch": service.branch,
+            "state": state, "tone": tone, "url": service.url ?? false as Any, "branch": service.branch,
             "repository": service.repository, "waits": service.waits.map(\.on),
             "hasWaits": !service.waits.isEmpty, "stopped": service.deploysStopped ?? false as Any,
         ]

@@ -46,7 +46,9 @@ public enum SettingsChange {
             if let object = value as? [String: Any] {
                 for (key, value) in object { add(value, path.isEmpty ? key : "\(path).\(key)") }
             } else {
-                out[path] = "\(value)"
+                // A list may hold objects, whose keys have no order of their own.
+                let data = try? JSONSerialization.data(withJSONObject: [value], options: .sortedKeys)
+                out[path] = data.map { String(decoding: $0, as: UTF8.self) } ?? "\(value)"
             }
         }
         add(object, "")

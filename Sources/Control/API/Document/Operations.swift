@@ -150,7 +150,10 @@ enum Operations {
             method: "GET", path: "/api/v1/services/{name}/why",
             summary: "Why the last one that failed did so.", query: [environment],
             answers: [(200, .json(.schema("Why")))]),
-        log("log", "What the deploy printed."), log("console", "What the service prints."),
+        log("log", "What the deploy printed."),
+        log(
+            "console", "What an instance prints.",
+            .optional("process", .text(67), "worker.2, or a type for its first; without: web.1.")),
         Operation(
             method: "POST", path: "/api/v1/services/{name}/releases/{number}/pin",
             summary: "Keeps its artifact.", query: [environment], body: nothing, answers: [(200, empty)]),
@@ -181,14 +184,14 @@ enum Operations {
             query: [.optional("service", .name, "Of one service only.")], answers: [(200, .events)]),
     ]
 
-    private static func log(_ name: String, _ summary: String) -> Operation {
+    private static func log(_ name: String, _ summary: String, _ more: Field...) -> Operation {
         Operation(
             method: "GET", path: "/api/v1/services/{name}/releases/{number}/\(name)", summary: summary,
             query: [
                 environment, .optional("follow", .flag, "Goes on until it is over."),
                 .optional("tail", .integer(0...1_000_000), "The last lines only; as plain text."),
                 .optional("times", .flag), .optional("terminal", .flag, "With colours."),
-            ], answers: [(200, .log)])
+            ] + more, answers: [(200, .log)])
     }
 
     private static let traffic: [Operation] = [
@@ -213,8 +216,45 @@ enum Operations {
         Operation(
             method: "POST", path: "/api/v1/services/{name}/scale", summary: "The number of instances.",
             query: [environment],
-            body: [ofBody, .optional("instances", .integer(0...100), "0: as kinto.json says.")],
-            answers: [(200, .json(.object([.required("instances", .integer)])))]),
+            body: [
+                ofBody, .optional("instances", .integer(0...100), "Of web; 0: as kinto.json says."),
+                .optional("processes", .map(.integer(0...100)), "By type: { \"worker\": 2 }."),
+                .optional("reset", .list(.text(63)), "Types that run as kinto.json says again."),
+            ],
+            answers: [
+                (
+                    200,
+                    .json(
+                        .object([
+                            .required("instances", .integer, "Of web."),
+                            .required("processes", .map(.integer)),
+                        ]))
+                )
+            ]),
+        Operation(
+            method: "POST", path: "/api/v1/services/{name}/run",
+            summary: "Runs a command in a release; over the server's unix socket only.", query: [environment],
+            body: [
+                ofBody, .optional("release", .integer, "What is live."),
+                .required(
+                    "command", .list(.text(64 << 10)), "One: a line for the shell. More: a program's words."),
+                .optional("terminal", .text(64), "TERM of a terminal that is handed over."),
+                .optional("detach", .boolean, "Without anybody: it prints to a log."),
+            ],
+            answers: [
+                (
+                    201,
+                    .json(
+                        .object([
+                            .required("run", .schema("Run")),
+                            .optional("socket", .text, "Where its input and output are handed over."),
+                        ]))
+                )
+            ]),
+        Operation(
+            method: "POST", path: "/api/v1/services/{name}/run/stop", summary: "Ends a command that runs.",
+            query: [environment], body: [ofBody, .required("run", .text(30), "run.7")],
+            answers: [(200, empty)]),
         Operation(
             method: "POST", path: "/api/v1/proxy/restart", summary: "Replaces the proxy.",
             body: [.optional("drain", .integer(0...86_400_000), "Milliseconds.")],
