@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -75,6 +76,11 @@ _Noreturn static void become(
     for (int i = 0; i < 3; i++) {
         int fd = moved[i] >= 0 ? moved[i] : open("/dev/null", i == 0 ? O_RDONLY : O_WRONLY);
         if (fd < 0 || (fd != i && dup2(fd, i) < 0)) give_up(report, DESCRIPTORS);
+    }
+    if (o->terminal) {
+        // Programs that open their terminal by its name are to be let in.
+        if (c->user >= 0) fchown(0, c->user, (gid_t)-1);
+        ioctl(0, TIOCSCTTY, 0);
     }
     if (report != 3) {
         if (dup3(report, 3, O_CLOEXEC) < 0) give_up(report, DESCRIPTORS);

@@ -9,10 +9,11 @@ struct EnvironmentJSON: Encodable {
     let service, environment, branch: String
     let autoDeploy, protect: Bool
     /// Where it is reached; what is live decides.
-    let url: String
+    /// nil: what is live takes no requests.
+    let url: String?
     let live: Int?
 
-    init(_ environment: RegisteredEnvironment, url: String, live: Int?) {
+    init(_ environment: RegisteredEnvironment, url: String?, live: Int?) {
         service = environment.target.service.description
         self.environment = environment.target.environment.description
         branch = environment.branch
@@ -144,6 +145,7 @@ extension Actions {
         for open in try await store.openReleases(target) { _ = try? await lanes.abort(target, open.number) }
         await lanes.settle(target)
         await keeper.forget(target)
+        try await stopRuns(target)
         if let serving = try await store.live(target).flatMap(RolloutPlan.Previous.init) {
             try await rollout.stop(target, serving, hosts: Deployment.hosts(target, serving.manifest))
         }

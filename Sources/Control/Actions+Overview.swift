@@ -12,7 +12,8 @@ extension Actions {
         let last: Release?
         /// Queued and on their way, in their order.
         let open: [Release]
-        let url: String
+        /// nil: what is live has workers only.
+        let url: String?
         /// Of what is on its way; what rests (`rests`) is not among them.
         let waits: [Wait]
     }
@@ -25,7 +26,7 @@ extension Actions {
         for place in newest {
             let target = place.environment.target
             let waiting = open[target] ?? []
-            var manifest = Manifest(start: "-")
+            var manifest = Manifest(start: place.serves ? "-" : nil)
             manifest.port = place.port
             places.append(
                 Overview(

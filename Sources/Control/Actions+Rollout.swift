@@ -9,7 +9,8 @@ extension Actions {
     /// A rollback to a release that still runs: only the proxy is told.
     /// - Returns: nil when it does not run any more, or something else is queued: then it takes the usual way.
     func takeBack(_ earlier: Release, as new: NewRelease) async throws -> Release? {
-        guard !earlier.live, !earlier.instances.isEmpty, earlier.instances.allSatisfy(\.supervisor.isRunning)
+        let web = earlier.instances.web
+        guard !earlier.live, !web.isEmpty, web.allSatisfy(\.supervisor.isRunning)
         else { return nil }
         let target = new.target
         let swapped: TakenBack
@@ -45,7 +46,7 @@ extension Actions {
 
     private func giveBack(_ release: Release, to earlier: Release, _ error: any Error) async throws {
         try await store.update(earlier.id) {
-            $0.instances = release.instances
+            $0.instances = release.instances + $0.instances
             $0.warmUntil = earlier.warmUntil
         }
         try await store.update(release.id, step: "finished: failed") {
@@ -57,14 +58,39 @@ extension Actions {
         }
     }
 
+    /// Workers are not kept warm: those of what was replaced are stopped, and then the release's own start.
+    private func startWorkers(
+        of release: Release, after previous: RolloutPlan.Previous?, _ log: ReleaseLog
+    ) async {
+        guard previous?.instances.workers.isEmpty == false || release.manifest?.processes.isEmpty == false
+        else {
+            return
+        }
+        do { try await deployment.stopReplaced(release.target) } catch {
+            logger.error("workers cannot be stopped", metadata: ["error": "\(error)"])
+        }
+        guard let plan = try? await deployment.plan(release),
+            plan.groups.contains(where: { $0.worker != nil && $0.instances > 0 })
+        else { return }
+        await deployment.restorer.restore([release])
+        if let trouble = await deployment.restorer.trouble(release.target) {
+            log.append(.trouble("\(trouble.failure.message); it is tried again"))
+        } else {
+            let names = plan.groups.filter { $0.worker != nil }.flatMap(\.names)
+            log.append(.step("Running: \(names.joined(separator: ", "))"))
+        }
+    }
+
     /// The rest of a rollback that visitors have already: the log, the drain, the record.
     private func settle(_ swapped: TakenBack, from earlier: Release) async {
         let (release, target) = (swapped.release, swapped.release.target)
         let log = ReleaseLog(path: home.releaseLog(target, release.number))
         log.append(.step("Release \(release.number) of \(target), by rollback"))
         log.append(.step("Release \(earlier.number) was still running: its instances serve again"))
+        async let workers: Void = startWorkers(of: release, after: swapped.previous, log)
         let receipt = await rollout.drain(
             swapped.previous, before: swapped.before, upstream: release.upstream)
+        await workers
         if let previous = swapped.previous {
             await keeper.keep(previous, of: target)
             log.append(.step("Release \(previous.number) drained"))
@@ -80,7 +106,7 @@ extension Actions {
             }
         } catch { logger.error("the outcome cannot be recorded", metadata: ["error": "\(error)"]) }
         if let manifest = release.manifest {
-            log.append(.step("Release \(release.number) is live at \(deployment.url(target, manifest))"))
+            log.append(.step(deployment.isLive(release, manifest)))
         }
         log.close()
     }

@@ -141,7 +141,9 @@ extension Actions {
             let previousSecretUntil: String?
         }
         struct Service: Encodable {
-            let name, environment, branch, repository, url: String
+            let name, environment, branch, repository: String
+            /// nil: what is live takes no requests.
+            let url: String?
             let live: ReleaseJSON?
             let releases: [ReleaseJSON]
             /// The newest release that is over, if it failed.
@@ -158,6 +160,8 @@ extension Actions {
             let deploysStopped: String?
             /// Replaced releases that still run.
             let warm: [Int]
+            /// Commands that run once.
+            let runs: [RunJSON]
             let webhook: Webhook
             let lastDelivery: DeliveryJSON?
             /// The first of `waits`.
@@ -182,6 +186,7 @@ extension Actions {
 
     func status(version: String, only: String?) async throws -> StatusJSON {
         let hello = try? await routes.status()
+        let runs = try await store.runs()
         var services: [StatusJSON.Service] = []
         for service in try await store.services() where only == nil || only == service.name.description {
             for environment in try await store.environments(of: service.name) {
@@ -206,6 +211,8 @@ extension Actions {
                         autoDeploy: environment.autoDeploy, protect: environment.isProtected,
                         deploysStopped: environment.deploysStopped,
                         warm: await keeper.warm(target).map(\.number),
+                        runs: runs.filter { $0.target == target && $0.supervisor?.isRunning == true }.map(
+                            RunJSON.init),
                         webhook: .init(
                             provider: service.provider, url: hookAddress(service.name),
                             previousSecretUntil: service.previousSecret.flatMap {

@@ -90,14 +90,18 @@ public enum ControlServer {
                 if let port = $0.port { try await PortCheck.check(port, $1, store: store, routes: routes) }
             },
             examineHost: { await HostExamination(store: store, routes: routes).warnings($0, $1) })
-        let keeper = ReleaseKeeper(home: home, store: store, rollout: rollout, routes: routes, logger: logger)
         let restorer = Restorer(logger: logger)
+        let keeper = ReleaseKeeper(
+            home: home, store: store, rollout: rollout, routes: routes, restorer: restorer,
+            logger: logger)
         let deployment = Deployment(
             home: home, store: store, pipeline: pipeline, rollout: rollout, environment: environment,
             keeper: keeper, routes: routes, restorer: restorer,
             rollouts: Slots("rollout slot", count: options.rollouts), deadlines: deadlines,
             proxyPort: options.urlPort(proxyListen))
-        await restorer.use { try await deployment.restore($0) }
+        await restorer.use { release, held in
+            try await deployment.restore(release) { held.contains($0) }
+        }
         let lanes = Lanes(store: store, home: home, halt: halt, deadlines: deadlines, logger: logger) {
             release, recorder in
             do { try await deployment.perform(release, recorder) } catch {
@@ -162,10 +166,12 @@ public enum ControlServer {
                 group.addTask { await recovery.endLogs() }
                 group.addTask { await recovery.endStrays() }
                 group.addTask { await recovery.retireOld() }
-                group.addTask { await recovery.stopInterrupted(rest.interrupted) }
+                group.addTask { await recovery.finishAfter() }
+                group.addTask { await actions.watchRuns() }
+                group.addTask { await recovery.stopInterrupted(rest.interrupted, rest.gone) }
                 group.addTask {
                     await external?.ready()
-                    await restorer.restore(rest.gone)
+                    await restorer.restore(rest.restorable)
                 }
                 await intake.take()
                 // In the order of acceptance.

@@ -109,7 +109,7 @@ struct DeployPlanner: Sendable {
         let times = try await actions.store.stageTimes(target).usual(least: 1)
         guard await deployment.pipeline.holds(commit, service) else {
             plan.steps = steps(
-                service, new.branch, nil, scale: environment.scale, live: live, reused: nil, times)
+                service, new.branch, nil, scale: environment.wanted, live: live, reused: nil, times)
             plan.reason = "its settings are read when it is fetched: what follows is as it was the last times"
             plan.expected = plan.steps.compactMap(\.expected).reduce(0, +)
             return plan
@@ -130,7 +130,8 @@ struct DeployPlanner: Sendable {
         plan.artifact = artifact(outlook, wish, live)
         plan.url = deployment.url(target, manifest)
         plan.steps = steps(
-            service, new.branch, manifest, scale: environment.scale, live: live, reused: outlook.reused, times
+            service, new.branch, manifest, scale: environment.wanted, live: live, reused: outlook.reused,
+            times
         )
         plan.expected = plan.steps.compactMap(\.expected).reduce(0, +)
         return plan
@@ -172,7 +173,8 @@ struct DeployPlanner: Sendable {
 
     /// - Parameter manifest: nil: not known before the fetch.
     private func steps(
-        _ service: RegisteredService, _ branch: String, _ manifest: Manifest?, scale: Int?, live: Release?,
+        _ service: RegisteredService, _ branch: String, _ manifest: Manifest?, scale: [String: Int],
+        live: Release?,
         reused: Int?,
         _ times: [String: Double]
     ) -> [DeployPlan.Step] {
@@ -186,7 +188,7 @@ struct DeployPlanner: Sendable {
                     ? "fetch \(branch) from \(Credentials.redacted(service.repository))"
                     : "read \(branch) where it is")
         ]
-        let known = manifest ?? Manifest(start: "")
+        let known = manifest ?? Manifest(start: nil)
         if let reused {
             steps.append(step(.store, "take the artifact of release \(reused)"))
         } else {
@@ -201,11 +203,10 @@ struct DeployPlanner: Sendable {
                     .store,
                     "keep \(known.build.output == "." ? "all of it" : known.build.output) as the artifact"))
         }
-        if let release = known.release {
-            steps.append(
-                DeployPlan.Step(stage: .store, what: "release command: \(release.command)", expected: nil))
+        if let command = known.release?.command {
+            steps.append(DeployPlan.Step(stage: .store, what: "release command: \(command)", expected: nil))
         }
-        let instances = scale ?? known.rollout.instances
+        let groups = known.groups(scale: scale).filter { $0.instances > 0 }
         let stops = known.rollout.strategy == .recreate && live != nil
         steps.append(
             step(
@@ -213,7 +214,9 @@ struct DeployPlanner: Sendable {
                 (stops ? "stop release \(live?.number ?? 0), then start " : "start ")
                     + (manifest == nil
                         ? "its instances"
-                        : "\(instances) instance\(instances == 1 ? "" : "s"): \(known.start)")))
+                        : groups.map {
+                            "\($0.instances) \($0.worker == nil ? "instance" : $0.name)\($0.instances == 1 ? "" : "s"): \($0.command)"
+                        }.joined(separator: "; "))))
         steps.append(
             step(
                 .probe,

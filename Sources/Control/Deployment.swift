@@ -3,6 +3,7 @@ internal import KintoCore
 internal import Logging
 internal import Rollout
 internal import Runner
+internal import Synchronization
 internal import Wire
 
 /// One release from its start to live: what Runner prepares, Rollout makes live. The only place where the two meet.
@@ -40,6 +41,17 @@ struct Deployment: Sendable {
             await deadlines.leave(release.id)
             try await rollouts.take(release) { log.append(.detail($0)) }
         }
+        guard !plan.names.isEmpty else {
+            throw Failure(
+                stage: .start, code: "nothing-to-run",
+                "no process type of this release has an instance to run",
+                hints: [
+                    .init(
+                        "run what kinto.json says",
+                        command:
+                            "kinto scale \(release.target.words) \(plan.groups.first?.name ?? "web")=default")
+                ])
+        }
         let previous: RolloutPlan.Previous?
         do {
             previous = try await roll(plan, recorder)
@@ -60,8 +72,8 @@ struct Deployment: Sendable {
         let done = try await persistently { [store] in try await store.release(release.target, release.number)
         }
         guard let done, done.live else { return }
-        await recorder.log(
-            .step("Release \(release.number) is live at \(url(release.target, prepared.manifest))"))
+        try await runAfter(done, prepared, recorder)
+        await recorder.log(.step(isLive(done, prepared.manifest)))
         if let watch = done.watch {
             await recorder.log(
                 .detail(
@@ -72,47 +84,123 @@ struct Deployment: Sendable {
         }
     }
 
+    /// `release.after`. What goes wrong with it is told, and undoes nothing.
+    private func runAfter(
+        _ release: Release, _ prepared: Pipeline.Prepared, _ recorder: ReleaseRecorder
+    ) async throws {
+        do { try await pipeline.runAfter(prepared, release, recorder) } catch let failure as Failure {
+            await recorder.log(.trouble("\(failure.message) (\(failure.code)); the release stays live"))
+            for line in failure.told { await recorder.log(.detail(line)) }
+        }
+    }
+
+    /// The same of one that an earlier server made live.
+    func finishAfter(_ release: Release) async {
+        guard release.isAfterDue, let manifest = release.manifest, let artifact = release.artifact else {
+            return
+        }
+        let log = ReleaseLog(path: home.releaseLog(release.target, release.number))
+        log.reopen()
+        let recorder = ReleaseRecorder(store: store, id: release.id, log: log, deadlines: deadlines)
+        let prepared = Pipeline.Prepared(
+            manifest: manifest, directory: pipeline.directory(of: artifact), config: release.config ?? [:])
+        // Not when it is left to the next server.
+        guard (try? await runAfter(release, prepared, recorder)) != nil else { return }
+        _ = try? await persistently { [store] in
+            try await store.update(release.id) {
+                $0.isAfterDue = false
+                $0.jobs = [:]
+            }
+        }
+        log.close()
+    }
+
     private func roll(_ plan: RolloutPlan, _ recorder: ReleaseRecorder) async throws
         -> RolloutPlan.Previous?
     {
-        let stopped = try await standDown(plan, recorder)
+        let stopped = Stopped()
         let journal = RolloutRecord(
             recorder: recorder, store: store, keeper: keeper, rollouts: rollouts, plan: plan,
-            stopped: stopped?.number)
-        do { return try await rollout.roll(plan, journal: journal) } catch {
-            if let stopped {
-                await recorder.log(.step("Starting release \(stopped.number) again"))
-                // Also after an abort.
-                await Task { await restorer.restore([stopped]) }.value
-            }
+            deployment: self, stopped: stopped)
+        do {
+            try await standDown(plan, recorder, stopped)
+            let previous = try await rollout.roll(plan, journal: journal)
+            await restorer.free(plan.target)
+            return previous
+        } catch {
+            // Also after an abort.
+            await Task {
+                await restorer.free(plan.target)
+                guard stopped.release != nil, let live = try? await store.live(plan.target) else { return }
+                await recorder.log(.step("Starting release \(live.number) again"))
+                await restorer.restore([live])
+            }.value
             throw error
         }
     }
 
-    /// The strategy "recreate": what serves is stopped before the new release starts, and requests wait meanwhile.
-    /// - Returns: what was stopped, to be started again if the new one fails.
-    private func standDown(_ plan: RolloutPlan, _ recorder: ReleaseRecorder) async throws -> Release? {
-        guard plan.manifest.rollout.strategy == .recreate else { return nil }
-        await keeper.forget(plan.target)
-        return try await rollout.gate.with(plan.target) {
-            guard let live = try await store.live(plan.target), let serving = RolloutPlan.Previous(live)
-            else {
-                return nil
+    /// Instances of these types that serve now are stopped, and not started again before the new ones are live or have
+    /// failed.
+    fileprivate func clear(
+        _ types: Set<String>, for plan: RolloutPlan, _ recorder: ReleaseRecorder, _ stopped: Stopped
+    ) async throws {
+        await restorer.hold(plan.target, types)
+        try await rollout.gate.with(plan.target) {
+            guard let live = try await store.live(plan.target) else { return }
+            stopped.set(live.number)
+            let old = live.instances.filter { types.contains($0.type) }
+            if !old.isEmpty {
+                let names = old.map(\.name).joined(separator: ", ")
+                await recorder.log(
+                    .step("Stopping \(names) of release \(live.number) first (overlap never)"))
+                await rollout.stop(old, of: live.manifest)
+                try await store.update(live.id, step: "stopped \(names) before the next") { release in
+                    release.instances.removeAll { one in old.contains { $0.identifier == one.identifier } }
+                }
             }
+            try await stopReplaced(plan.target)
+        }
+    }
+
+    /// Workers of releases that were replaced do not run beside those of the one that is live. They are stopped at the
+    /// swap; this is for a server that died between the two, and for swaps that only tell the proxy.
+    func stopReplaced(_ target: Target) async throws {
+        for release in try await store.releases(target, limit: 50)
+        where !release.live && release.liveAt != nil && !release.instances.workers.isEmpty {
+            let workers = release.instances.workers
+            await rollout.stop(workers, of: release.manifest)
+            try await store.update(release.id, step: "stopped its workers") { release in
+                release.instances.removeAll { one in workers.contains { $0.identifier == one.identifier } }
+            }
+        }
+    }
+
+    /// The strategy "recreate": what serves is stopped before the new release starts, and requests wait meanwhile.
+    private func standDown(
+        _ plan: RolloutPlan, _ recorder: ReleaseRecorder, _ stopped: Stopped
+    ) async throws {
+        guard plan.manifest.rollout.strategy == .recreate else { return }
+        await keeper.forget(plan.target)
+        await restorer.hold(plan.target, nil)
+        try await rollout.gate.with(plan.target) {
+            guard let live = try await store.live(plan.target), let serving = RolloutPlan.Previous(live)
+            else { return }
             try Task.checkCancellation()
+            stopped.set(live.number)
             await recorder.log(
                 .step("Stopping release \(live.number) first (strategy recreate); requests wait meanwhile"))
-            var route = Deployment.route(live, to: [])
-            route.hold = RoutePolicy.longHold.milliseconds
-            try await routes.set(route)
+            if serving.manifest.start != nil {
+                var route = Deployment.route(live, to: [])
+                route.hold = RoutePolicy.longHold.milliseconds
+                try await routes.set(route)
+            }
             await rollout.retire(serving)
             try await store.update(live.id, step: "stopped before the next") { $0.instances = [] }
-            return live
         }
     }
 
     func plan(_ release: Release, _ prepared: Pipeline.Prepared) async throws -> RolloutPlan {
-        let scale = try await store.environment(release.target)?.scale
+        let scale = try await store.environment(release.target)?.wanted ?? [:]
         return RolloutPlan(
             target: release.target, number: release.number, manifest: prepared.manifest,
             directory: prepared.directory,
@@ -120,7 +208,7 @@ struct Deployment: Sendable {
             secrets: ProcessEnvironment.secrets(prepared.config),
             releaseDirectory: home.release(release.target, release.number),
             hosts: Deployment.hosts(release.target, prepared.manifest),
-            instances: scale ?? prepared.manifest.rollout.instances)
+            groups: prepared.manifest.groups(scale: scale))
     }
 
     /// That of a release that was rolled out before.
@@ -141,12 +229,14 @@ struct Deployment: Sendable {
             hosts: manifest.map { hosts(release.target, $0) } ?? [release.target.ownHost],
             port: manifest?.port,
             upstream: instances.isEmpty
-                ? nil : .init(identifier: release.upstream, ports: instances.map(\.port)))
+                ? nil : .init(identifier: release.upstream, ports: instances.ports))
     }
 
-    /// Starts the instances of a live release that are gone, from its artifact and as the release it is.
+    /// Starts the instances of a live release that are gone, from its artifact and as the release it is: those that
+    /// visitors wait for first.
+    /// - Parameter isHeld: types that may not be started now.
     /// - Throws: `CancellationError` when it is not live any more; then nothing more of it runs.
-    func restore(_ release: Release) async throws {
+    func restore(_ release: Release, unless isHeld: (String) -> Bool) async throws {
         guard let plan = try await plan(release) else { return }
         let journal = RestartJournal(store: store, release: release)
         let recorded = try await store.release(release.target, release.number)?.instances ?? []
@@ -157,38 +247,72 @@ struct Deployment: Sendable {
         let lost = recorded.filter { instance in
             !running.contains(instance) && instance.supervisor.boot == ProcessTable.bootIdentifier
         }
-        if running.isEmpty {
-            _ = try await rollout.roll(plan, journal: journal)
-        } else {
-            let names = Set(running.map(\.name))
-            var started: [Instance] = []
-            do {
-                let missing = (1...max(1, plan.instances)).filter { !names.contains("web.\($0)") }
-                try await rollout.raise(plan, missing, journal) { started.put($0) }
-                try await rollout.gate.with(release.target) { [started] in
-                    _ = try await journal.swapping()
-                    try await routes.set(Deployment.route(release, to: running + started))
-                }
-            } catch {
-                await rollout.stop(started, grace: plan.manifest.rollout.stop.grace)
-                _ = try? await store.update(release.id) { [started] release in
-                    release.instances.removeAll(where: started.contains)
-                }
-                throw error
+        let there = Set(running.map(\.name))
+        let missing = plan.groups.filter { !isHeld($0.name) }.map { group in
+            (group, group.names.filter { !there.contains($0) })
+        }
+        for (group, names) in missing where group.worker == nil && !names.isEmpty {
+            try await raise(names, plan, journal) { started in
+                try await routes.set(Deployment.route(release, to: running.web + started))
             }
         }
-        if !lost.isEmpty { await rollout.stop(lost, grace: .seconds(0)) }
+        await rollout.stop(lost, of: nil, longest: .seconds(0))
+        let workers = missing.filter { $0.0.worker != nil }.flatMap { $0.1 }
+        if !workers.isEmpty {
+            try await stopReplaced(release.target)
+            try await raise(workers, plan, journal) { _ in }
+        }
         try await store.update(release.id, step: "started again") { _ in }
+    }
+
+    /// - Parameter use: inside the gate, when they are live and the release still is, too.
+    private func raise(
+        _ names: [String], _ plan: RolloutPlan, _ journal: RestartJournal,
+        _ use: @Sendable ([Instance]) async throws -> Void
+    ) async throws {
+        let started = StartedInstances()
+        do {
+            try await rollout.raise(plan, names, journal, started)
+            try await rollout.gate.with(plan.target) {
+                _ = try await journal.swapping()
+                try await use(started.all)
+            }
+        } catch {
+            await Task {
+                await rollout.stop(started.all, of: plan.manifest)
+                _ = try? await store.update(journal.release.id) { release in
+                    release.instances.removeAll { one in
+                        started.all.contains { $0.identifier == one.identifier }
+                    }
+                }
+            }.value
+            throw error
+        }
     }
 
     static func hosts(_ target: Target, _ manifest: Manifest) -> [String] {
         [target.ownHost] + manifest.hosts
     }
 
-    func url(_ target: Target, _ manifest: Manifest) -> String {
+    /// The last step of its log.
+    func isLive(_ release: Release, _ manifest: Manifest) -> String {
+        "Release \(release.number) is live\(url(release.target, manifest).map { " at \($0)" } ?? "")"
+    }
+
+    /// nil: it takes no requests.
+    func url(_ target: Target, _ manifest: Manifest) -> String? {
+        if manifest.start == nil { return nil }
         if let port = manifest.port { return "http://127.0.0.1:\(port)/" }
         return "http://\(target.ownHost)\(proxyPort == 80 ? "" : ":\(proxyPort)")/"
     }
+}
+
+/// The number of the release that was stopped, in part at least, before the next one started.
+final class Stopped: Sendable {
+    private let number = Mutex<Int?>(nil)
+
+    var release: Int? { number.withLock { $0 } }
+    func set(_ release: Int) { number.withLock { $0 = release } }
 }
 
 /// Records a rollout, and has the release watched from the moment it is live.
@@ -198,8 +322,8 @@ private struct RolloutRecord: RolloutJournal {
     let keeper: ReleaseKeeper
     let rollouts: Slots
     let plan: RolloutPlan
-    /// A release that was stopped before this one started.
-    let stopped: Int?
+    let deployment: Deployment
+    let stopped: Stopped
 
     func enter(_ stage: Stage) async throws { try await recorder.enter(stage) }
     func starting(_ instance: Instance) async throws { try await recorder.starting(instance) }
@@ -207,9 +331,17 @@ private struct RolloutRecord: RolloutJournal {
         try await recorder.swapping()
         return try await store.live(plan.target).flatMap(RolloutPlan.Previous.init)
     }
+    func clear(_ types: Set<String>) async throws {
+        try await deployment.clear(types, for: plan, recorder, stopped)
+    }
+    func stopped(_ workers: [Instance], of previous: RolloutPlan.Previous) async {
+        let names = workers.map(\.name).joined(separator: ", ")
+        await recorder.log(.step("Stopped \(names) of release \(previous.number)"))
+        _ = try? await persistently { [deployment, plan] in try await deployment.stopReplaced(plan.target) }
+    }
     func swapped(from previous: RolloutPlan.Previous?, baseline: Double) async throws {
         let time = Int64(plan.manifest.rollout.watch.milliseconds)
-        let watch = (previous?.number ?? stopped).flatMap { number in
+        let watch = (previous?.number ?? stopped.release).flatMap { number in
             time == 0
                 ? nil
                 : Release.Watch(
@@ -248,6 +380,8 @@ private struct RestartJournal: RolloutJournal {
         else { throw CancellationError() }
         return nil
     }
+    func clear(_ types: Set<String>) async throws {}
+    func stopped(_ workers: [Instance], of previous: RolloutPlan.Previous) async {}
     func swapped(from previous: RolloutPlan.Previous?, baseline: Double) async throws {}
     func drained(_ receipt: Release.SwapReceipt) async throws {}
     func log(_ line: LogLine) async {}

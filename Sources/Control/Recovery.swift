@@ -22,6 +22,11 @@ struct Recovery: Sendable {
         var gone: [Release] = []
         /// Releases that begin again and whose instances still run.
         var interrupted: [Release] = []
+
+        /// Those of which nothing is to be stopped first.
+        var restorable: [Release] {
+            gone.filter { release in !interrupted.contains { $0.target == release.target } }
+        }
     }
 
     /// Puts in force what is on record: what serves is taken over, and visitors notice nothing. Nothing is waited for but
@@ -30,7 +35,7 @@ struct Recovery: Sendable {
         Fault.recovering.pass()
         var rest = Rest()
         let open = try await store.openReleases()
-        for release in try await store.allLive() + open { ports.reserve(release.instances.map(\.port)) }
+        for release in try await store.allLive() + open { ports.reserve(release.instances.ports) }
         rest.interrupted = try await settleInterrupted(open)
         var routes: [RoutingTable.Route] = []
         var policies: [String: RoutePolicy] = [:]
@@ -43,13 +48,14 @@ struct Recovery: Sendable {
                 continue
             }
             let running = release.instances.filter(\.supervisor.isRunning)
-            var route = Deployment.route(release, to: running)
-            if !environment.suspended, running.isEmpty || running.count < release.instances.count {
+            var route = Deployment.route(release, to: running.web)
+            let wanted = release.manifest?.groups(scale: environment.wanted).flatMap(\.names) ?? []
+            if !environment.suspended, !Set(running.map(\.name)).isSuperset(of: wanted) {
                 rest.gone.append(release)
                 // They are coming.
-                if running.isEmpty { route.hold = RoutePolicy.longHold.milliseconds }
+                if running.web.isEmpty { route.hold = RoutePolicy.longHold.milliseconds }
             }
-            routes.append(route)
+            if release.manifest?.start != nil { routes.append(route) }
         }
         do { try await actions.routes.replace(routes, policies: policies) } catch
             where actions.routes.isExternal
@@ -79,12 +85,13 @@ struct Recovery: Sendable {
             if release.live || isProven {
                 log.append(.detail("The server was restarted at \(stage); this release is live"))
                 try await store.update(release.id, step: "finished after a restart") { release in
+                    if !release.live { release.isAfterDue = release.after != nil }
                     release.status = .deployed
                     release.live = true
                     release.liveAt = release.liveAt ?? .now
                     release.finishedAt = .now
                     release.stage = nil
-                    release.jobs = [:]
+                    release.jobs = release.isAfterDue ? release.jobs.filter { $0.key == "after" } : [:]
                 }
                 log.close()
             } else if release.abortRequested {
@@ -131,6 +138,13 @@ struct Recovery: Sendable {
         log.close()
     }
 
+    /// Runs what was to run when releases were live, and did not come to it.
+    func finishAfter() async {
+        for release in (try? await store.allLive()) ?? [] where release.isAfterDue && release.status.isFinal {
+            Task { await actions.deployment.finishAfter(release) }
+        }
+    }
+
     /// Ends the logs of releases that ended without that: the server died, or its disk said no, between the two.
     func endLogs() async {
         for environment in (try? await store.environments()) ?? [] {
@@ -148,17 +162,22 @@ struct Recovery: Sendable {
     }
 
     /// Ends what an earlier server started of releases that begin again, then lets them.
-    func stopInterrupted(_ releases: [Release]) async {
+    /// - Parameter gone: live releases of the same targets of which instances are gone: they wait for that, too.
+    func stopInterrupted(_ releases: [Release], _ gone: [Release]) async {
         await withTaskGroup(of: Void.self) { group in
             for release in releases {
                 group.addTask {
-                    await actions.rollout.stop(release.instances, grace: .seconds(5))
+                    await actions.rollout.stop(
+                        release.instances, of: release.manifest, longest: .seconds(5))
                     do {
                         try await store.update(release.id, step: "stopped what was started before") {
                             $0.instances = []
                         }
                     } catch {
                         logger.error("an interrupted release waits", metadata: ["error": "\(error)"])
+                    }
+                    if let live = gone.first(where: { $0.target == release.target }) {
+                        Task { await actions.deployment.restorer.restore([live]) }
                     }
                     await actions.lanes.wake(release.target)
                 }
@@ -175,14 +194,16 @@ struct Recovery: Sendable {
         for environment in (try? await store.environments()) ?? [] {
             for release in (try? await store.releases(environment.target, limit: 100)) ?? []
             where !release.live && release.status.isFinal && !release.instances.isEmpty {
+                await actions.rollout.stop(release.instances.workers, of: release.manifest)
                 if let until = release.warmUntil, until > .now {
                     await actions.keeper.schedule(release)
                     continue
                 }
-                _ = try? await actions.routes.drain(
-                    release.upstream, release.manifest?.rollout.drain ?? .seconds(30))
-                await actions.rollout.stop(
-                    release.instances, grace: release.manifest?.rollout.stop.grace ?? .seconds(30))
+                if !release.instances.web.isEmpty {
+                    _ = try? await actions.routes.drain(
+                        release.upstream, release.manifest?.rollout.drain ?? .seconds(30))
+                }
+                await actions.rollout.stop(release.instances, of: release.manifest)
                 _ = try? await store.update(release.id, step: "stopped after a restart") { $0.instances = [] }
             }
         }
@@ -217,9 +238,12 @@ struct Recovery: Sendable {
             for environment in try await store.environments() {
                 recorded += try await store.releases(environment.target, limit: 100)
             }
-            let identifiers = recorded.flatMap { release in
-                release.instances.map(\.identifier) + release.jobs.values.map(\.identifier)
-            }
+            let runs = try await store.runs().map(\.identifier)
+            let identifiers =
+                runs
+                + recorded.flatMap { release in
+                    release.instances.map(\.identifier) + release.jobs.values.map(\.identifier)
+                }
             let known = Set(identifiers.map { "KINTO_INSTANCE_ID=\($0)" })
             let mark = "KINTO_HOME_ID=\(ProcessEnvironment.homeMark(home))"
             try await Blocking.run {

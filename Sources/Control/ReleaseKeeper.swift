@@ -13,12 +13,17 @@ actor ReleaseKeeper {
     private let rollout: RolloutController
     private let routes: Routes
     private let logger: Logger
+    private let restorer: Restorer
     /// Rolls out an earlier release whose instances are gone: told by `whenCold`.
     private var rollBack: @Sendable (Release) async -> Void = { _ in }
     private var watches: [Target: (release: Int64, task: Task<Void, Never>)] = [:]
     private var timers: [Int64: Task<Void, Never>] = [:]
 
-    init(home: Home, store: Store, rollout: RolloutController, routes: Routes, logger: Logger) {
+    init(
+        home: Home, store: Store, rollout: RolloutController, routes: Routes, restorer: Restorer,
+        logger: Logger
+    ) {
+        self.restorer = restorer
         self.home = home
         self.store = store
         self.rollout = rollout
@@ -81,7 +86,7 @@ actor ReleaseKeeper {
         guard let live = try await store.live(target), live.id == release.id, let watch = live.watch,
             let earlier = try await store.release(target, watch.previous)
         else { return }
-        let running = earlier.instances.filter(\.supervisor.isRunning)
+        let running = earlier.instances.web.filter(\.supervisor.isRunning)
         guard !running.isEmpty else { return await undoCold(live, to: earlier, trouble) }
         cancelTimer(earlier)
         // Visitors first.
@@ -90,7 +95,17 @@ actor ReleaseKeeper {
         try await store.undo(live, to: earlier, failure)
         tell(live, failure, "Release \(earlier.number) serves again: it was still running")
         await stopDeploys(target)
-        let (rollout, store) = (rollout, store)
+        let (rollout, store, restorer) = (rollout, store, restorer)
+        let workers = earlier.instances.workers
+        Task {
+            // Those that were on their way out: after them, and after the bad one's, its workers are started again.
+            if !workers.isEmpty { await rollout.stop(workers, of: earlier.manifest) }
+            if live.manifest?.groups().contains(where: { $0.worker != nil }) == true
+                || earlier.manifest?.groups().contains(where: { $0.worker != nil }) == true
+            {
+                await restorer.restore([earlier])
+            }
+        }
         Task {
             guard let bad = RolloutPlan.Previous(live) else { return }
             await rollout.retire(bad)

@@ -15,9 +15,20 @@ actor Restorer {
     }
 
     private let logger: Logger
-    private var start: @Sendable (Release) async throws -> Void = { _ in }
+    private var start: @Sendable (Release, Held) async throws -> Void = { _, _ in }
     private var troubles: [Target: Trouble] = [:]
-    private var tasks: [Target: Task<Void, Never>] = [:]
+    /// Those that are tried again, each until it succeeds.
+    private var tasks: [Target: (release: Release, task: Task<Void, Never>)] = [:]
+    /// One at a time of a target: two would start the same instances twice.
+    private var attempts: [Target: (release: Release, task: Task<Bool, Never>)] = [:]
+    private var held: [Target: Held] = [:]
+
+    /// Types of which nothing is started now, for they may not run beside what is about to start.
+    struct Held {
+        /// nil: all.
+        var types: Set<String>? = []
+        func contains(_ type: String) -> Bool { types?.contains(type) ?? true }
+    }
 
     /// How many are started at a time: a start is mostly work of the processor.
     static let width = max(4, ProcessInfo.processInfo.activeProcessorCount * 4)
@@ -26,7 +37,7 @@ actor Restorer {
     init(logger: Logger) { self.logger = logger }
 
     /// What starts one: told once, before anything is restored.
-    func use(_ start: @escaping @Sendable (Release) async throws -> Void) { self.start = start }
+    func use(_ start: @escaping @Sendable (Release, Held) async throws -> Void) { self.start = start }
 
     /// The release of a target that is tried again; nil when there is none.
     func trouble(_ target: Target) -> Trouble? { troubles[target] }
@@ -43,10 +54,31 @@ actor Restorer {
         }
     }
 
+    /// Starts nothing of these types until ``free(_:)``; what is being started of them is stopped when this returns.
+    /// - Parameter types: nil: all.
+    func hold(_ target: Target, _ types: Set<String>?) async {
+        let now = held[target, default: Held()]
+        held[target] = Held(types: types.flatMap { more in now.types?.union(more) })
+        let waiting = tasks.removeValue(forKey: target)
+        waiting?.task.cancel()
+        let running = attempts[target]
+        running?.task.cancel()
+        _ = await running?.task.value
+        // The others go on.
+        if types != nil, let release = running?.release ?? waiting?.release {
+            Task { await self.restore(release) }
+        }
+    }
+
+    func free(_ target: Target) { held[target] = nil }
+
+    func isHeld(_ target: Target, _ type: String) -> Bool { held[target]?.contains(type) ?? false }
+
     private func restore(_ release: Release) async {
-        tasks.removeValue(forKey: release.target)?.cancel()
-        guard await !attempt(release, next: .seconds(1)) else { return }
-        tasks[release.target] = Task { await persist(release) }
+        tasks.removeValue(forKey: release.target)?.task.cancel()
+        guard await !run(release, next: .seconds(1)) else { return }
+        tasks.removeValue(forKey: release.target)?.task.cancel()
+        tasks[release.target] = (release, Task { await persist(release) })
     }
 
     private func persist(_ release: Release) async {
@@ -54,14 +86,26 @@ actor Restorer {
         while true {
             do { try await Task.sleep(for: pause) } catch { return }
             pause = min(pause * 2, Restorer.longestPause)
-            if await attempt(release, next: pause) { return }
+            if await run(release, next: pause) || Task.isCancelled { return }
         }
+    }
+
+    private func run(_ release: Release, next: Duration) async -> Bool {
+        let target = release.target
+        while let running = attempts[target] { _ = await running.task.value }
+        let task = Task { () -> Bool in
+            let isDone = await attempt(release, next: next)
+            attempts[target] = nil
+            return isDone
+        }
+        attempts[target] = (release, task)
+        return await task.value
     }
 
     /// - Returns: whether there is nothing left to do.
     private func attempt(_ release: Release, next: Duration) async -> Bool {
         do {
-            try await start(release)
+            try await start(release, held[release.target] ?? Held())
             troubles[release.target] = nil
             return true
         } catch is CancellationError {

@@ -35,7 +35,10 @@ struct Check: AsyncParsableCommand {
 
         var file: String
         var valid = false
+        /// Of `web`; none: workers only.
         var start: String?
+        /// What runs all the time, in words.
+        var runs: [String] = []
         var mistakes: [Mistake] = []
         var warnings: [Warning] = []
         /// Keys that this version does not act upon, in sentences.
@@ -67,6 +70,7 @@ struct Check: AsyncParsableCommand {
         case .success(let manifest):
             report.valid = true
             report.start = manifest.start
+            report.runs = manifest.groups().map { "\($0.instances) of \($0.name) ('\($0.command)')" }
             report.unsupported = manifest.unsupported
             let root = manifest.root == "." ? directory : "\(directory)/\(manifest.root)"
             report.warnings += Foresight(manifest, SourceDirectory.read(root)).check(
@@ -91,7 +95,7 @@ struct Check: AsyncParsableCommand {
         } else {
             if let failure { Output.trouble(failure.message) }
             if report.valid {
-                Output.line("kinto.json is valid: starts '\(Output.safe(report.start ?? ""))'")
+                Output.line("kinto.json is valid: runs \(Output.safe(report.runs.joined(separator: ", ")))")
             }
             for notice in report.unsupported { Output.line(" !     \(notice)") }
             for warning in report.warnings { for line in warning.lines { Output.line(line.text) } }

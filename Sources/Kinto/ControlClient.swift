@@ -25,6 +25,9 @@ struct ControlClient {
         }
     }
 
+    /// Whether it is on this machine, over the socket.
+    var isLocal: Bool { socket != nil }
+
     /// A JSON answer; anything but success is printed and ends the command with the right exit code.
     func call(_ method: String = "GET", _ path: String, _ body: [String: Any]? = nil) async throws -> Any {
         let bytes = try body.map { Array(try JSONSerialization.data(withJSONObject: $0)) }

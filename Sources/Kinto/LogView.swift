@@ -15,12 +15,17 @@ final class LogView: Sendable {
     private let isTerminal: Bool
     private let hasColours: Bool
     private let json: Bool
+    /// Before each line, where several logs are shown at once.
+    private let instance: String?
     private let state = Mutex(State())
 
     private static let newline = UInt8(ascii: "\n")
     private static let clear = Array("\r\u{1B}[K".utf8)
 
-    init(json: Bool = false) {
+    /// - Parameters:
+    ///   - instance: whose log it is, where there are several.
+    init(json: Bool = false, of instance: String? = nil) {
+        self.instance = instance
         let variables = ProcessInfo.processInfo.environment
         self.json = json
         isTerminal = !json && isatty(1) == 1 && variables["TERM"] != "dumb"
@@ -61,7 +66,9 @@ final class LogView: Sendable {
         if isUnfinished, !isTerminal { return }
         var filter = TerminalFilter(keepsColours: hasColours)
         var text = filter.feed(Array(line)).filter { $0 != UInt8(ascii: "\r") }
-        if json { return out += LogView.object(String(decoding: text, as: UTF8.self)) }
+        if json { return out += object(String(decoding: text, as: UTF8.self)) }
+        // Lines of several are not drawn over each other.
+        if isUnfinished, instance != nil { return }
         if state.isDrawn { out += LogView.clear }
         state.isDrawn = isUnfinished
         if isUnfinished {
@@ -69,6 +76,7 @@ final class LogView: Sendable {
             let plain = String(decoding: TerminalFilter.stripped(text), as: UTF8.self)
             if plain.count >= LogView.columns { text = Array(plain.prefix(LogView.columns - 1).utf8) }
         }
+        if let instance { out += Array("\(instance) | ".utf8) }
         out += text
         if text.contains(0x1B) { out += Array("\u{1B}[0m".utf8) }
         if !isUnfinished { out.append(LogView.newline) }
@@ -79,11 +87,12 @@ final class LogView: Sendable {
         return ioctl(1, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 1 ? Int(size.ws_col) : 80
     }
 
-    private static func object(_ line: String) -> [UInt8] {
+    private func object(_ line: String) -> [UInt8] {
         let parts = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
-        let object = ["time": String(parts[0]), "text": parts.count > 1 ? String(parts[1]) : ""]
+        var object = ["time": String(parts[0]), "text": parts.count > 1 ? String(parts[1]) : ""]
+        object["instance"] = instance
         let data = try? JSONSerialization.data(
             withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
-        return Array(data ?? Data()) + [newline]
+        return Array(data ?? Data()) + [LogView.newline]
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ArgumentParser
 internal import Foundation
+internal import KintoCore
 
 struct Deploy: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -137,12 +138,21 @@ struct Releases: AsyncParsableCommand {
 }
 
 struct Logs: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Release log and console log.")
+    static let configuration = CommandConfiguration(
+        abstract: "Release log and console log.",
+        discussion: """
+            EXAMPLES:
+              kinto logs hello -f
+              kinto logs hello --process worker
+              kinto logs hello --release 3 --process worker.2
+            """)
     @OptionGroup var options: GlobalOptions
     @Argument var name: String
     @Option(help: "Of this release.") var release: Int?
     @Flag(help: "The release log.") var build = false
     @Flag(help: "The console log.") var console = false
+    @Option(help: "The console log of a process type, or of one instance: worker, worker.2.") var process:
+        String?
     @Flag(name: .short, help: "Follow.") var follow = false
     @Option(name: .short, help: "The last lines only.") var n: Int?
 
@@ -153,15 +163,47 @@ struct Logs: AsyncParsableCommand {
         let newest = releases.first
         let live = releases.first { $0["live"] as? Bool == true }
         let inProgress = ["queued", "deploying"].contains(newest?["status"] as? String ?? "")
-        let showsConsole = console || (!build && !inProgress && release == nil)
+        let showsConsole = console || process != nil || (!build && !inProgress && release == nil)
         guard let number = release ?? (showsConsole ? live ?? newest : newest)?["number"] as? Int else {
             Output.trouble("\(name) has no release yet")
             throw ExitCode(3)
         }
         let tail = n.map { "&tail=\($0)" } ?? (showsConsole ? "&tail=100" : "")
-        try await options.client.stream(
-            "/services/\(name)/releases/\(number)/\(showsConsole ? "console" : "log")?env=\(options.env)&follow=\(follow ? 1 : 0)\(tail)",
-            LogView(json: options.json))
+        let place = "/services/\(name)/releases/\(number)/\(showsConsole ? "console" : "log")"
+        let query = "?env=\(options.env)&follow=\(follow ? 1 : 0)\(tail)"
+        let names = Logs.instances(process, releases.first { $0["number"] as? Int == number })
+        guard names.count > 1 else {
+            let chosen = names.first.map { "&process=\($0)" } ?? ""
+            return try await options.client.stream(place + query + chosen, LogView(json: options.json))
+        }
+        guard follow else {
+            for one in names {
+                try await options.client.stream(
+                    "\(place)\(query)&process=\(one)", LogView(json: options.json, of: one))
+            }
+            return
+        }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for one in names {
+                group.addTask {
+                    try await options.client.stream(
+                        "\(place)\(query)&process=\(one)", LogView(json: options.json, of: one))
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+}
+
+extension Logs {
+    /// Those that are meant: of a type all that run.
+    private static func instances(_ process: String?, _ release: [String: Any]?) -> [String] {
+        guard let process else { return [] }
+        let plain = process.filter { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) }
+        guard !plain.contains(".") else { return [plain] }
+        let running = (release?["instances"] as? [[String: Any]] ?? []).compactMap { $0["name"] as? String }
+        let own = running.filter { ProcessGroup.type(of: $0) == plain }
+        return own.isEmpty ? [plain] : own
     }
 }
 

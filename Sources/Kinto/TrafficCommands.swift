@@ -74,32 +74,3 @@ struct MaintenanceCommand: AsyncParsableCommand {
         }
     }
 }
-
-struct Scale: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "Run another number of instances of what is live, and of what comes.",
-        discussion: """
-            Added instances get requests once they are healthy; taken ones finish what they have. The number holds until it
-            is changed; 0 goes back to that of kinto.json.
-
-            EXAMPLES:
-              kinto scale hello 3
-            """)
-    @OptionGroup var options: GlobalOptions
-    @Argument var name: String
-    @Argument(help: "How many, 1 to 100; 0: as kinto.json says.") var instances: Int
-
-    func validate() throws {
-        guard (0...100).contains(instances) else { throw ValidationError("the number must be from 0 to 100") }
-    }
-
-    func run() async throws {
-        let answer = try await options.client.call(
-            "POST", "/services/\(name)/scale", ["environment": options.env, "instances": instances])
-        if options.json { return Output.json(answer) }
-        if !options.quiet {
-            Output.line(
-                "\(name) runs \((answer as? [String: Any])?["instances"] as? Int ?? instances) instances")
-        }
-    }
-}

@@ -21,6 +21,8 @@ public struct Home: Sendable, Hashable {
     public var socket: String { "\(path)/kinto.sock" }
     /// The first API token, mode 0600.
     public var tokenFile: String { "\(path)/token" }
+    /// Where those who run a command meet its supervisor: a socket for each.
+    public var runs: String { "\(path)/runs" }
     public var spool: String { "\(path)/spool" }
     /// The places of the proxies: the one that serves is `current`, see `ProxyPlace`.
     public var proxies: String { "\(path)/proxy" }
@@ -71,7 +73,7 @@ public struct Home: Sendable, Hashable {
     /// Makes the directories that are always there, for the owner alone.
     public func prepare() throws(SystemError) {
         for directory in [
-            path, spool, proxies, certificates, challenges, artifacts, repositories, "\(path)/services",
+            path, spool, runs, proxies, certificates, challenges, artifacts, repositories, "\(path)/services",
             "\(path)/work",
         ] {
             try Files.makeDirectories(directory)

@@ -107,8 +107,10 @@ public struct Release: Sendable, Equatable {
     /// Of a release that was replaced: how long its instances are kept running, so that it can come back at once.
     public var warmUntil: Timestamp?
     public var instances: [Instance]
-    /// Its build and its release command, by name, from before they were let run until the release is over.
+    /// Its build and the commands of `release`, by name, from before they were let run until the release is over.
     public var jobs: [String: Job]
+    /// `release.after` is to be run, or runs.
+    public var isAfterDue: Bool
     /// How often it was begun: more than once after a server died with it.
     public var attempts: Int
     public var artifact: Artifact?
@@ -144,10 +146,21 @@ public struct Release: Sendable, Equatable {
         timings = [:]
         instances = []
         jobs = [:]
+        isAfterDue = false
         attempts = 0
         noCache = false
         force = false
         abortRequested = false
+    }
+
+    /// What runs once it is live: of one that is rolled back to or configured anew it ran before.
+    public var after: String? { trigger.isDeploy || trigger == .promote ? manifest?.release?.after : nil }
+
+    /// Whose console is shown when nobody says which: `web.1`, or the first of its types.
+    public var mainInstance: String {
+        guard let manifest, manifest.start == nil else { return "web.1" }
+        let names = manifest.groups().flatMap(\.names)
+        return instances.first?.name ?? names.first ?? "web.1"
     }
 
     /// What it is when it was ended on request: by a person, or by a newer trigger.
@@ -192,8 +205,8 @@ public struct Instance: Sendable, Hashable, Codable {
     public var identifier: String
     /// `web.1`: process type and index from 1.
     public var name: String
-    /// Private loopback port.
-    public var port: UInt16
+    /// Private loopback port; nil: it takes no requests.
+    public var port: UInt16?
     public var supervisor: ProcessIdentity
     public var statePath: String
     public var startedAt: Timestamp
@@ -202,7 +215,7 @@ public struct Instance: Sendable, Hashable, Codable {
     public var restarts: Int
 
     public init(
-        identifier: String, name: String, port: UInt16, supervisor: ProcessIdentity, statePath: String,
+        identifier: String, name: String, port: UInt16?, supervisor: ProcessIdentity, statePath: String,
         startedAt: Timestamp, pid: Int32? = nil, restarts: Int = 0
     ) {
         self.identifier = identifier
@@ -216,7 +229,18 @@ public struct Instance: Sendable, Hashable, Codable {
     }
 }
 
+extension Instance {
+    /// `web`, `worker`
+    public var type: String { ProcessGroup.type(of: name) }
+}
+
 extension [Instance] {
+    /// Those that requests go to.
+    public var web: [Instance] { filter { $0.port != nil } }
+    /// Those that take no requests.
+    public var workers: [Instance] { filter { $0.port == nil } }
+    public var ports: [UInt16] { compactMap(\.port) }
+
     /// Adds an instance, in the place of the one of its name if there is one.
     public mutating func put(_ instance: Instance) {
         if let index = firstIndex(where: { $0.name == instance.name }) {

@@ -17,8 +17,8 @@ public struct RolloutPlan: Sendable {
     public var releaseDirectory: String
     /// Host names that the proxy routes to the target.
     public var hosts: [String]
-    /// How many instances: the operator's number, else that of the settings.
-    public var instances: Int
+    /// What runs: with the operator's numbers, else those of the settings. `web` first.
+    public var groups: [ProcessGroup]
 
     /// The release that a rollout replaces.
     public struct Previous: Sendable {
@@ -40,7 +40,7 @@ public struct RolloutPlan: Sendable {
     public init(
         target: Target, number: Int, manifest: Manifest, directory: String, environment: [String],
         secrets: [String],
-        releaseDirectory: String, hosts: [String], instances: Int
+        releaseDirectory: String, hosts: [String], groups: [ProcessGroup]
     ) {
         self.target = target
         self.number = number
@@ -50,7 +50,17 @@ public struct RolloutPlan: Sendable {
         self.secrets = secrets
         self.releaseDirectory = releaseDirectory
         self.hosts = hosts
-        self.instances = instances
+        self.groups = groups
+    }
+
+    /// Whether it takes requests.
+    public var hasWeb: Bool { groups.contains { $0.worker == nil } }
+
+    /// `web.1`, `worker.1` …
+    public var names: [String] { groups.flatMap(\.names) }
+
+    public func group(of instance: Instance) -> ProcessGroup? {
+        groups.first { $0.name == instance.type }
     }
 }
 
@@ -65,6 +75,10 @@ public protocol RolloutJournal: Sendable {
     /// - Returns: what serves now; nil for the first release or a suspended service.
     /// - Throws: `CancellationError` when an abort came first.
     func swapping() async throws -> RolloutPlan.Previous?
+    /// Before the swap: instances of these types are about to start, and those that serve may not run beside them: they are stopped.
+    func clear(_ types: Set<String>) async throws
+    /// Workers of what was replaced have ended.
+    func stopped(_ workers: [Instance], of previous: RolloutPlan.Previous) async
     /// No new request reaches the old release any more: this one is live.
     /// - Parameter baseline: the old one's share of answers with 500 and above, 0 to 1.
     func swapped(from previous: RolloutPlan.Previous?, baseline: Double) async throws

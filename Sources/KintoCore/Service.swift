@@ -90,10 +90,13 @@ public struct RegisteredEnvironment: Sendable, Equatable {
     public var deploysStopped: String?
     /// How many instances the operator wants, instead of what kinto.json says.
     public var scale: Int?
+    /// The same of types beside `web`.
+    public var scales: [String: Int]
 
     public init(
         target: Target, branch: String, suspended: Bool = false, port: UInt16? = nil, paused: Bool = false,
         maintenance: Maintenance? = nil, deploysStopped: String? = nil, scale: Int? = nil,
+        scales: [String: Int] = [:],
         autoDeploy: Bool = true, isProtected: Bool = false
     ) {
         self.target = target
@@ -106,6 +109,14 @@ public struct RegisteredEnvironment: Sendable, Equatable {
         self.maintenance = maintenance
         self.deploysStopped = deploysStopped
         self.scale = scale
+        self.scales = scales
+    }
+
+    /// Numbers of instances that the operator wants, of all types that there is one of.
+    public var wanted: [String: Int] {
+        var wanted = scales
+        wanted["web"] = scale
+        return wanted
     }
 
     /// `branch` in the form that decides.

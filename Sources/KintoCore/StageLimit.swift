@@ -25,16 +25,18 @@ public enum StageLimit {
     /// - Parameters:
     ///   - manifest: nil before it was read.
     ///   - previous: the settings of what serves; nil: nothing does.
-    ///   - instances: how many are started.
+    ///   - groups: what is started.
     ///   - fetch: the longest that a fetch may take, and those of its submodules together once more.
     public static func of(
-        _ stage: Stage, _ manifest: Manifest?, previous: Manifest?, instances: Int, fetch: TimeSpan
+        _ stage: Stage, _ manifest: Manifest?, previous: Manifest?, groups: [ProcessGroup], fetch: TimeSpan
     ) -> TimeSpan {
         if let (one, time) = short, one == stage { return time }
-        let own = manifest ?? Manifest(start: "")
+        let own = manifest ?? Manifest(start: nil)
         // Longest end of what serves: its drain, and its stop.
         let end =
-            previous.map { $0.rollout.drain.milliseconds + $0.rollout.stop.grace.milliseconds + 10_000 } ?? 0
+            previous.map { $0.rollout.drain.milliseconds + $0.longestGrace.milliseconds + 10_000 } ?? 0
+        let instances = groups.reduce(0) { $0 + $1.instances }
+        let stable = groups.compactMap(\.worker?.stable.milliseconds).max() ?? 0
         let allowed =
             switch stage {
             case .fetch: 2 * fetch.milliseconds
@@ -44,9 +46,13 @@ public enum StageLimit {
             case .start: 1000 * instances
             case .probe:
                 (own.probe.deadline.milliseconds + own.probe.timeout.milliseconds) * max(1, instances)
+                    // With "overlap": "never" what serves ends in between.
+                    + 2 * stable + (groups.contains { $0.worker?.overlaps == false } ? end : 0)
             // What serves may be in the hands of somebody else, who ends it.
             case .swap: end
-            case .drain: previous?.rollout.drain.milliseconds ?? 0
+            // Workers end meanwhile.
+            case .drain:
+                previous.map { $0.processes.isEmpty ? $0.rollout.drain.milliseconds : end } ?? 0
             }
         return TimeSpan(milliseconds: allowed + margin)
     }

@@ -10,17 +10,25 @@ struct ProbeDiagnosis: Sendable {
     private var logsHint: Failure.Hint {
         .init(
             "read what it printed",
-            command: "kinto logs \(plan.target.words) --console --release \(plan.number)")
+            command:
+                "kinto logs \(plan.target.words) --console --release \(plan.number)\(instance.name == "web.1" ? "" : " --process \(instance.name)")"
+        )
     }
+
+    private var group: ProcessGroup? { plan.group(of: instance) }
+    private var command: String { group?.command ?? "" }
+    private var port: UInt16 { instance.port ?? 0 }
+    /// What it did not become.
+    private var goal: String { group?.worker.map { "ready (it has to run for \($0.stable))" } ?? "live" }
 
     /// The deadline passed; `last` is what the last try found.
     func deadline(_ last: Probe.Finding) -> Failure {
-        let expected = "127.0.0.1:\(instance.port)"
+        let expected = "127.0.0.1:\(port)"
         let limit = plan.manifest.probe.deadline
         switch last {
         case .notListening, .healthy:
             let others = Listeners.of(instance.supervisor)
-            let sameport = others.filter { $0.port == instance.port }
+            let sameport = others.filter { $0.port == port }
             if let wrong = sameport.first {
                 return failure(
                     "wrong-address",
@@ -37,10 +45,10 @@ struct ProbeDiagnosis: Sendable {
                 failure(
                     "not-listening", "\(instance.name) did not listen on \(expected) within \(limit)"))
         case .foreign:
-            let owner = Listeners.owner(of: instance.port)
+            let owner = Listeners.owner(of: port)
             return failure(
                 "foreign-listener",
-                "port \(instance.port) is held by a process outside of the release\(owner.map { ": \($0.name) (pid \($0.pid))" } ?? "")"
+                "port \(port) is held by a process outside of the release\(owner.map { ": \($0.name) (pid \($0.pid))" } ?? "")"
             )
         case .refused:
             return explained(
@@ -81,18 +89,18 @@ struct ProbeDiagnosis: Sendable {
         case _ where state.cause == .memory:
             var result = failure(
                 "service-memory",
-                "\(instance.name) ran out of memory after \(ran) ms, before it was live\(state.peakMemory.map { " (at most \($0 >> 20) MiB were used)" } ?? "")"
+                "\(instance.name) ran out of memory after \(ran) ms, before it was \(goal)\(state.peakMemory.map { " (at most \($0 >> 20) MiB were used)" } ?? "")"
             )
             result.hints.append(.init("raise its limit", command: "kinto serve --service-memory SIZE"))
             return result
         case .exited(code: 127):
             return failure(
                 "start-not-found",
-                "the start command uses a program that is not there: \(plan.manifest.start)")
+                "the \(what) uses a program that is not there: \(command)")
         case .exited(code: 126):
             return failure(
                 "start-not-executable",
-                "the start command names a file that is not executable: \(plan.manifest.start)")
+                "the \(what) names a file that is not executable: \(command)")
         case .exited(code: 0) where state.leftBehind > 0:
             return failure(
                 "daemonized",
@@ -100,15 +108,16 @@ struct ProbeDiagnosis: Sendable {
             )
         case .exited(let code):
             return failure(
-                "exited", "\(instance.name) exited with code \(code) after \(ran) ms, before it was live")
+                "exited", "\(instance.name) exited with code \(code) after \(ran) ms, before it was \(goal)",
+                hints: code == 0 && group?.worker != nil ? [endingHint] : [])
         case .signaled(let signal):
             return failure(
                 "killed",
-                "\(instance.name) was ended by signal \(signal) after \(ran) ms, before it was live")
+                "\(instance.name) was ended by signal \(signal) after \(ran) ms, before it was \(goal)")
         case .unstartable(let code, let operation):
             return failure(
                 "unstartable", "\(instance.name) could not be started: \(SystemError(operation, code: code))")
-        case nil: return failure("exited", "\(instance.name) ended before it was live")
+        case nil: return failure("exited", "\(instance.name) ended before it was \(goal)")
         }
     }
 
@@ -116,8 +125,21 @@ struct ProbeDiagnosis: Sendable {
         explained(failure("supervisor-lost", "the supervisor of \(instance.name) was killed"))
     }
 
-    private func failure(_ code: String, _ message: String, evidence: [String] = []) -> Failure {
-        Failure(stage: .probe, code: code, message, evidence: evidence, hints: [logsHint])
+    private var what: String {
+        group?.worker == nil ? "start command" : "command of \(instance.type)"
+    }
+
+    /// For a type that comes from a Procfile, like a console.
+    private var endingHint: Failure.Hint {
+        .init(
+            "a worker runs until it is stopped; one that is only run now and then has no instances in kinto.json: \"processes\": { \"\(instance.type)\": { \"instances\": 0 } }"
+        )
+    }
+
+    private func failure(
+        _ code: String, _ message: String, evidence: [String] = [], hints: [Failure.Hint] = []
+    ) -> Failure {
+        Failure(stage: .probe, code: code, message, evidence: evidence, hints: [logsHint] + hints)
     }
 
     /// With its cause, after what the instance printed.
@@ -128,7 +150,7 @@ struct ProbeDiagnosis: Sendable {
         Diagnosis(
             .console(log: "\(plan.releaseDirectory)/console.\(instance.name).log", answer: answer),
             plan.target,
-            release: plan.number, port: instance.port, command: plan.manifest.start,
+            release: plan.number, port: instance.port, command: command,
             directory: plan.directory,
             environment: plan.environment + ["PORT", "HOST"], ending: ending
         ).explain(failure)

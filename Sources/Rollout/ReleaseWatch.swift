@@ -36,9 +36,9 @@ public struct ReleaseWatch: Sendable {
             }
             for instance in instances {
                 group.addTask { await end(of: instance) }
-                group.addTask { await probes(instance) }
+                if let port = instance.port { group.addTask { await probes(instance, port) } }
             }
-            group.addTask { await errors() }
+            if plan.hasWeb { group.addTask { await errors() } }
             defer { group.cancelAll() }
             return await group.next() ?? nil
         }
@@ -76,9 +76,9 @@ public struct ReleaseWatch: Sendable {
         }
     }
 
-    private func probes(_ instance: Instance) async -> Failure? {
+    private func probes(_ instance: Instance, _ port: UInt16) async -> Failure? {
         let probe = Probe(
-            settings: plan.manifest.probe, port: instance.port, supervisor: instance.supervisor)
+            settings: plan.manifest.probe, port: port, supervisor: instance.supervisor)
         var failed = 0
         while !Task.isCancelled {
             try? await Task.sleep(for: max(Self.probePause, plan.manifest.probe.interval.duration))
@@ -115,7 +115,7 @@ public struct ReleaseWatch: Sendable {
                         "watch-errors",
                         "\(errors) of the last \(max(answers, errors)) answers (\(percent(share))) had a status of 500 or above; before the swap it was \(percent(baseline))"
                     )
-                    guard let first = instances.first else { return result }
+                    guard let first = instances.web.first else { return result }
                     return ProbeDiagnosis(plan: plan, instance: first).explained(result)
                 }
             }

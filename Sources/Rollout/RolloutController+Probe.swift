@@ -4,25 +4,50 @@ internal import Wire
 
 /// The proof that an instance is live.
 extension RolloutController {
+    /// Waits until a worker has run for as long as it must.
+    func proveWorker(_ started: Started, _ plan: RolloutPlan) async throws {
+        let diagnosis = ProbeDiagnosis(plan: plan, instance: started.instance)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await end(of: started.handle, diagnosis) }
+            group.addTask {
+                // The command has begun when the supervisor has a state; `end` tells if it never does.
+                for await case .state(let state) in started.handle.observations() where state.process != nil {
+                    break
+                }
+                try await Task.sleep(for: (started.group.worker?.stable ?? .seconds(0)).duration)
+            }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+        // In the moment between: one that has ended is not ready.
+        if let state = started.handle.state(), state.restarts > 0 || state.phase != .running {
+            throw diagnosis.ended(state)
+        }
+    }
+
+    /// - Throws: why the command ended, as soon as it has.
+    private func end(of handle: SupervisorHandle, _ diagnosis: ProbeDiagnosis) async throws {
+        for await observation in handle.observations() {
+            switch observation {
+            case .state(let state)
+            where state.phase == .waiting || state.phase == .ended || state.restarts > 0:
+                throw diagnosis.ended(state)
+            case .state: continue
+            case .lost: throw diagnosis.lost()
+            }
+        }
+        // The stream ends early only with the task.
+        try Task.checkCancellation()
+        throw diagnosis.lost()
+    }
+
     /// Waits until the instance is live; an end of the command is noticed at once.
     func prove(
         _ instance: Instance, _ handle: SupervisorHandle, _ plan: RolloutPlan, _ journal: any RolloutJournal
     ) async throws {
         let diagnosis = ProbeDiagnosis(plan: plan, instance: instance)
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask {
-                for await observation in handle.observations() {
-                    switch observation {
-                    case .state(let state) where state.phase == .waiting || state.phase == .ended:
-                        throw diagnosis.ended(state)
-                    case .state: continue
-                    case .lost: throw diagnosis.lost()
-                    }
-                }
-                // The stream ends early only with the task.
-                try Task.checkCancellation()
-                throw diagnosis.lost()
-            }
+            group.addTask { try await end(of: handle, diagnosis) }
             group.addTask { try await probe(instance, plan, diagnosis, journal) }
             defer { group.cancelAll() }
             try await group.next()
@@ -34,7 +59,7 @@ extension RolloutController {
     ) async throws {
         try Fault.probing.reach()
         let settings = plan.manifest.probe
-        let probe = Probe(settings: settings, port: instance.port, supervisor: instance.supervisor)
+        let probe = Probe(settings: settings, port: instance.port ?? 0, supervisor: instance.supervisor)
         let clock = ContinuousClock()
         let began = clock.now
         let deadline = began + settings.deadline.duration

@@ -6,27 +6,29 @@ internal import Wire
 /// The start of an instance.
 extension RolloutController {
     /// Starts one, recorded before it runs.
-    func start(_ name: String, _ plan: RolloutPlan, _ journal: any RolloutJournal) async throws -> (
-        Instance, SupervisorHandle
-    ) {
+    func start(
+        _ name: String, of group: ProcessGroup, _ plan: RolloutPlan, _ journal: any RolloutJournal
+    ) async throws -> Started {
         let containment = containment
         try await Blocking.run { try ArtifactAccess(containment: containment).open(plan.directory) }
-        let port = try ports.take()
+        let port = group.worker == nil ? try ports.take() : nil
+        let stop = plan.manifest.stop(of: group.name)
+        let address = port.map { ["PORT=\($0)", "HOST=127.0.0.1"] } ?? []
         let environment =
             containment.serviceUser?.adapt(plan.environment, home: plan.directory) ?? plan.environment
         let identifier = UUID().uuidString
         let statePath = "\(plan.releaseDirectory)/\(name).state"
         let spec = SupervisorSpec(
-            identifier: identifier, mode: .service, command: RolloutController.execForm(plan.manifest.start),
+            identifier: identifier, mode: .service, command: RolloutController.execForm(group.command),
             workingDirectory: plan.directory,
-            environment: environment + [
-                "PORT=\(port)", "HOST=127.0.0.1", "KINTO_INSTANCE=\(name)",
-            ], logPath: "\(plan.releaseDirectory)/console.\(name).log", logStyle: .console,
+            environment: environment + address + ["KINTO_INSTANCE=\(name)"],
+            logPath: "\(plan.releaseDirectory)/console.\(name).log", logStyle: .console,
             logLimit: 10 << 20,
-            secrets: plan.secrets, statePath: statePath, stopSignal: plan.manifest.rollout.stop.signal,
-            stopGrace: plan.manifest.rollout.stop.grace.milliseconds,
+            secrets: plan.secrets, statePath: statePath, stopSignal: stop.signal,
+            stopGrace: stop.grace.milliseconds,
             confinement: containment.confineService())
-        await journal.log(.step("Starting \(name) on 127.0.0.1:\(port): \(plan.manifest.start)"))
+        await journal.log(
+            .step("Starting \(name)\(port.map { " on 127.0.0.1:\($0)" } ?? ""): \(group.command)"))
         var instance: Instance?
         do {
             let made = Made()
@@ -43,9 +45,9 @@ extension RolloutController {
                 throw Failure(code: "supervisor-lost", "the supervisor was not recorded")
             }
             lives.watch(instance)
-            return (instance, handle)
+            return Started(instance: instance, group: group, handle: handle)
         } catch {
-            ports.release(port)
+            if let port { ports.release(port) }
             throw error
         }
     }
@@ -64,6 +66,13 @@ extension RolloutController {
             !command.contains { ";&|<>()`\n{}".contains($0) } && !first.contains("=")
             && !shellWords.contains(first)
         return isOneProgram ? "exec \(command)" : command
+    }
+
+    /// One that was let run.
+    struct Started: Sendable {
+        let instance: Instance
+        let group: ProcessGroup
+        let handle: SupervisorHandle
     }
 
     private actor Made {

@@ -5,7 +5,7 @@ public import Wire
 /// Moves a target to a release: start the new one, prove it, swap, drain the old one. On trouble before the swap only
 /// the new one is stopped; after it there is only the way forward.
 public struct RolloutController: Sendable {
-    let supervisors: SupervisorClient
+    public let supervisors: SupervisorClient
     let routes: Routes
     let ports: PortAllocator
     let containment: Containment
@@ -28,24 +28,30 @@ public struct RolloutController: Sendable {
     ///   of the new release runs and the old one serves as before.
     public func roll(_ plan: RolloutPlan, journal: any RolloutJournal) async throws -> RolloutPlan.Previous? {
         let swap: Swap
-        var started: [Instance] = []
+        let started = StartedInstances()
         do {
             try await journal.enter(.start)
-            try await raise(plan, Array(1...max(1, plan.instances)), journal) { started.put($0) }
+            try await raise(plan, plan.names.filter { plan.overlaps($0) }, journal, started)
+            let alone = plan.names.filter { !plan.overlaps($0) }
+            if !alone.isEmpty {
+                // Last, so that they are away for as short as can be.
+                try await journal.clear(Set(alone.map(ProcessGroup.type)))
+                try await raise(plan, alone, journal, started)
+            }
             try Task.checkCancellation()
             try Fault.healthy.reach()
-            swap = try await self.swap(plan, to: started, journal)
+            swap = try await self.swap(plan, to: started.all, journal)
         } catch {
-            await withUncancelledTask { [started] in
-                await stop(started, grace: plan.manifest.rollout.stop.grace)
-            }
+            await withUncancelledTask { await stop(started.all, of: plan.manifest) }
             throw error
         }
         return try await withUncancelledTask {
             try swap.record.get()
             Fault.draining.pass()
+            async let workers: Void = stopWorkers(of: swap.previous, journal)
             let receipt = await drain(
                 swap.previous, before: swap.before, upstream: "\(plan.target)/\(plan.number)")
+            await workers
             if receipt.cut > 0, let time = swap.previous?.manifest.rollout.drain {
                 await journal.log(
                     .trouble("\(receipt.cut) requests were still on their way after \(time) and were cut"))
@@ -54,50 +60,6 @@ public struct RolloutController: Sendable {
             try await journal.drained(receipt)
             return swap.previous
         }
-    }
-
-    /// Starts instances side by side and waits until all of them are live.
-    /// - Parameter began: told of each as soon as it runs, one of the same name in its stead: whatever happens then, the
-    ///   caller stops them.
-    public func raise(
-        _ plan: RolloutPlan, _ numbers: [Int], _ journal: any RolloutJournal,
-        began: (Instance) -> Void
-    ) async throws {
-        var started: [(Instance, SupervisorHandle)] = []
-        for number in numbers {
-            try Task.checkCancellation()
-            started.append(try await start("web.\(number)", plan, journal))
-            began(started[started.count - 1].0)
-        }
-        try await journal.enter(.probe)
-        for index in started.indices {
-            for attempt in 1... {
-                let (instance, handle) = started[index]
-                do {
-                    try await prove(instance, handle, plan, journal)
-                    break
-                } catch let failure as Failure
-                    where attempt < Self.portAttempts && lostItsPort(instance, failure)
-                {
-                    await journal.log(
-                        .detail("Another program took port \(instance.port) meanwhile: starting on another"))
-                    await stop([instance], grace: .seconds(0))
-                    started[index] = try await start(instance.name, plan, journal)
-                    began(started[index].0)
-                }
-            }
-        }
-        let places = started.map { "\($0.0.name) on 127.0.0.1:\($0.0.port)" }
-        await journal.log(.step("Healthy: \(places.joined(separator: ", "))"))
-    }
-
-    /// Ports cannot be kept for somebody: between the choice and the instance's own call another program may come.
-    private static let portAttempts = 4
-
-    private func lostItsPort(_ instance: Instance, _ failure: Failure) -> Bool {
-        guard ["exited", "foreign-listener"].contains(failure.code) else { return false }
-        let own = Set(Listeners.of(instance.supervisor, port: instance.port).map(\.inode))
-        return Listeners.all(port: instance.port).contains { $0.isReachable && !own.contains($0.inode) }
     }
 
     /// What a swap replaced.
@@ -117,9 +79,13 @@ public struct RolloutController: Sendable {
             let previous = try await journal.swapping()
             try Fault.swapRecorded.reach()
             let old = counters.first { $0.upstream == previous?.upstream }
-            do { try await routes.set(route(plan, instances.map(\.port))) } catch let failure as Failure {
-                throw failure.at(.swap)
-            }
+            do {
+                if plan.hasWeb {
+                    try await routes.set(route(plan, instances.ports))
+                } else {
+                    try await routes.withdraw(plan.target.description)
+                }
+            } catch let failure as Failure { throw failure.at(.swap) }
             Fault.proxyTold.pass()
             let baseline = old.map { Double($0.recentErrors) / Double(max(1, $0.recent)) } ?? 0
             let record = await withUncancelledTask {
@@ -131,29 +97,53 @@ public struct RolloutController: Sendable {
 
     /// Takes the target's upstream away, drains and stops what serves it.
     public func stop(_ target: Target, _ live: RolloutPlan.Previous, hosts: [String]) async throws {
-        try await routes.set(
-            RoutingTable.Route(identifier: target.description, hosts: hosts, port: live.manifest.port))
+        if live.manifest.start != nil {
+            try await routes.set(
+                RoutingTable.Route(identifier: target.description, hosts: hosts, port: live.manifest.port))
+        }
         await retire(live)
     }
 
     /// Drains and stops what is not in force any more.
     @discardableResult
     public func retire(_ old: RolloutPlan.Previous) async -> UInt64 {
-        let drained = try? await routes.drain(old.upstream, old.manifest.rollout.drain)
-        await waitForDrains(old)
-        await stop(old.instances, grace: old.manifest.rollout.stop.grace)
+        async let workers: Void = stop(old.instances.workers, of: old.manifest)
+        var cut: UInt64 = 0
+        let web = old.instances.web
+        if !web.isEmpty {
+            cut = (try? await routes.drain(old.upstream, old.manifest.rollout.drain))?.cut ?? 0
+            await waitForDrains(old)
+            await stop(web, of: old.manifest)
+        }
+        await workers
         Fault.stopped.pass()
-        return drained?.cut ?? 0
+        return cut
+    }
+
+    /// They do what the new ones do already: they are not kept warm.
+    private func stopWorkers(of previous: RolloutPlan.Previous?, _ journal: any RolloutJournal) async {
+        guard let previous else { return }
+        let workers = previous.instances.workers
+        guard !workers.isEmpty else { return }
+        await stop(workers, of: previous.manifest)
+        await journal.stopped(workers, of: previous)
     }
 
     /// Waits for the requests that came to the instances under the name of an earlier release.
     public func waitForDrains(_ old: RolloutPlan.Previous) async { await drains.ended(old.instances) }
 
-    public func stop(_ instances: [Instance], grace: TimeSpan) async {
+    /// Side by side, each with the grace of its type.
+    /// - Parameter longest: nil: as its settings say.
+    public func stop(_ instances: [Instance], of manifest: Manifest?, longest: TimeSpan? = nil) async {
         lives.forget(instances)
-        for instance in instances {
-            await SupervisorHandle(instance, grace: grace).stop()
-            ports.release(instance.port)
+        await withTaskGroup(of: Void.self) { group in
+            for instance in instances {
+                let usual = manifest?.stop(of: instance.type).grace ?? Manifest.Stop().grace
+                group.addTask {
+                    await SupervisorHandle(instance, grace: longest ?? usual).stop()
+                    if let port = instance.port { ports.release(port) }
+                }
+            }
         }
     }
 
@@ -171,7 +161,7 @@ public struct RolloutController: Sendable {
         _ previous: RolloutPlan.Previous?, before: ProxyReply.Counters?, upstream: String
     ) async -> Release.SwapReceipt {
         var receipt = Release.SwapReceipt(requests: 0, failed: 0, delayed: 0)
-        guard let previous else { return receipt }
+        guard let previous, !previous.instances.web.isEmpty else { return receipt }
         let drained = await drains.during(previous.instances) { [routes] in
             try? await routes.drain(previous.upstream, previous.manifest.rollout.drain)
         }

@@ -91,6 +91,12 @@ public actor Routes {
         }
     }
 
+    /// What runs takes no requests: there is no route to it.
+    public func withdraw(_ identifier: String) async throws {
+        guard routes.contains(where: { $0.identifier == identifier }) else { return }
+        try await change(of: identifier) { $0.removeAll { $0.identifier == identifier } }
+    }
+
     public func remove(_ identifier: String) async throws {
         policies[identifier] = nil
         try await change(of: identifier) { $0.removeAll { $0.identifier == identifier } }

@@ -16,8 +16,10 @@ public struct SupervisorClient: Sendable {
 
     /// Starts a supervisor, lets `record` make it durable, and only then opens the gate: what could not be recorded
     /// never runs.
+    /// - Parameter listener: for a specification with an attachment.
     public func start(
-        _ spec: SupervisorSpec, record: @Sendable (ProcessIdentity) async throws -> Void
+        _ spec: SupervisorSpec, listener: Descriptor? = nil,
+        record: @Sendable (ProcessIdentity) async throws -> Void
     ) async throws -> SupervisorHandle {
         var ends: [Int32] = [-1, -1]
         try check("pipe") { kinto_pipe(&ends) }
@@ -28,7 +30,7 @@ public struct SupervisorClient: Sendable {
         let pid = try Spawn(
             path: runtime, arguments: SupervisorClient.arguments,
             environment: ["LC_ALL=C"] + Strays.marks(in: spec.environment), standardInput: reading,
-            newSession: true
+            standardOutput: listener, newSession: true
         ).start()
         let fields = spec.fields
         do {

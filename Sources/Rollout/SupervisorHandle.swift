@@ -25,6 +25,13 @@ public struct SupervisorHandle: Sendable {
             grace: grace.milliseconds)
     }
 
+    /// The same of a run; nil: it was never let run.
+    public init?(_ run: Run) {
+        guard let supervisor = run.supervisor else { return nil }
+        self.init(
+            supervisor: supervisor, statePath: run.statePath, identifier: run.identifier, grace: 10_000)
+    }
+
     public var isRunning: Bool { supervisor.isRunning }
 
     public func observations() -> AsyncStream<StateWatcher.Observation> {

@@ -15,7 +15,7 @@ struct Builder: Sendable {
     /// A command of a release.
     struct Command {
         let text: String
-        /// `build`, `release`
+        /// `build`, `release`, `after`
         let name: String
         let stage: Stage
         let directory: String
@@ -74,23 +74,34 @@ struct Builder: Sendable {
         try await caches(in: directory).save(manifest.build.cache)
     }
 
-    /// Runs the release command once: of one that an earlier server started the end is waited for.
-    /// - Throws: `Failure` of code `release-interrupted` when nobody knows how far it came.
+    /// Runs a command of `release` once: of one that an earlier server started the end is waited for.
+    /// - Throws: `Failure` of code `release-interrupted` or `after-interrupted` when nobody knows how far it came.
     func runOnce(_ command: Command, _ release: Release, _ recorder: ReleaseRecorder) async throws {
         let state = try await ended(command, release, recorder) { isUnknown in
             guard isUnknown else { return nil }
-            throw Failure(
-                stage: command.stage, code: "release-interrupted",
-                "the release command was interrupted, and nobody knows how far it came; it is not run twice by itself",
-                hints: [
-                    .init(
-                        "when you have looked at what it left, deploy again",
-                        command: "kinto deploy \(release.target.words)")
-                ])
+            throw interrupted(command, release.target)
         }
         if let state { return try await judge(state, command, release) }
-        await recorder.log(.step("Release command: \(command.text)"))
+        await recorder.log(
+            .step("\(command.name == "after" ? "After the release" : "Release command"): \(command.text)"))
         try await run(command, release, recorder)
+    }
+
+    private func interrupted(_ command: Command, _ target: Target) -> Failure {
+        if command.name == "after" {
+            return Failure(
+                stage: command.stage, code: "after-interrupted",
+                "the after command was interrupted, and nobody knows how far it came; it is not run twice by itself",
+                hints: [.init("run it by hand", command: "kinto run \(target.words) -- COMMAND")])
+        }
+        return Failure(
+            stage: command.stage, code: "release-interrupted",
+            "the release command was interrupted, and nobody knows how far it came; it is not run twice by itself",
+            hints: [
+                .init(
+                    "when you have looked at what it left, deploy again",
+                    command: "kinto deploy \(target.words)")
+            ])
     }
 
     /// The end of the command that an earlier server started; nil when it is to be run.

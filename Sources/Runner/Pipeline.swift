@@ -95,22 +95,6 @@ public struct Pipeline: Sendable {
         }
     }
 
-    private func runReleaseCommand(_ prepared: Prepared, _ release: Release, _ recorder: ReleaseRecorder)
-        async throws
-    {
-        guard let command = prepared.manifest.release else { return }
-        let (containment, directory) = (builder.containment, prepared.directory)
-        try await Blocking.run { try ArtifactAccess(containment: containment).open(directory) }
-        let variables = environment.service(release, prepared.manifest, config: prepared.config)
-        try await builder.runOnce(
-            Builder.Command(
-                text: command.command, name: "release", stage: .store, directory: directory,
-                environment: containment.serviceUser?.adapt(variables, home: directory) ?? variables,
-                secrets: ProcessEnvironment.secrets(prepared.config), timeout: command.timeout,
-                confinement: containment.confineReleaseCommand()),
-            release, recorder)
-    }
-
     /// What the release is started from: stored by an earlier server, or built now.
     private func artifact(of fetched: Fetched, _ recorder: ReleaseRecorder) async throws -> Artifact {
         let (release, artifacts) = (fetched.release, artifacts)

@@ -11,7 +11,7 @@ public actor ReleaseRecorder {
     private let deadlines: Deadlines
     private var current: (stage: Stage, since: ContinuousClock.Instant)?
     /// What the limits of the steps depend on beside the settings; read once.
-    private var world: (previous: Manifest?, scale: Int?)?
+    private var world: (previous: Manifest?, scale: [String: Int])?
 
     public init(store: Store, id: Int64, log: ReleaseLog, deadlines: Deadlines) {
         self.store = store
@@ -34,7 +34,7 @@ public actor ReleaseRecorder {
         if world == nil {
             world = (
                 try await store.live(release.target)?.manifest,
-                try await store.environment(release.target)?.scale
+                try await store.environment(release.target)?.wanted ?? [:]
             )
         }
         await deadlines.enter(
@@ -43,7 +43,7 @@ public actor ReleaseRecorder {
                 target: release.target, number: release.number, stage: stage, since: .now,
                 limit: StageLimit.of(
                     stage, release.manifest, previous: world?.previous,
-                    instances: world?.scale ?? release.manifest?.rollout.instances ?? 1,
+                    groups: release.manifest?.groups(scale: world?.scale ?? [:]) ?? [],
                     fetch: deadlines.fetch)))
     }
 
@@ -61,12 +61,12 @@ public actor ReleaseRecorder {
         }
     }
 
-    /// A build or release command is about to be let run.
+    /// A build, or a command of `release`, is about to be let run.
     func starting(_ name: String, _ job: Job) async throws {
         try await store.update(
             id, step: "starting the \(name) command under supervisor \(job.supervisor.pid)"
         ) {
-            try ReleaseRecorder.requireOpen($0)
+            if !$0.live { try ReleaseRecorder.requireOpen($0) }
             $0.jobs[name] = job
         }
     }
@@ -91,6 +91,7 @@ public actor ReleaseRecorder {
                     release.liveAt = .now
                     release.stage = .drain
                     release.watch = watch
+                    release.isAfterDue = release.after != nil
                 }
                 return try await begin(.drain, release)
             } catch let failure as Failure where failure.code.hasPrefix("store-") {
@@ -127,6 +128,7 @@ public actor ReleaseRecorder {
             release.finishedAt = .now
             release.stage = nil
             release.jobs = [:]
+            release.isAfterDue = false
             if !release.live { release.instances = [] }
         }
         await deadlines.leave(id)

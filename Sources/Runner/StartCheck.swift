@@ -3,20 +3,24 @@ internal import Glibc
 internal import KintoCore
 internal import Wire
 
-/// Whether what `start` runs is there, once the artifact is: then it is sure, and no release command runs for nothing.
+/// Whether what the processes run is there, once the artifact is: then it is sure, and no release command runs for nothing.
 enum StartCheck {
     /// Blocks.
     /// - Parameters:
+    ///   - manifest: each type that runs all the time is looked at.
     ///   - directory: the artifact's tree.
     ///   - environment: `NAME=value`, of the instances.
     /// - Throws: `Failure` of code `start-not-found` or `start-not-executable`.
     static func require(_ manifest: Manifest, in directory: String, environment: [String]) throws(Failure) {
-        for need in StartCommand.needs(manifest.start) {
-            switch need {
-            case .program(let path): try program(path, in: directory)
-            case .command(let name): try command(name, in: directory, environment)
-            // What an interpreter makes of a name, it says itself.
-            case .script, .packageScript: break
+        for group in manifest.groups() {
+            let what = group.worker == nil ? "start" : "process \(group.name)"
+            for need in StartCommand.needs(group.command) {
+                switch need {
+                case .program(let path): try program(path, of: what, in: directory)
+                case .command(let name): try command(name, of: what, in: directory, environment)
+                // What an interpreter makes of a name, it says itself.
+                case .script, .packageScript: break
+                }
             }
         }
     }
@@ -32,14 +36,14 @@ enum StartCheck {
         return status.st_mode & 0o111 != 0 ? .program : .file
     }
 
-    private static func program(_ path: String, in directory: String) throws(Failure) {
+    private static func program(_ path: String, of what: String, in directory: String) throws(Failure) {
         let isOwn = !path.hasPrefix("/")
         switch look(isOwn ? "\(directory)/\(path)" : path) {
         case .program, .unknown: return
         case .file, .other:
             throw Failure(
                 stage: .start, code: "start-not-executable",
-                "start runs \(path), which is not an executable file",
+                "\(what) runs \(path), which is not an executable file",
                 hints: isOwn
                     ? [
                         .init(
@@ -51,7 +55,7 @@ enum StartCheck {
             let names = ((try? Files.list(Files.parent(of: "\(directory)/\(path)"))) ?? []).sorted()
             throw Failure(
                 stage: .start, code: "start-not-found",
-                "start runs \(path), which is not \(isOwn ? "in the artifact" : "on this host")",
+                "\(what) runs \(path), which is not \(isOwn ? "in the artifact" : "on this host")",
                 evidence: isOwn && !names.isEmpty
                     ? [
                         "in its directory: \(names.prefix(12).joined(separator: ", "))\(names.count > 12 ? ", …" : "")"
@@ -60,13 +64,14 @@ enum StartCheck {
                     .init(
                         isOwn
                             ? "commit it, or have the build make it there; build.output says which directory is kept"
-                            : "install it, or correct start")
+                            : "install it, or correct \(what)")
                 ])
         }
     }
 
-    private static func command(_ name: String, in directory: String, _ environment: [String]) throws(Failure)
-    {
+    private static func command(
+        _ name: String, of what: String, in directory: String, _ environment: [String]
+    ) throws(Failure) {
         guard let path = environment.first(where: { $0.hasPrefix("PATH=") })?.dropFirst(5) else { return }
         let places = path.split(separator: ":", omittingEmptySubsequences: false).map { place in
             place.isEmpty ? directory : place.hasPrefix("/") ? String(place) : "\(directory)/\(place)"
@@ -76,12 +81,12 @@ enum StartCheck {
         let here = look("\(directory)/\(name)")
         throw Failure(
             stage: .start, code: "start-not-found",
-            "start runs '\(name)', which is not on this host, or not in the PATH of services",
+            "\(what) runs '\(name)', which is not on this host, or not in the PATH of services",
             evidence: ["PATH=\(path)"],
             hints: [
                 here == .program || here == .file
                     ? .init("it is in the artifact: write ./\(name)")
-                    : .init("install it on this host, or correct start")
+                    : .init("install it on this host, or correct \(what)")
             ])
     }
 }

@@ -66,7 +66,14 @@ extension Supervisor {
         tree.group?.remove()
         // What became of a job is not lost because the disk is full now: who waits for it waits a little longer.
         var tries = 1
+        attached?.tell(state)
         while !write(.ended), spec.mode == .job, tries < 240, !isToldToEnd(within: 250) { tries += 1 }
+    }
+
+    /// Nobody came to have the command's input and output: it is not run.
+    mutating func giveUp() {
+        state.cause = .stopped
+        finish()
     }
 
     /// Milliseconds.

@@ -16,6 +16,8 @@ struct Supervisor {
     var log: LineWriter
     var cleaner: OutputCleaner
     var output: Descriptor?
+    /// nil: nobody has the command's input and output.
+    var attached: Attached?
     private var budget = ReadingBudget()
     var main: Int32?
     let tree: ProcessTree
@@ -96,19 +98,28 @@ struct Supervisor {
             let (reading, writing) = (Descriptor(owning: ends[0]), Descriptor(owning: ends[1]))
             let flags = fcntl(reading.raw, F_GETFL)
             _ = fcntl(reading.raw, F_SETFL, flags | O_NONBLOCK)
+            let words = ["-c", spec.command] + (spec.arguments.isEmpty ? [] : ["sh"] + spec.arguments)
             var spawn = Spawn(
-                path: "/bin/sh", arguments: ["sh", "-c", spec.command], environment: spec.environment,
+                path: "/bin/sh", arguments: ["sh"] + words, environment: spec.environment,
                 workingDirectory: spec.workingDirectory, standardOutput: writing, standardError: writing,
                 newSession: true)
+            if let attached, attached.descriptors.count == 3 {
+                spawn.standardInput = attached.descriptors[0]
+                spawn.standardOutput = attached.descriptors[1]
+                spawn.standardError = attached.descriptors[2]
+                spawn.isTerminal = spec.attachment?.isTerminal == true
+            }
             if let sandbox = spec.confinement.sandbox.first {
                 spawn.path = sandbox
-                spawn.arguments = spec.confinement.sandbox + ["/bin/sh", "-c", spec.command]
+                spawn.arguments = spec.confinement.sandbox + ["/bin/sh"] + words
             }
             spawn.confinement = spec.confinement
             spawn.group = tree.group
             let pid = try spawn.start()
             main = pid
             output = reading
+            // The command's own ends are enough: the other side is to see when it closes them.
+            attached?.descriptors = []
             state.process = ProcessIdentity(running: pid)
             if spec.confinement.isBackground { comeAfterOthers() }
             write(.running)
@@ -134,6 +145,10 @@ struct Supervisor {
         let pause = output == nil ? nil : budget.pause
         polls.append(pollfd(fd: pause == nil ? output?.raw ?? -1 : -1, events: Int16(POLLIN), revents: 0))
         polls.append(pollfd(fd: groupEvents?.raw ?? -1, events: Int16(POLLPRI), revents: 0))
+        polls.append(
+            stopping
+                ? pollfd(fd: -1, events: 0, revents: 0)
+                : attached?.poller ?? pollfd(fd: -1, events: 0, revents: 0))
         let now = Monotonic.now
         var deadline: Int64?
         func consider(_ time: Int64?) { if let time { deadline = min(deadline ?? time, time) } }
@@ -148,6 +163,7 @@ struct Supervisor {
         }
         let timeout = deadline.map { Int32(clamping: max(0, $0 - now)) } ?? -1
         poll(&polls, nfds_t(polls.count), timeout)
+        if polls[3].revents != 0 { stop(.stopped, grace: spec.stopGrace) }
         // One that is gone would be told again and again.
         if polls[2].revents != 0, let events = groupEvents, !ProcessTree.rearm(events) { groupEvents = nil }
     }

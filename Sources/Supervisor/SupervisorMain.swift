@@ -16,7 +16,17 @@ public enum SupervisorMain {
             // The gate: an end instead of the byte means that the command was never recorded.
             guard try input.readExactly(1) == [SupervisorSpec.gate] else { return 0 }
         } catch { return 2 }
+        // The other end may go at any moment.
+        signal(SIGPIPE, SIG_IGN)
+        let attached = spec.attachment.map(Attached.wait)
         guard var supervisor = Supervisor(spec) else { return 2 }
+        if let attached {
+            guard let attached else {
+                supervisor.giveUp()
+                return 0
+            }
+            supervisor.attached = attached
+        }
         supervisor.run()
         return 0
     }

@@ -18,6 +18,8 @@ public struct Spawn: Sendable {
     public var standardError: Descriptor?
     /// setsid(2): own session and process group.
     public var newSession: Bool
+    /// Its standard input is a terminal that becomes the session's; for what is confined.
+    public var isTerminal = false
     /// What it is held to from its first moment, its group made already.
     public var confinement: Confinement?
     /// The group that it is in before it becomes the program.
@@ -56,6 +58,7 @@ public struct Spawn: Sendable {
                         options.stdout_fd = standardOutput?.raw ?? -1
                         options.stderr_fd = standardError?.raw ?? -1
                         options.new_session = newSession ? 1 : 0
+                        options.terminal = isTerminal ? 1 : 0
                         return withUnsafeMutablePointer(to: &pid) { out in
                             options.pid = out
                             if confinement == nil, group == nil { return kinto_spawn(&options) }

@@ -25,6 +25,11 @@ public struct SupervisorSpec: Sendable, Equatable {
     public var mode: Mode
     /// Given to `/bin/sh -c` as one argument.
     public var command: String
+    /// What the command finds as `$@`: words that no shell reads.
+    public var arguments: [String] = []
+    /// Where the supervisor's standard output listens for the one who wants the command's input and output: see
+    /// `Attachment`. nil: the input is empty, and the output goes to the log.
+    public var attachment: Attachment?
     public var workingDirectory: String
     /// `NAME=value`, the whole environment.
     public var environment: [String]
@@ -78,6 +83,19 @@ public struct SupervisorSpec: Sendable, Equatable {
         self.confinement = confinement
     }
 
+    /// Somebody whose input and output the command has, as long as the connection lasts.
+    public struct Attachment: Sendable, Equatable {
+        /// The socket, which is removed as soon as somebody has come.
+        public var path: String
+        /// One descriptor, of a terminal, is handed over; else three: input, output, errors.
+        public var isTerminal: Bool
+
+        public init(path: String, isTerminal: Bool) {
+            self.path = path
+            self.isTerminal = isTerminal
+        }
+    }
+
     /// The byte that opens the gate.
     public static let gate = UInt8(ascii: "G")
 
@@ -86,6 +104,10 @@ public struct SupervisorSpec: Sendable, Equatable {
         f.add("identifier", identifier)
         f.add("mode", mode.rawValue)
         f.add("command", command)
+        for argument in arguments { f.add("argument", argument) }
+        if let attachment {
+            f.add(attachment.isTerminal ? "terminalAttachment" : "attachment", attachment.path)
+        }
         f.add("workingDirectory", workingDirectory)
         for entry in environment { f.add("environment", entry) }
         f.add("logPath", logPath)
@@ -117,5 +139,9 @@ public struct SupervisorSpec: Sendable, Equatable {
             // Not in what an older server writes that was not started again after an upgrade.
             backOffLimit: f.integer("backOffLimit") ?? 60_000, finalStatus: f.integer("finalStatus") ?? -1,
             confinement: try Confinement(f))
+        arguments = f.all("argument")
+        attachment =
+            f["terminalAttachment"].map { Attachment(path: $0, isTerminal: true) }
+            ?? f["attachment"].map { Attachment(path: $0, isTerminal: false) }
     }
 }

@@ -91,7 +91,7 @@ struct ManifestTests {
                 }
             }
             switch Manifest.parse(bytes) {
-            case .success(let manifest): #expect(!manifest.start.isEmpty)
+            case .success(let manifest): #expect(manifest.start?.isEmpty != true)
             case .failure(let errors): #expect(!errors.rendered.isEmpty)
             }
         }
@@ -100,5 +100,95 @@ struct ManifestTests {
     @Test(arguments: ["", "-a", "a-", "A", "a/b", "..", "a.b", "é", String(repeating: "a", count: 10_240)])
     func badServiceNamesAreRefused(name: String) {
         #expect(throws: Failure.self) { try ServiceName(name) }
+    }
+}
+
+/// `processes` and the Procfile.
+struct ProcessTypeTests {
+    private func parse(_ text: String, _ procfile: String? = nil) throws -> Manifest {
+        try Manifest.parse(Array(text.utf8), procfile: procfile.map { Array($0.utf8) }).get()
+    }
+
+    @Test func workersHaveTheirDefaults() throws {
+        let m = try parse(
+            #"{"start":"x","rollout":{"stop":{"grace":"9s"}},"processes":{"worker":{"command":"w"}}}"#)
+        let groups = m.groups()
+        #expect(groups.map(\.name) == ["web", "worker"])
+        #expect(groups[0].worker == nil)
+        #expect(groups[1].worker == .init(stable: .seconds(3), overlaps: true))
+        #expect(groups[1].names == ["worker.1"])
+        #expect(m.stop(of: "worker").grace == .seconds(9))
+        #expect(m.unsupported.isEmpty)
+    }
+
+    @Test func numbersOfTheOperatorComeFirst() throws {
+        let m = try parse(
+            #"{"start":"x","processes":{"a":{"command":"a","instances":4},"b":{"command":"b","instances":0}}}"#
+        )
+        #expect(m.groups(scale: ["a": 0, "web": 2, "b": 1]).flatMap(\.names) == ["web.1", "web.2", "b.1"])
+        #expect(m.groups().flatMap(\.names) == ["web.1", "a.1", "a.2", "a.3", "a.4"])
+    }
+
+    @Test func theProcfileFillsInWhatKintoJSONDoesNotSay() throws {
+        let procfile =
+            "web: rails s\r\nrelease: rake db:migrate\n# note: no\nmy_worker: sidekiq\nother: o\nrun: no\n"
+        let m = try parse("{}", procfile)
+        #expect(m.start == "rails s")
+        #expect(m.release?.command == "rake db:migrate")
+        #expect(m.groups().flatMap(\.names) == ["web.1", "my_worker.1", "other.1"])
+        let own = try parse(
+            #"{"start":"mine","release":{"after":"a"},"processes":{"my_worker":{"instances":2},"other":{"command":"p","overlap":"never","stop":{"signal":"INT"}}}}"#,
+            procfile)
+        #expect(own.start == "mine")
+        #expect(own.release?.command == "rake db:migrate")
+        #expect(own.release?.after == "a")
+        #expect(own.processes["my_worker"]?.command == "sidekiq")
+        #expect(own.groups().map(\.instances) == [1, 2, 1])
+        #expect(own.processes["other"]?.command == "p")
+        #expect(own.groups().last?.worker?.overlaps == false)
+        #expect(
+            own.stop(of: "other")
+                == {
+                    var s = Manifest.Stop(); s.signal = 2; return s
+                }())
+    }
+
+    @Test func webMayStandAmongTheTypes() throws {
+        let m = try parse(#"{"processes":{"web":{"command":"x","instances":3}}}"#)
+        #expect(m.start == "x")
+        #expect(m.rollout.instances == 3)
+        #expect(m.processes.isEmpty)
+        #expect(try parse(#"{"processes":{"worker":{"command":"w"}}}"#).start == nil)
+    }
+
+    @Test(arguments: [
+        (#"{"start":"x","processes":{"web":{"command":"y"}}}"#, "take one of the two"),
+        (#"{"start":"x","processes":{"release":{"command":"y"}}}"#, "release.command"),
+        (#"{"start":"x","processes":{"run":{"command":"y"}}}"#, "another name"),
+        (#"{"start":"x","processes":{"a.b":{"command":"y"}}}"#, "is not a process name"),
+        (#"{"start":"x","processes":{"a":{}}}"#, "needs a command"),
+        (#"{"start":"x","processes":{"a":{"command":"y","overlap":"no"}}}"#, #""always" or "never""#),
+        (#"{"start":"x","processes":{"a":{"command":"y","instances":101}}}"#, "0 to 100"),
+        (#"{"start":"x","processes":{"a":{"command":"y","instances":100}}}"#, "100 instances in all"),
+        (#"{"start":"x","processes":{"web":{"overlap":"never"}}}"#, "unknown key 'processes.web.overlap'"),
+        (#"{"processes":{"a":{"command":"y","instances":0,"schedule":"0 3 * * *"}}}"#, "'start' is missing"),
+        (#"{"port":3000,"processes":{"a":{"command":"y"}}}"#, "there is no 'start'"),
+        (#"{"start":"x","release":{"timeout":"1s"}}"#, "needs a command"),
+    ])
+    func mistakesAreTold(text: String, message: String) {
+        guard case .failure(let errors) = Manifest.parse(Array(text.utf8)) else {
+            Issue.record("accepted: \(text)")
+            return
+        }
+        #expect(errors.rendered.contains(message), "\(errors.rendered)")
+    }
+
+    /// What an older version kept of releases that it did not run workers of.
+    @Test func releasesOfOlderVersionsAreWhatTheyWere() throws {
+        let kept =
+            #"{"build":{"output":".","cache":[],"timeout":{"milliseconds":1},"silence":{"milliseconds":1},"env":{}},"start":"x","env":{},"probe":{"status":[],"host":"h","timeout":{"milliseconds":1},"interval":{"milliseconds":1},"deadline":{"milliseconds":1},"stable":{"milliseconds":1}},"rollout":{"instances":1,"drain":{"milliseconds":1},"stop":{"signal":15,"grace":{"milliseconds":1}},"watch":{"milliseconds":1},"warm":{"milliseconds":1},"strategy":"rolling"},"release":{"command":"r","timeout":{"milliseconds":1}},"hosts":[],"processes":{"worker":{"command":"w","instances":1}},"requires":[],"root":".","paths":[],"unsupported":["processes in kinto.json is not acted upon by this version"]}"#
+        let manifest = try JSONDecoder().decode(Manifest.self, from: Data(kept.utf8))
+        #expect(manifest.groups().flatMap(\.names) == ["web.1"])
+        #expect(manifest.release?.command == "r")
     }
 }

@@ -130,7 +130,8 @@ struct DeadlinesTests {
         manifest.rollout.drain = .seconds(500)
         manifest.rollout.stop.grace = .seconds(200)
         let limit = StageLimit.of(
-            stage, manifest, previous: manifest, instances: 3, fetch: .seconds(600)
+            stage, manifest, previous: manifest, groups: manifest.groups(scale: ["web": 3]),
+            fetch: .seconds(600)
         ).milliseconds
         let least =
             switch stage {

@@ -32,6 +32,7 @@ struct kinto_spawn_options {
     const char *working_directory;///< NULL: unchanged
     int stdin_fd, stdout_fd, stderr_fd; ///< -1: /dev/null
     int new_session;              ///< setsid(2) in the child
+    int terminal;                 ///< its stdin is a terminal that becomes the session's; only where it is confined
     pid_t *pid;                   ///< out
 };
 /// Starts a program with exactly the three given descriptors, default signal handling and an empty

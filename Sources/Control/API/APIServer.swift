@@ -54,6 +54,7 @@ struct APIServer: Sendable {
         ReleaseRoutes(actions: actions).add(to: api)
         EventRoutes(store: actions.store).add(to: api)
         ConfigRoutes(actions: actions, isLocal: trusted).add(to: api)
+        RunRoutes(actions: actions, isLocal: trusted).add(to: api)
         CertificateRoutes(actions: actions).add(to: api)
         StorageRoutes(actions: actions).add(to: api)
         ReportRoutes(store: actions.store).add(to: api)

@@ -20,7 +20,7 @@ struct Problem: Error, HTTPResponseError {
         status =
             switch failure.code {
             case "unknown-service", "unknown-release", "unknown-delivery", "unknown-report", "unknown-path",
-                "unknown-certificate", "unknown-account":
+                "unknown-certificate", "unknown-account", "unknown-run":
                 .notFound
             case "invalid-name", "invalid-pattern", "malformed", "invalid-config", "invalid-repository",
                 "invalid-secret", "invalid-request", "invalid-password":

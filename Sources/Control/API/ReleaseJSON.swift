@@ -27,7 +27,8 @@ struct ReleaseJSON: Encodable {
     private struct InstanceJSON: Encodable {
         let name: String
         let pid: Int32?
-        let port: UInt16
+        let port: UInt16?
+        let command: String?
         let startedAt: String
         let restarts: Int
     }
@@ -62,7 +63,11 @@ struct ReleaseJSON: Encodable {
         try c.encode(usual, forKey: .usual)
         try c.encode(release.swap, forKey: .swap)
         try c.encode(release.warmUntil?.rfc3339, forKey: .warmUntil)
-        try c.encode(release.instances.map(ReleaseJSON.instance), forKey: .instances)
+        let groups = release.instances.isEmpty ? [] : release.manifest?.groups() ?? []
+        try c.encode(
+            release.instances.map { instance in
+                ReleaseJSON.instance(instance, groups.first { $0.name == instance.type }?.command)
+            }, forKey: .instances)
         try c.encode(
             release.artifact.map {
                 ArtifactJSON(sha256: $0.sha256, bytes: $0.bytes, available: $0.available)
@@ -72,10 +77,11 @@ struct ReleaseJSON: Encodable {
     }
 
     /// With pid and restarts as the supervisor says now.
-    private static func instance(_ recorded: Instance) -> InstanceJSON {
+    private static func instance(_ recorded: Instance, _ command: String?) -> InstanceJSON {
         let state = try? SupervisorState.read(recorded.statePath)
         return InstanceJSON(
             name: recorded.name, pid: state?.process?.pid ?? recorded.pid, port: recorded.port,
+            command: command,
             startedAt: (state?.startedAt ?? recorded.startedAt).rfc3339,
             restarts: state?.restarts ?? recorded.restarts)
     }

@@ -78,6 +78,10 @@ struct ServiceRoutes: Sendable {
         let environment: String?
     }
 
+    private struct Scaled: Encodable {
+        let instances: Int
+        let processes: [String: Int]
+    }
     private struct Restart: Decodable {
         /// Milliseconds.
         let drain: Int?
@@ -89,6 +93,16 @@ struct ServiceRoutes: Sendable {
         let allow: [String]?
         let retryAfter: Int?
         let instances: Int?
+        let processes: [String: Int]?
+        let reset: [String]?
+
+        /// By type; nil: what kinto.json says.
+        var scale: [String: Int?] {
+            var scale: [String: Int?] = processes ?? [:]
+            for type in reset ?? [] { scale[type] = .some(nil) }
+            if let instances { scale["web"] = .some(instances == 0 ? nil : instances) }
+            return scale
+        }
 
         /// nil: open.
         func maintenance() throws -> Maintenance? {
@@ -193,7 +207,8 @@ struct ServiceRoutes: Sendable {
         api.post("/services/:name/scale") { request, context in
             let ask = try await request.decoded(Traffic.self)
             let target = try request.target(context, environment: ask.environment)
-            return try ["instances": await actions.scale(target, to: ask.instances)].json()
+            let numbers = try await actions.scale(target, to: ask.scale)
+            return try Scaled(instances: numbers["web"] ?? 0, processes: numbers).json()
         }
         api.post("/proxy/restart") { request, _ in
             let ask = try await request.decoded(Restart.self)

@@ -84,7 +84,7 @@ extension DashboardTemplates {
         <td data-label="State"><span class="state {{tone}}">{{state}}</span>{{#waits}}<div class="dim small">{{.}}</div>{{/waits}}{{#stopped}}<div class="small bad-text">deploys stopped</div>{{/stopped}}</td>
         <td data-label="Live">{{#live}}{{> _commit}}{{/live}}{{^live}}<span class="dim">nothing</span>{{/live}}</td>
         <td data-label="Last deploy">{{#last}}<a href="{{path}}">{{number}}</a> <span class="state {{tone}}">{{status}}</span> <time class="dim" datetime="{{iso}}" title="{{iso}}">{{ago}}</time>{{/last}}{{^last}}<span class="dim">never</span>{{/last}}</td>
-        <td data-label="Address"><a href="{{url}}" rel="noreferrer">{{url}}</a></td>
+        <td data-label="Address">{{#url}}<a href="{{.}}" rel="noreferrer">{{.}}</a>{{/url}}</td>
         </tr>
         {{/services}}
         </tbody>

@@ -30,7 +30,7 @@ extension DashboardTemplates {
         </div>{{/mayDeploy}}
         </div>
         <div id="facts" data-fresh>
-        <p class="lead"><span class="state {{tone}}">{{state}}</span>{{#protected}} <span class="tag">protected</span>{{/protected}}{{#byHand}} <span class="tag">deployed by hand</span>{{/byHand}} <a href="{{url}}" rel="noreferrer">{{url}}</a></p>
+        <p class="lead"><span class="state {{tone}}">{{state}}</span>{{#protected}} <span class="tag">protected</span>{{/protected}}{{#byHand}} <span class="tag">deployed by hand</span>{{/byHand}}{{#url}} <a href="{{.}}" rel="noreferrer">{{.}}</a>{{/url}}</p>
         {{#stopped}}<p class="note bad">Pushes are not deployed: {{stopped}}</p>{{/stopped}}
         {{#suspended}}<div class="note row"><p>Stopped by a person: nothing of it runs.</p>{{#mayDeploy}}<form method="post" action="{{path}}/resume"><input type="hidden" name="csrf" value="{{csrf}}"><button>Resume</button></form>{{/mayDeploy}}</div>{{/suspended}}
         {{#paused}}<div class="note row"><p>Paused: requests wait.</p>{{#mayDeploy}}<form method="post" action="{{path}}/unpause"><input type="hidden" name="csrf" value="{{csrf}}"><button>Let requests in</button></form>{{/mayDeploy}}</div>{{/paused}}
@@ -39,7 +39,7 @@ extension DashboardTemplates {
         {{#live}}<div><dt>Live</dt><dd>{{> _commit}}</dd></div>{{/live}}
         <div><dt>Deployed by</dt><dd>{{pattern}}</dd></div>
         <div><dt>Repository</dt><dd><code>{{repository}}</code></dd></div>
-        {{#hasInstances}}<div><dt>Instances</dt><dd>{{#instances}}<div>{{name}} <span class="dim">{{memory}}, port {{port}}{{#restarts}}, {{restarts}}{{/restarts}}</span></div>{{/instances}}</dd></div>{{/hasInstances}}
+        {{#hasInstances}}<div><dt>Instances</dt><dd>{{#instances}}<div>{{name}} <span class="dim">{{memory}}, {{port}}{{#restarts}}, {{restarts}}{{/restarts}}</span></div>{{/instances}}</dd></div>{{/hasInstances}}
         {{#hasWaits}}<div><dt>Now</dt><dd>{{#waits}}<div>{{.}}</div>{{/waits}}</dd></div>{{/hasWaits}}
         </dl>
         </div>
@@ -101,7 +101,7 @@ extension DashboardTemplates {
         <td data-label="State"><span class="state {{tone}}">{{state}}</span></td>
         <td data-label="Live">{{#live}}{{> _commit}}{{/live}}{{^live}}<span class="dim">nothing</span>{{/live}}</td>
         <td data-label="Deployed by">{{pattern}}{{#protected}} <span class="tag">protected</span>{{/protected}}{{#byHand}} <span class="tag">by hand</span>{{/byHand}}</td>
-        <td data-label="Address"><a href="{{url}}" rel="noreferrer">{{url}}</a></td>
+        <td data-label="Address">{{#url}}<a href="{{.}}" rel="noreferrer">{{.}}</a>{{/url}}</td>
         <td data-label="Actions" class="acts">{{#mayDeploy}}{{#several}}{{#live}}<a class="button" href="{{promote}}">Promote…<span class="hidden"> {{environment}}</span></a>{{/live}}{{/several}}{{/mayDeploy}} <a class="button" href="{{path}}/settings">Settings<span class="hidden"> of {{environment}}</span></a></td>
         </tr>
         {{/places}}

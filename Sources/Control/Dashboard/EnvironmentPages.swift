@@ -76,7 +76,10 @@ struct EnvironmentPages: Sendable {
             guard let number = text.isEmpty ? 0 : Int(text) else {
                 throw Failure(code: "invalid-request", "the number of instances must be from 0 to 100")
             }
-            _ = try await actions.scale(target, to: number)
+            let type = visit.form["type"] ?? "web"
+            // None of `web` would serve nobody: there it is what kinto.json says.
+            let wanted = text.isEmpty || type == "web" && number == 0 ? nil : number
+            _ = try await actions.scale(target, to: [type: wanted])
             return nil
         }
         act("pause") { _, target in
@@ -124,20 +127,31 @@ struct EnvironmentPages: Sendable {
         var (environment, view) = try await dashboard.place(visit, .settings)
         let target = environment.target
         let live = try await actions.store.live(target)
-        let wanted = live?.manifest?.rollout.instances ?? 1
         view.merge([
             "title": "Settings of \(target)", "name": "\(target)", "branch": environment.branch,
             "auto": environment.autoDeploy, "protect": environment.isProtected,
-            "scale": environment.scale.map { "\($0)" } ?? "", "wanted": wanted,
-            "running": live?.instances.count ?? 0,
+            "types": EnvironmentPages.types(environment, live),
             "suspended": environment.suspended, "paused": environment.paused,
             "closed": environment.maintenance != nil, "hasLive": live != nil,
             "isOpen": !environment.suspended && !environment.paused && environment.maintenance == nil,
-            "isScaled": environment.scale != nil, "pattern": environment.pattern.words,
+            "pattern": environment.pattern.words,
             "production": target.environment == .production, "service": "\(target.service)",
             "root": PlaceView.path(target.service),
         ]) { $1 }
         return try dashboard.page("settings", view, visit)
+    }
+
+    /// The process types of what is live, with how many of each run and are wanted.
+    private static func types(_ environment: RegisteredEnvironment, _ live: Release?) -> [[String: Any]] {
+        let groups = live?.manifest?.groups() ?? [ProcessGroup(name: "web", command: "", instances: 1)]
+        return groups.map { group in
+            [
+                "type": group.name, "label": group.worker == nil ? "Instances" : "Instances of \(group.name)",
+                "running": live?.instances.count { $0.type == group.name } ?? 0, "wanted": group.instances,
+                "scale": environment.wanted[group.name].map { "\($0)" } ?? "",
+                "isScaled": environment.wanted[group.name] != nil,
+            ]
+        }
     }
 }
 

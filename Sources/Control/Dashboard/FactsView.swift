@@ -42,7 +42,7 @@ enum FactsView {
     static func instances(_ instances: [Instance]) -> [Running] {
         instances.map { instance in
             Running(
-                name: instance.name, port: "\(instance.port)",
+                name: instance.name, port: instance.port.map { "port \($0)" } ?? "no port",
                 memory: memory(instance).map(bytes) ?? "not running",
                 restarts: (try? SupervisorState.read(instance.statePath))?.restarts ?? instance.restarts)
         }

@@ -78,7 +78,7 @@ struct ReleasePages: Sendable {
             kind: kind,
             path: kind == .log
                 ? actions.home.releaseLog(target, number)
-                : actions.home.consoleLog(target, number, instance: "web.1"),
+                : actions.home.consoleLog(target, number, instance: release.mainInstance),
             place: ReleaseView(release: release).path, index: actions.logs.index)
     }
 
@@ -98,7 +98,9 @@ struct ReleasePages: Sendable {
                 usual: try await actions.store.stageTimes(target, before: release.number).usual()),
             "failure": release.failure.map { FailureView($0, target, visit.principal.role).values } ?? false
                 as Any,
-            "instances": release.instances.map { ["name": $0.name, "port": "\($0.port)"] },
+            "instances": release.instances.map {
+                ["name": $0.name, "port": $0.port.map { "port \($0)" } ?? "no port"]
+            },
         ]) { $1 }
         var logs: [[String: Any]] = []
         // The page's own script asks for what changes; of the logs it has the stream.

@@ -36,12 +36,15 @@ public struct Foresight: Sendable {
     // MARK: The start command
 
     private var start: [Warning] {
-        StartCommand.needs(manifest.start).compactMap { need -> Warning? in
-            switch need {
-            case .command: nil
-            case .program(let path): path.hasPrefix("/") ? nil : program(path)
-            case .script(let path, let interpreter): script(path, interpreter)
-            case .packageScript(let script, let tool): package(script, tool)
+        manifest.groups().flatMap { group -> [Warning] in
+            let what = group.worker == nil ? "start" : "process \(group.name)"
+            return StartCommand.needs(group.command).compactMap { need in
+                switch need {
+                case .command: nil
+                case .program(let path): path.hasPrefix("/") ? nil : program(path, of: what)
+                case .script(let path, let interpreter): script(path, interpreter, of: what)
+                case .packageScript(let script, let tool): package(script, tool, of: what)
+                }
             }
         }
     }
@@ -55,11 +58,11 @@ public struct Foresight: Sendable {
         StartCommand.mayMake(path, build: manifest.build.command, package: tree.text("package.json"))
     }
 
-    private func program(_ path: String) -> Warning? {
+    private func program(_ path: String, of what: String) -> Warning? {
         switch tree.look(place(path)) {
         case .missing where !mayBeMade(path):
             return Warning(
-                code: "start-missing", "start runs \(path), which the commit does not have",
+                code: "start-missing", "\(what) runs \(path), which the commit does not have",
                 evidence: near(path),
                 hint: .init(
                     manifest.build.command == nil
@@ -67,12 +70,12 @@ public struct Foresight: Sendable {
                         : "build.command only installs packages: commit it, or build it"))
         case .found(.file) where manifest.build.command?.contains("chmod") != true:
             return Warning(
-                code: "start-not-marked", "start runs \(path), which is not executable in the commit",
+                code: "start-not-marked", "\(what) runs \(path), which is not executable in the commit",
                 hint: .init(
                     "set its executable bit and commit",
                     command: command("git update-index --chmod=+x", place(path))))
         case .found(.directory):
-            return Warning(code: "start-missing", "start runs \(path), which is a directory")
+            return Warning(code: "start-missing", "\(what) runs \(path), which is a directory")
         default: return nil
         }
     }
@@ -84,7 +87,7 @@ public struct Foresight: Sendable {
         return Hole("file").value(Array(path.utf8)[...]).map { "\(words) \($0)" }
     }
 
-    private func script(_ path: String, _ interpreter: String) -> Warning? {
+    private func script(_ path: String, _ interpreter: String, of what: String) -> Warning? {
         guard !path.hasPrefix("/"), tree.look(place(path)) == .missing, !mayBeMade(path) else { return nil }
         // Node.js finds a file without its ending.
         if ["node", "nodejs", "bun", "tsx", "ts-node"].contains(interpreter),
@@ -95,18 +98,18 @@ public struct Foresight: Sendable {
             return nil
         }
         return Warning(
-            code: "start-missing", "start gives \(path) to \(interpreter), and the commit has no such file",
+            code: "start-missing", "\(what) gives \(path) to \(interpreter), and the commit has no such file",
             evidence: near(path),
             hint: .init("see whether it is committed (git ls-files), and its name's capitals are right"))
     }
 
-    private func package(_ script: String, _ tool: String) -> Warning? {
+    private func package(_ script: String, _ tool: String, of what: String) -> Warning? {
         let path = place("package.json")
         guard let bytes = tree.text(path) else {
             guard tree.look(path) == .missing, !mayBeMade("package.json") else { return nil }
             return Warning(
                 code: "start-missing",
-                "start runs the script '\(script)' of package.json, and the commit has no package.json")
+                "\(what) runs the script '\(script)' of package.json, and the commit has no package.json")
         }
         var reader = JSONReader(bytes)
         guard let value = try? reader.read(), case .object(let members) = value.kind else { return nil }
@@ -120,7 +123,7 @@ public struct Foresight: Sendable {
         }
         return Warning(
             code: "start-missing",
-            "start runs the script '\(shown(script))' of package.json, which has none of that name",
+            "\(what) runs the script '\(shown(script))' of package.json, which has none of that name",
             evidence: names.isEmpty
                 ? [] : ["scripts: \(names.prefix(12).map { shown($0) }.joined(separator: ", "))"],
             hint: .init("add it, or let start run the program itself"))
@@ -142,12 +145,12 @@ public struct Foresight: Sendable {
     // MARK: The port
 
     private func port(_ scan: SourceScan) -> [Warning] {
-        guard !scan.asksForPort, !manifest.start.contains("PORT"),
+        guard let start = manifest.start, !scan.asksForPort, !start.contains("PORT"),
             !manifest.env.values.contains(where: { $0.contains("PORT") })
         else { return [] }
         var places = scan.ports.map { ($0.port, $0.place.description) }
-        if let port = SourceScan.port(LogLineText(Array(manifest.start.utf8)), SourcePatterns.words) {
-            places.insert((port, "\(file): start: \(manifest.start)"), at: 0)
+        if let port = SourceScan.port(LogLineText(Array(start.utf8)), SourcePatterns.words) {
+            places.insert((port, "\(file): start: \(start)"), at: 0)
         }
         guard let first = places.first else { return [] }
         let isStable = manifest.port.map { Int($0) } == first.0

@@ -87,16 +87,8 @@ extension Manifest {
     ) -> Manifest? {
         defer { if findings !== report { report.all += findings.all } }
         let top = ObjectReader(text, path: "", findings: findings)
-        var m = Manifest(start: "")
-        if let start = top.string("start", example: "node server.js")
-            ?? (top.has("start") ? "-" : procfile?.types["web"])
-        {
-            m.start = start
-        } else {
-            findings.add(
-                text.offset,
-                "'start' is missing: the command that runs the service, like \"start\": \"node server.js\"")
-        }
+        var m = Manifest(
+            start: top.string("start", example: "node server.js") ?? (top.has("start") ? "-" : nil))
         m.port = top.integer("port", in: 1...65535).flatMap(UInt16.init(exactly:))
         m.env = top.variables("env") ?? [:]
         m.build = build(top.object("build"))
@@ -109,21 +101,19 @@ extension Manifest {
         }
         m.probe = probe(top.object("probe"))
         m.rollout = rollout(top.object("rollout"))
-        if top.has("release") {
-            let reader = top.object("release")
-            if let command = reader.string("command", example: "npm run migrate") {
-                m.release = ReleaseCommand(command: command)
-                if let timeout = reader.timeSpan("timeout") { m.release?.timeout = timeout }
-            } else {
-                _ = reader.value("timeout")
-                if !reader.has("command") { top.complain("release", "needs a command") }
-            }
-            reader.finish()
-        } else if let command = procfile?.types["release"] {
-            m.release = ReleaseCommand(command: command)
-        }
+        m.release = releaseCommand(top, procfile)
         m.hosts = hosts(top, findings)
-        m.processes = processes(top, procfile)
+        m.readProcesses(top, procfile)
+        if m.start == nil { m.start = procfile?.types["web"] }
+        if m.groups().isEmpty {
+            findings.add(
+                text.offset,
+                "'start' is missing: the command that runs the service, like \"start\": \"node server.js\"")
+        } else if m.start == nil {
+            for key in ["port", "hosts"] where top.has(key) {
+                top.complain(key, "is for requests, and there is no 'start' that would answer them")
+            }
+        }
         m.requires = (top.strings("requires", example: "DATABASE_URL") ?? []).compactMap { entry in
             guard let reason = VariableName.problem(entry.text) else { return entry.text }
             findings.add(entry.offset, "requires: \(reason)")
@@ -219,19 +209,7 @@ extension Manifest {
                 r.complain("strategy", "must be \"rolling\" or \"recreate\"")
             }
         }
-        let stop = r.object("stop")
-        if let name = stop.string("signal", example: "TERM") {
-            let signals: [String: Int32] = [
-                "HUP": 1, "INT": 2, "QUIT": 3, "KILL": 9, "USR1": 10, "USR2": 12, "TERM": 15,
-            ]
-            if let signal = signals[name.hasPrefix("SIG") ? String(name.dropFirst(3)) : name] {
-                o.stop.signal = signal
-            } else {
-                stop.complain("signal", "must be one of \(signals.keys.sorted().joined(separator: ", "))")
-            }
-        }
-        if let grace = stop.timeSpan("grace") { o.stop.grace = grace }
-        stop.finish()
+        o.stop = stop(r.object("stop"), usual: o.stop)
         r.finish()
         return o
     }
@@ -243,37 +221,6 @@ extension Manifest {
             findings.add(entry.offset, "'\(shown(entry.text))' is not a host name like \"www.example.com\"")
             return nil
         }
-    }
-
-    private static func processes(_ top: ObjectReader, _ procfile: Procfile?) -> [String: ProcessType] {
-        var all: [String: ProcessType] = [:]
-        for (name, command) in procfile?.types ?? [:] where name != "web" && name != "release" {
-            all[name] = ProcessType(command: command)
-        }
-        let list = top.object("processes")
-        for name in list.keys {
-            let reader = list.object(name)
-            if (try? EnvironmentName(name)) == nil {
-                list.complain(name, "is not a process name: a-z, 0-9 and '-'")
-            }
-            if let command = reader.string("command", example: "node worker.js") {
-                var type = ProcessType(command: command)
-                if let instances = reader.integer("instances", in: 1...100) { type.instances = instances }
-                if let schedule = reader.string("schedule", example: "0 3 * * *") {
-                    if schedule.split(separator: " ").count != 5 {
-                        reader.complain(
-                            "schedule", "must have five fields: minute, hour, day, month, weekday")
-                    }
-                    type.schedule = schedule
-                }
-                all[name] = type
-            } else if !reader.has("command") {
-                list.complain(name, "needs a command")
-            }
-            reader.finish()
-        }
-        list.finish()
-        return all
     }
 
     /// A relative path that stays below where it begins.
@@ -314,10 +261,9 @@ extension Manifest {
     }
 
     private static func unsupported(_ m: Manifest) -> [String] {
-        var list: [String] = []
-        func note(_ key: String) { list.append("\(key) in kinto.json is not acted upon by this version") }
-        if !m.processes.isEmpty { note("processes") }
-        return list
+        m.processes.filter { $0.value.schedule != nil }.keys.sorted().map {
+            "processes.\($0).schedule in kinto.json is not acted upon by this version"
+        }
     }
 }
 

@@ -67,16 +67,36 @@ public struct Manifest: Sendable, Equatable, Codable {
     }
 
     public struct ReleaseCommand: Sendable, Equatable, Codable {
-        public var command: String
+        /// Run before anything of the release starts; nil: nothing is.
+        public var command: String?
+        /// Run once it is live; nil: nothing is.
+        public var after: String?
+        /// Of each of the two.
         public var timeout = TimeSpan.seconds(600)
 
-        public init(command: String) { self.command = command }
+        public init(command: String?) { self.command = command }
     }
 
+    /// A type of processes beside `web`.
     public struct ProcessType: Sendable, Equatable, Codable {
+        public enum Overlap: String, Sendable, Codable, CaseIterable {
+            /// The new ones are ready before the old ones are stopped.
+            case always
+            /// The old ones are stopped before the new ones start.
+            case never
+        }
         public var command: String
         public var instances = 1
+        /// It does not run all the time.
         public var schedule: String?
+        /// How long one must run to be ready; nil: ``usualStable``.
+        public var stable: TimeSpan?
+        /// nil: always.
+        public var overlap: Overlap?
+        /// nil: as `rollout.stop` says.
+        public var stop: Stop?
+
+        public static let usualStable = TimeSpan.seconds(3)
 
         public init(command: String) { self.command = command }
     }
@@ -90,8 +110,8 @@ public struct Manifest: Sendable, Equatable, Codable {
     public var build = Build()
     /// nil: nothing is said of it.
     public var git: Git?
-    /// Given to `/bin/sh -c`.
-    public var start: String
+    /// Runs `web`, given to `/bin/sh -c`; nil: it takes no requests.
+    public var start: String?
     public var port: UInt16?
     public var env: [String: String] = [:]
     public var probe = Probe()
@@ -107,5 +127,5 @@ public struct Manifest: Sendable, Equatable, Codable {
     /// Sentences about keys that are set and that this version does not act upon.
     public var unsupported: [String] = []
 
-    public init(start: String) { self.start = start }
+    public init(start: String?) { self.start = start }
 }

@@ -12,7 +12,7 @@ struct Procfile {
             guard let colon = line.firstIndex(of: ":") else { continue }
             let name = line[..<colon]
             let command = line[line.index(after: colon)...].drop { $0 == " " || $0 == "\t" }
-            guard !name.isEmpty, !command.isEmpty, (try? EnvironmentName(name.lowercased())) != nil else {
+            guard !name.isEmpty, !command.isEmpty, ProcessGroup.isName(name.lowercased()) else {
                 continue
             }
             types[name.lowercased()] = String(command)

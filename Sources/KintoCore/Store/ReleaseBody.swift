@@ -23,6 +23,7 @@ struct ReleaseBody: Codable {
     var warmUntil: Timestamp?
     var instances: [Instance]?
     var jobs: [String: Job]?
+    var isAfterDue: Bool?
     var attempts: Int?
     var artifact: Release.Artifact?
     var failure: Failure?
@@ -56,6 +57,7 @@ struct ReleaseBody: Codable {
         warmUntil = release.warmUntil
         instances = release.instances
         jobs = release.jobs.isEmpty ? nil : release.jobs
+        isAfterDue = release.isAfterDue ? true : nil
         attempts = release.attempts
         artifact = release.artifact
         failure = release.failure
@@ -124,6 +126,7 @@ struct ReleaseBody: Codable {
         release.warmUntil = body.warmUntil
         release.instances = body.instances ?? []
         release.jobs = body.jobs ?? [:]
+        release.isAfterDue = body.isAfterDue ?? false
         release.attempts = body.attempts ?? 0
         release.artifact = body.artifact
         release.failure = body.failure

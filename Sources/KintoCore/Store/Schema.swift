@@ -211,6 +211,22 @@ enum Schema {
                     """)
             try nameTokens(database)
         }
+        migrator.registerMigration("9-processes") { database in
+            // How many instances of types beside `web` the operator wants, as JSON by type.
+            try database.execute(
+                sql: """
+                    ALTER TABLE environment ADD COLUMN scales TEXT;
+                    CREATE TABLE run (
+                        id INTEGER PRIMARY KEY AUTOINCREMENT,
+                        release INTEGER NOT NULL REFERENCES release(id) ON DELETE CASCADE, body TEXT NOT NULL);
+                    CREATE INDEX run_release ON run(release);
+                    CREATE TRIGGER event_scaled AFTER UPDATE ON environment WHEN old.scales IS NOT new.scales BEGIN
+                        INSERT INTO event (at, kind, service, body) VALUES (\(now), 'environment', new.service,
+                            json_object('service', new.service, 'environment', new.name,
+                                'processes', json(coalesce(new.scales, '{}'))));
+                    END;
+                    """)
+        }
         return migrator
     }()
 

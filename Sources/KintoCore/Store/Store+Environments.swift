@@ -43,6 +43,8 @@ extension Store {
         public let last: Release?
         /// The stable port of what is live.
         public let port: UInt16?
+        /// Whether what is live has `web`, which takes requests; also when nothing is.
+        public let serves: Bool
     }
 
     /// What lists show of a release: most of what its row holds is something else.
@@ -62,7 +64,8 @@ extension Store {
             ).map(Store.environment)
             let live = try database.makeStatement(
                 sql: """
-                    SELECT \(Store.shown), json_extract(body, '$.manifest.port') AS port FROM release
+                    SELECT \(Store.shown), json_extract(body, '$.manifest.port') AS port,
+                        json_extract(body, '$.manifest.start') IS NOT NULL AS serves FROM release
                     WHERE service = ? AND environment = ? AND live = 1
                     """)
             let last = try database.makeStatement(
@@ -82,7 +85,9 @@ extension Store {
                 if let other = try Row.fetchOne(last, arguments: names), other["id"] != serving?.id {
                     newest = try ReleaseBody.release(other)
                 }
-                return Newest(environment: place, live: serving, last: newest, port: port)
+                return Newest(
+                    environment: place, live: serving, last: newest, port: port,
+                    serves: row?["serves"] as Bool? ?? true)
             }
         }
     }

@@ -17,10 +17,11 @@ extension Store {
                 sql: """
                     SELECT * FROM release WHERE live = 1 OR status IN ('queued', 'deploying')
                     OR json_extract(body, '$.artifact.available') = 1
-                    OR json_array_length(body, '$.instances') > 0 OR id IN (SELECT release FROM pin)
+                    OR json_array_length(body, '$.instances') > 0 OR id IN (SELECT release FROM pin) OR id IN (SELECT release FROM run)
                     """
             ).map(ReleaseBody.release)
-            let pinned = try Int64.fetchSet(database, sql: "SELECT release FROM pin")
+            let pinned = try Int64.fetchSet(
+                database, sql: "SELECT release FROM pin UNION SELECT release FROM run")
             return RetentionPlan(
                 releases, pinned: pinned, settings: settings, now: now, only: only, isAsked: isAsked)
         }
@@ -35,7 +36,8 @@ extension Store {
                 database, sql: "SELECT * FROM release WHERE json_extract(body, '$.artifact.identifier') = ?",
                 arguments: [identifier]
             ).map(ReleaseBody.release)
-            let pinned = try Int64.fetchSet(database, sql: "SELECT release FROM pin")
+            let pinned = try Int64.fetchSet(
+                database, sql: "SELECT release FROM pin UNION SELECT release FROM run")
             let isNeeded = holders.contains {
                 $0.live || !$0.status.isFinal || !$0.instances.isEmpty || pinned.contains($0.id)
             }

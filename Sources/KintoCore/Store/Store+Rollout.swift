@@ -37,14 +37,15 @@ extension Store {
             guard try Store.open(database, new.target).allSatisfy({ $0.liveAt != nil }),
                 var warm = try Row.fetchOne(
                     database, sql: "SELECT * FROM release WHERE id = ?", arguments: [earlier.id]
-                ).map(ReleaseBody.release), !warm.live, !warm.instances.isEmpty
+                ).map(ReleaseBody.release), !warm.live, !warm.instances.web.isEmpty
             else { throw Failure(code: "not-warm", "release \(earlier.number) is not kept warm") }
             var release = try Store.accept(database, new)
             release.status = .deploying
             release.stage = .swap
             release.startedAt = release.createdAt
-            release.instances = warm.instances
-            warm.instances = []
+            // Its workers do not run any more, or end just now.
+            release.instances = warm.instances.web
+            warm.instances = warm.instances.workers
             warm.warmUntil = nil
             try Store.save(database, release)
             try Store.save(database, warm)

@@ -154,15 +154,21 @@ extension Store {
             let maintenance = try environment.maintenance.map {
                 String(decoding: try JSONEncoder().encode($0), as: UTF8.self)
             }
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = .sortedKeys
+            let scales =
+                environment.scales.isEmpty
+                ? nil : String(decoding: try encoder.encode(environment.scales), as: UTF8.self)
             try database.run(
                 sql: """
                     UPDATE environment SET suspended = ?, paused = ?, maintenance = ?, deploysStopped = ?, scale = ?,
-                        branch = ?, autoDeploy = ?, isProtected = ?
+                        scales = ?, branch = ?, autoDeploy = ?, isProtected = ?
                     WHERE service = ? AND name = ?
                     """,
                 arguments: [
                     environment.suspended, environment.paused, maintenance, environment.deploysStopped,
-                    environment.scale, environment.branch, environment.autoDeploy, environment.isProtected,
+                    environment.scale, scales, environment.branch, environment.autoDeploy,
+                    environment.isProtected,
                     target.service.description, target.environment.description,
                 ])
             return environment
@@ -262,6 +268,9 @@ extension Store {
             maintenance: try (row["maintenance"] as String?).map {
                 try JSONDecoder().decode(Maintenance.self, from: Data($0.utf8))
             }, deploysStopped: row["deploysStopped"], scale: row["scale"],
+            scales: try (row["scales"] as String?).map {
+                try JSONDecoder().decode([String: Int].self, from: Data($0.utf8))
+            } ?? [:],
             autoDeploy: row["autoDeploy"], isProtected: row["isProtected"])
     }
 }

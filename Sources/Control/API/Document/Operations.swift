@@ -187,7 +187,10 @@ enum Operations {
 
             summary: "Why the last one that failed did so.", query: [environment],
             answers: [(200, .json(.schema("Why")))]),
-        log("log", "What the deploy printed."), log("console", "What the service prints."),
+        log("log", "What the deploy printed."),
+        log(
+            "console", "What an instance prints.",
+            .optional("process", .text(67), "worker.2, or a type for its first; without: web.1.")),
         Operation(
             method: "POST", path: "/api/v1/services/{name}/releases/{number}/pin", access: .deployer("pin"),
 
@@ -232,7 +235,7 @@ enum Operations {
             query: [.optional("service", .name, "Of one service only.")], answers: [(200, .events)]),
     ]
 
-    private static func log(_ name: String, _ summary: String) -> Operation {
+    private static func log(_ name: String, _ summary: String, _ more: Field...) -> Operation {
         Operation(
             method: "GET", path: "/api/v1/services/{name}/releases/{number}/\(name)", access: .viewer,
             summary: summary,
@@ -240,7 +243,7 @@ enum Operations {
                 environment, .optional("follow", .flag, "Goes on until it is over."),
                 .optional("tail", .integer(0...1_000_000), "The last lines only; as plain text."),
                 .optional("times", .flag), .optional("terminal", .flag, "With colours."),
-            ], answers: [(200, .log)])
+            ] + more, answers: [(200, .log)])
     }
 
     private static let traffic: [Operation] = [
@@ -270,8 +273,46 @@ enum Operations {
             method: "POST", path: "/api/v1/services/{name}/scale", access: .deployer("scale"),
             summary: "The number of instances.",
             query: [environment],
-            body: [ofBody, .optional("instances", .integer(0...100), "0: as kinto.json says.")],
-            answers: [(200, .json(.object([.required("instances", .integer)])))]),
+            body: [
+                ofBody, .optional("instances", .integer(0...100), "Of web; 0: as kinto.json says."),
+                .optional("processes", .map(.integer(0...100)), "By type: { \"worker\": 2 }."),
+                .optional("reset", .list(.text(63)), "Types that run as kinto.json says again."),
+            ],
+            answers: [
+                (
+                    200,
+                    .json(
+                        .object([
+                            .required("instances", .integer, "Of web."),
+                            .required("processes", .map(.integer)),
+                        ]))
+                )
+            ]),
+        Operation(
+            method: "POST", path: "/api/v1/services/{name}/run", access: .admin("run"),
+            summary: "Runs a command in a release; over the server's unix socket only.", query: [environment],
+            body: [
+                ofBody, .optional("release", .integer, "What is live."),
+                .required(
+                    "command", .list(.text(64 << 10)), "One: a line for the shell. More: a program's words."),
+                .optional("terminal", .text(64), "TERM of a terminal that is handed over."),
+                .optional("detach", .boolean, "Without anybody: it prints to a log."),
+            ],
+            answers: [
+                (
+                    201,
+                    .json(
+                        .object([
+                            .required("run", .schema("Run")),
+                            .optional("socket", .text, "Where its input and output are handed over."),
+                        ]))
+                )
+            ]),
+        Operation(
+            method: "POST", path: "/api/v1/services/{name}/run/stop", access: .admin("run stop"),
+            summary: "Ends a command that runs.",
+            query: [environment], body: [ofBody, .required("run", .text(30), "run.7")],
+            answers: [(200, empty)]),
         Operation(
             method: "POST", path: "/api/v1/proxy/restart", access: .admin("proxy restart"),
             summary: "Replaces the proxy.",

@@ -121,7 +121,9 @@ enum Schemas {
         (
             "Instance",
             [
-                .required("name", .text), .optional("pid", .integer), .required("port", .integer(0...65535)),
+                .required("name", .text, "web.1, worker.2"), .optional("pid", .integer),
+                .optional("port", .integer(0...65535), "Workers have none."),
+                .optional("command", .text),
                 .required("startedAt", .time), .required("restarts", .integer),
             ]
         ),
@@ -143,7 +145,8 @@ enum Schemas {
             "Service",
             [
                 .required("name", .name), .required("environment", .name), .required("branch", .text),
-                .required("repository", .text), .required("url", .text),
+                .required("repository", .text),
+                .optional("url", .text, "None when what is live has workers only."),
                 .optional("live", .schema("Release")),
                 .optional("failed", .schema("Why"), "The newest release that is over, if it failed."),
                 .required("releases", .list(.schema("Release")), "Those that wait or are on their way."),
@@ -152,6 +155,7 @@ enum Schemas {
                 .required("paused", .boolean), .required("maintenance", .boolean),
                 .required("autoDeploy", .boolean), .required("protect", .boolean),
                 .optional("deploysStopped", .text), .required("warm", .list(.integer)),
+                .required("runs", .list(.schema("Run")), "Commands that are run once."),
                 .required("webhook", .schema("Webhook")), .optional("lastDelivery", .schema("Delivery")),
                 .optional("waiting", .text), .required("waits", .list(.schema("Wait"))),
             ]
@@ -160,7 +164,7 @@ enum Schemas {
             "Environment",
             [
                 .required("service", .name), .required("environment", .name), .required("branch", .text),
-                .required("autoDeploy", .boolean), .required("protect", .boolean), .required("url", .text),
+                .required("autoDeploy", .boolean), .required("protect", .boolean), .optional("url", .text),
                 .optional("live", .integer),
             ]
         ),
@@ -180,6 +184,14 @@ enum Schemas {
             [
                 .required("provider", providers), .required("url", .text),
                 .optional("previousSecretUntil", .time),
+            ]
+        ),
+        (
+            "Run",
+            [
+                .required("name", .text, "run.7"), .required("release", .integer),
+                .required("command", .text), .required("startedAt", .time), .required("detached", .boolean),
+                .optional("supervisor", .integer, "Its pid."),
             ]
         ),
         (
