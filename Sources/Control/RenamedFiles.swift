@@ -27,9 +27,9 @@ struct RenamedFiles: Sendable {
         try Files.removeTree(home.look(old))
         if service.source != .local {
             try moveRepository(home.repository(old), home.repository(service.name))
-            try moveRepository(home.submodules(old), home.submodules(service.name))
-            try Files.synchronizeDirectory(home.repositories)
         }
+        try moveRepository(home.submodules(old), home.submodules(service.name))
+        try Files.synchronizeDirectory(home.repositories)
         if service.source != .remote {
             try HookScripts.install(
                 in: service.repository, service: service.name, home: home, runtime: runtime)
