@@ -7,7 +7,7 @@ DESTDIR ?=
 SWIFT ?= swift
 PACKAGES := libgit2-dev libcurl4-openssl-dev libssl-dev libnghttp2-dev libsqlite3-dev pkg-config git python3 openssh-server
 
-.PHONY: deps build test test-browser lint format bench bench-proxy bench-queue bench-hooks bench-dashboard swap-drivers fuzz fuzz-hooks fuzz-api faults soak soak-swaps soak-undo soak-proxy soak-long hostile crash demo install clean help
+.PHONY: deps build test test-browser lint format bench bench-proxy bench-queue bench-hooks bench-dashboard swap-drivers fuzz fuzz-hooks fuzz-api faults soak soak-swaps soak-undo soak-proxy soak-long hostile crash demo man install clean help
 
 deps: ## install the missing Debian packages
 	@missing=(); for package in $(PACKAGES); do \
@@ -27,7 +27,8 @@ build: deps ## debug build of everything
 
 # Tests that run whole servers.
 SERVERS := ^(EndToEndTests|ProxyDriverTests)\.
-test: PACKAGES += nginx fcgiwrap haproxy caddy openssl curl nghttp2-client bubblewrap util-linux gcc libc6-dev python3-aiosmtpd
+test: PACKAGES += nginx fcgiwrap haproxy caddy openssl curl nghttp2-client bubblewrap util-linux gcc libc6-dev python3-aiosmtpd \
+    zsh fish man-db groff python3-venv
 test: deps ## build and run all tests, also with the real nginx, HAProxy and Caddy
 	$(SWIFT) build --build-tests
 	@# Those that block threads first: they would hold up those that wait for servers, of which a few run at a time. Into
@@ -144,9 +145,19 @@ crash: deps ## the server killed at each point of a deploy, and 500 times at any
 demo: release load ## two deploys under load, then look around until Ctrl-C (ONCE=1: leave at once)
 	scripts/demo
 
-install: release ## into PREFIX (/usr/local)
-	install -d "$(DESTDIR)$(PREFIX)/bin"
+# From what --help is made of.
+man: release ## manual pages, in .build/man
+	scripts/man .build/release/kinto .build/man
+
+SHARE := $(DESTDIR)$(PREFIX)/share
+install: man ## into PREFIX (/usr/local), with manual pages and completions
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(SHARE)/man/man1" "$(SHARE)/bash-completion/completions" \
+	    "$(SHARE)/zsh/site-functions" "$(SHARE)/fish/vendor_completions.d"
 	install -m 0755 .build/release/kinto .build/release/kinto-runtime "$(DESTDIR)$(PREFIX)/bin/"
+	install -m 0644 .build/man/*.1 "$(SHARE)/man/man1/"
+	.build/release/kinto completions bash >"$(SHARE)/bash-completion/completions/kinto"
+	.build/release/kinto completions zsh >"$(SHARE)/zsh/site-functions/_kinto"
+	.build/release/kinto completions fish >"$(SHARE)/fish/vendor_completions.d/kinto.fish"
 
 clean: ## remove what was built
 	$(SWIFT) package clean

@@ -53,6 +53,7 @@ let package = Package(
             name: "KintoCore",
             dependencies: [
                 "CLinux", "Wire", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
             ],

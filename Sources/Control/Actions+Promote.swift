@@ -82,7 +82,7 @@ extension Actions {
         new.manifest = manifest
         new.subject = live.subject
         new.author = live.author
-        var differences = Actions.difference(from: live.config ?? [:], to: today)
+        var differences = SettingsChange.marks(from: live.config ?? [:], to: today)
         if let built = live.manifest, built.build != manifest.build {
             differences.append("'build' differs for \(to): the artifact is taken as it was built for \(from)")
         }

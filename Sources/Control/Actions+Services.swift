@@ -31,10 +31,22 @@ extension Actions {
         queue: QueuePolicy
     ) async throws -> Added {
         let service = try ServiceName(name)
-        let pattern = try RefPattern(branch ?? "main")
-        let branch = pattern.description
-        let settingsPath = settings ?? "kinto.json"
-        guard Manifest.isPath(settingsPath) else {
+        let branch = try RefPattern(branch ?? "main").description
+        let (registered, key) = try described(
+            service, repository: repository, settings: settings ?? "kinto.json", provider: provider,
+            queue: queue)
+        let production = RegisteredEnvironment(target: Target(service: service), branch: branch)
+        try await register(
+            registered, [(production, [])],
+            key.map { FetchCredentials(sshKey: $0.privateText, publicKey: $0.publicText) })
+        return try await added(registered, branch, key?.publicText)
+    }
+
+    /// What a service will be, and a key if its repository is fetched by ssh.
+    func described(
+        _ service: ServiceName, repository: String?, settings: String, provider: Provider?, queue: QueuePolicy
+    ) throws -> (RegisteredService, DeployKey?) {
+        guard Manifest.isPath(settings) else {
             throw Failure(
                 code: "invalid-request", "--config is a path in the repository like services/api/kinto.json")
         }
@@ -51,13 +63,29 @@ extension Actions {
             if address.transport == .ssh { key = DeployKey(comment: "kinto-\(service)") }
             (source, path) = (.remote, given)
         }
-        if try await store.service(service) != nil {
+        let registered = RegisteredService(
+            name: service, source: source, repository: path, createdAt: .now, settingsPath: settings,
+            provider: provider ?? guess, webhookSecret: Actions.random(), queue: queue)
+        return (registered, key)
+    }
+
+    /// Makes its repository, records all of it at once, and lets it be reached.
+    func register(
+        _ service: RegisteredService,
+        _ environments: [(environment: RegisteredEnvironment, variables: [ConfigVariable])],
+        _ credentials: FetchCredentials?
+    ) async throws {
+        let (name, path) = (service.name, service.repository)
+        try await free(name, for: nil)
+        if try await store.service(name) != nil {
             throw Failure(
                 code: "service-exists", "there is a service '\(name)' already",
                 hints: [.init("look at it", command: "kinto service show \(name)")])
         }
-        try await requireFreeName(Target(service: service))
-        if source == .local, let other = try await store.services().first(where: { $0.repository == path }) {
+        for (environment, _) in environments { try await requireFreeName(environment.target) }
+        if service.source == .local,
+            let other = try await store.services().first(where: { $0.repository == path })
+        {
             throw Failure(
                 code: "repository-taken", "pushes to \(path) deploy service '\(other.name)' already",
                 hints: [
@@ -66,30 +94,28 @@ extension Actions {
                         command: "kinto service add \(name) --repo file://\(path)")
                 ])
         }
-        let made = try await git.run { [options] () throws -> Bool in
-            if source == .hosted, !Files.exists(path) { try GitRepository.createBare(path) }
-            if source != .remote {
-                _ = try GitRepository(opening: path)
-                try HookScripts.install(
-                    in: path, service: service, home: options.home, runtime: options.runtimePath)
-            }
-            return true
+        try await git.run { [options] in
+            if service.source == .hosted, !Files.exists(path) { try GitRepository.createBare(path) }
+            guard service.source != .remote else { return }
+            _ = try GitRepository(opening: path)
+            try HookScripts.install(in: path, service: name, home: options.home, runtime: options.runtimePath)
         }
-        _ = made
-        let secret = Actions.random()
-        let provider = provider ?? guess
-        let registered = RegisteredService(
-            name: service, source: source, repository: path, createdAt: .now, settingsPath: settingsPath,
-            provider: provider, webhookSecret: secret, queue: queue)
-        try await store.add(
-            registered, branch: branch,
-            credentials: key.map { FetchCredentials(sshKey: $0.privateText, publicKey: $0.publicText) })
-        try await makeKnown(Target(service: service)) { try await store.remove(service) }
+        try await store.add(service, environments, credentials: credentials)
+        for (environment, _) in environments {
+            try await makeKnown(environment.target) { try await store.remove(name) }
+        }
+    }
+
+    /// - Parameter key: public.
+    func added(_ service: RegisteredService, _ branch: String, _ key: String?) async throws -> Added {
+        let isRemote = service.source == .remote
         return Added(
-            name: name, branch: branch, kind: source.rawValue, repository: Credentials.redacted(path),
-            webhook: .init(url: hookAddress(service), secret: secret, provider: provider),
-            remote: source == .remote ? nil : "git remote add kinto \(path)", deployKey: key?.publicText,
-            check: source == .remote ? await look(at: registered, pattern) : nil)
+            name: service.name.description, branch: branch, kind: service.source.rawValue,
+            repository: Credentials.redacted(service.repository),
+            webhook: .init(
+                url: hookAddress(service.name), secret: service.webhookSecret, provider: service.provider),
+            remote: isRemote ? nil : "git remote add kinto \(service.repository)", deployKey: key,
+            check: isRemote ? await look(at: service, try RefPattern(branch)) : nil)
     }
 
     /// Stops and forgets a service; a repository that the operator gave is left but for the hooks.
@@ -98,6 +124,7 @@ extension Actions {
             throw Failure(code: "unknown-service", "there is no service '\(name)'")
         }
         var artifacts: Set<String> = []
+        let former = try await store.formerNames(of: name)
         repeat {
             for environment in try await store.environments(of: name) {
                 try await end(environment.target)
@@ -116,9 +143,11 @@ extension Actions {
                 try Files.removeTree(home.repository(name))
             }
             try Files.removeTree(home.submodules(name))
+            try Files.removeTree(home.look(name))
             try Files.removeTree("\(home.path)/services/\(name)")
             try Files.removeTree("\(home.path)/work/\(name)")
             for artifact in artifacts { try Files.removeTree("\(home.artifacts)/\(artifact)") }
+            for old in former { try RenamedFiles.forget(home, old) }
         }
     }
 
@@ -233,42 +262,5 @@ extension Actions {
                 containment.facts.map { ($0.name, $0.value) }
                     + [("reasons", containment.reasons.joined(separator: "; "))], uniquingKeysWith: { $1 }),
             spool: SpoolJSON(Spool(home)), services: services)
-    }
-}
-
-/// The hooks that kinto puts into a bare repository.
-enum HookScripts {
-    static func install(in repository: String, service: ServiceName, home: Home, runtime: String) throws {
-        for kind in ["pre-receive", "post-receive"] {
-            let path = "\(repository)/hooks/\(kind)"
-            if let old = try? Files.read(path), !String(decoding: old, as: UTF8.self).contains(mark) {
-                throw Failure(
-                    code: "hook-exists", "\(path) is there already and is not kinto's",
-                    hints: [
-                        .init(
-                            "move it away, or call this from it: \(runtime) hook \(kind) --home \(home.path) --service \(service)"
-                        )
-                    ])
-            }
-            try Files.makeDirectories("\(repository)/hooks", mode: 0o755)
-            let script =
-                "#!/bin/sh\n\(mark)\nexec \(quoted(runtime)) hook \(kind) --home \(quoted(home.path)) --service \(service)\n"
-            try Files.replace(path, with: Array(script.utf8), mode: 0o755)
-        }
-    }
-
-    static func remove(from repository: String) {
-        for kind in ["pre-receive", "post-receive"] {
-            let path = "\(repository)/hooks/\(kind)"
-            if let old = try? Files.read(path), String(decoding: old, as: UTF8.self).contains(mark) {
-                unlink(path)
-            }
-        }
-    }
-
-    private static let mark = "# installed by kinto"
-
-    private static func quoted(_ text: String) -> String {
-        "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
     }
 }

@@ -84,7 +84,7 @@ struct Actions: Sendable {
         let today = try await store.config(target)
         return RollbackPlan(
             chosen: chosen, live: live,
-            difference: Actions.difference(
+            difference: SettingsChange.marks(
                 from: live?.config ?? today, to: currentConfig ? today : chosen.config ?? today))
     }
 
@@ -133,18 +133,6 @@ struct Actions: Sendable {
             logger.error(
                 "an earlier release cannot be brought back",
                 metadata: ["release": "\(earlier.upstream)", "error": "\(error)"])
-        }
-    }
-
-    /// Names only: values are secret.
-    static func difference(from old: [String: String], to new: [String: String]) -> [String] {
-        Set(old.keys).union(new.keys).sorted().compactMap { key in
-            switch (old[key], new[key]) {
-            case (nil, .some): "+ \(key)"
-            case (.some, nil): "- \(key)"
-            case (let a, let b) where a != b: "~ \(key)"
-            default: nil
-            }
         }
     }
 

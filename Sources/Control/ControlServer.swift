@@ -132,6 +132,9 @@ public enum ControlServer {
             logger.error("proxy", metadata: ["event": "\(failure)"])
         }
         let recovery = Recovery(home: home, store: store, actions: actions, ports: ports, logger: logger)
+        do { try await actions.finishRenamings() } catch {
+            logger.error("files of a renamed service lie where they were", metadata: ["error": "\(error)"])
+        }
         let rest = try await recovery.takeOver()
         await retention.soon()
         let intake = actions.spool

@@ -15,6 +15,8 @@ struct RemoteRepositories: RemoteFetcher {
     let limits: FetchLimits
     /// Environments of a service fetch into the same mirror: one after the other.
     private let turns = SwapGate()
+    /// Those that only look do not hold up those that fetch.
+    private let looks = SwapGate()
 
     init(home: Home, store: Store, fetcher: Fetcher, limits: FetchLimits) {
         self.limits = limits
@@ -37,6 +39,46 @@ struct RemoteRepositories: RemoteFetcher {
                     .detail(
                         "received \(progress.received) of \(progress.total) objects, \(progress.bytes) bytes")
                 )
+            }
+        }
+    }
+
+    /// Looks at a branch with its history. What is not here yet is fetched into a repository of its own, which is gone
+    /// afterwards: the service's own stays as it was.
+    /// - Parameters:
+    ///   - known: a commit that is live, from where on the history is fetched.
+    ///   - body: is given a repository with the commit that the branch is at.
+    func look<T: Sendable>(
+        _ service: RegisteredService, branch: String, known: CommitID?,
+        _ body: @Sendable (String, CommitID) async throws -> T
+    ) async throws -> T {
+        let mirror = home.repository(service.name)
+        let commit = try await tip(service, reference: RefName.full(branch))
+        if try await Blocking.run({ try GitRepository(opening: mirror).holds(commit) }) {
+            return try await body(mirror, commit)
+        }
+        return try await looks.with(Target(service: service.name)) {
+            let place = home.look(service.name)
+            try await Blocking.run {
+                try Files.removeTree(place)
+                try GitRepository.createBare(place)
+                try Files.replace(
+                    "\(place)/objects/info/alternates", with: Array("\(mirror)/objects\n".utf8),
+                    durable: false)
+                let repository = try GitRepository(opening: place)
+                if let known, try repository.holds(known) { try repository.pin(known, name: "known") }
+            }
+            do {
+                var spec = try await spec(service, RefName.full(branch))
+                spec.repository = place
+                // The branch may have moved since: what is there now counts.
+                let now = try await fetcher.fetch(spec, deadline: .milliseconds(limits.totalTime))
+                let result = try await body(place, now)
+                try? await Blocking.run { try Files.removeTree(place) }
+                return result
+            } catch {
+                try? await Blocking.run { try Files.removeTree(place) }
+                throw error
             }
         }
     }

@@ -52,11 +52,11 @@ struct SpoolIntake: Sendable {
     }
 
     private func accept(_ entry: Spool.Entry) async throws {
-        guard let service = try await actions.store.service(entry.service) else {
+        guard let service = try await actions.store.service(everCalled: entry.service) else {
             logger.error("spooled push for an unknown service", metadata: ["service": "\(entry.service)"])
             return spool.setAside(entry.path, because: "there is no service '\(entry.service)'")
         }
-        let plan = entry.push.plan(for: try await actions.store.environments(of: entry.service))
+        let plan = entry.push.plan(for: try await actions.store.environments(of: service.name))
         for environment in plan.refused {
             logger.error(
                 "spooled push is not deployed",

@@ -63,7 +63,14 @@ struct Check: AsyncParsableCommand {
                     line: 1, column: 1,
                     message: "\(report.file) is not there; the smallest one is { \"start\": \"./server\" }")
             ]
-            try end(report, Failure(code: "manifest-missing", report.mistakes[0].message))
+            let found = Detection.of(ProjectFiles(directory: directory))
+            try end(
+                report,
+                Failure(
+                    code: "manifest-missing", report.mistakes[0].message,
+                    evidence: found.map {
+                        ["it looks like \($0.words); 'kinto init \(directory)' writes one"]
+                    } ?? []))
             return
         }
         switch Manifest.parse(bytes, environment: env, procfile: procfile) {
@@ -93,7 +100,10 @@ struct Check: AsyncParsableCommand {
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
             Output.write(Array(try encoder.encode(report)) + [0x0A])
         } else {
-            if let failure { Output.trouble(failure.message) }
+            if let failure {
+                Output.trouble(failure.message)
+                for line in failure.evidence { Output.error("       \(Output.safe(line))\n") }
+            }
             if report.valid {
                 Output.line("kinto.json is valid: runs \(Output.safe(report.runs.joined(separator: ", ")))")
             }

@@ -6,7 +6,8 @@ internal import KintoCore
 
 struct Config: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Server-side variables and secrets: kinto config NAME list | set K=V… | unset K…",
+        abstract:
+            "Server-side variables and secrets: kinto config NAME list | set K=V… | unset K… | import FILE | export | diff ENV",
         discussion: """
             Secrets are listed masked. A value after the name stands in the arguments of the command and in the
             history of the shell: name the secret alone, and it is read from standard input, or name a file.
@@ -16,21 +17,37 @@ struct Config: AsyncParsableCommand {
               kinto config hello set --secret DATABASE_URL        asks for the value, or reads a pipe
               kinto config hello set --secret TLS_KEY=@key.pem    reads the file
               kinto config hello unset LOG_LEVEL
+              kinto config hello import .env                      a file of NAME=value lines, or - for a pipe
+              kinto config hello import .env.secret --secret
+              kinto config hello export > .env                    secrets only with --reveal
+              kinto config hello diff staging                     names that differ from another environment's
             """)
     @OptionGroup var options: GlobalOptions
     @OptionGroup var waiting: WaitOptions
-    @Argument var name: String
-    @Argument var action = "list"
-    @Argument var variables: [String] = []
-    @Flag(help: "set: the values are secrets. K alone is read from standard input, K=@FILE from a file.")
+    @Argument(completion: .services) var name: String
+    @Argument(
+        help: "list, set, unset, import, export or diff.",
+        completion: .list(["list", "set", "unset", "import", "export", "diff"]))
+    var action = "list"
+    @Argument(help: "Variables; of import a file, of diff an environment.") var variables: [String] = []
+    @Flag(
+        help: "set, import: the values are secrets. K alone is read from standard input, K=@FILE from a file."
+    )
     var secret = false
-    @Flag(help: "list: show the values of secrets, on the server itself.") var reveal = false
+    @Flag(help: "list, export: show the values of secrets, on the server itself.") var reveal = false
 
     func validate() throws {
-        guard ["list", "set", "unset"].contains(action) else {
-            throw ValidationError("'\(action)' is not list, set or unset")
+        switch action {
+        case "list", "export":
+            if let first = variables.first {
+                throw ValidationError("\(action) takes all variables, not '\(first)' alone")
+            }
+        case "set", "unset": if variables.isEmpty { throw ValidationError("name at least one variable") }
+        case "import":
+            if variables.count != 1 { throw ValidationError("name a file, or - for standard input") }
+        case "diff": if variables.count != 1 { throw ValidationError("name the environment to compare with") }
+        default: throw ValidationError("'\(action)' is not list, set, unset, import, export or diff")
         }
-        if action != "list", variables.isEmpty { throw ValidationError("name at least one variable") }
         guard action == "set" else { return }
         let bare = variables.filter { !$0.contains("=") }
         if let first = bare.first, !secret { throw ValidationError("'\(first)' is not K=V") }
@@ -38,13 +55,18 @@ struct Config: AsyncParsableCommand {
     }
 
     func run() async throws {
-        if action == "list" { return try await list() }
         var body: [String: Any] = ["environment": options.env]
-        if action == "set" {
+        switch action {
+        case "list": return try await list()
+        case "export": return try await export()
+        case "diff": return try await diff()
+        case "set":
             body["set"] = try values()
             body["secret"] = secret
-        } else {
-            body["unset"] = variables
+        case "import":
+            body["set"] = try imported(variables[0])
+            body["secret"] = secret
+        default: body["unset"] = variables
         }
         let answer =
             try await options.client.call("PATCH", "/services/\(name)/config", body) as? [String: Any] ?? [:]
@@ -55,12 +77,16 @@ struct Config: AsyncParsableCommand {
         }
     }
 
-    private func list() async throws {
+    func stored() async throws -> [[String: Any]] {
         let answer =
             try await options.client.call(
                 "GET", "/services/\(name)/config?env=\(options.env)\(reveal ? "&reveal=1" : "")")
             as? [String: Any] ?? [:]
-        let list = answer["variables"] as? [[String: Any]] ?? []
+        return answer["variables"] as? [[String: Any]] ?? []
+    }
+
+    private func list() async throws {
+        let list = try await stored()
         let mask = "********"
         if options.json { return Output.json(list.map { ["value": mask].merging($0) { $1 } }) }
         for variable in list {

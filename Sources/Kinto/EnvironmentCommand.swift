@@ -23,7 +23,7 @@ struct EnvironmentCommand: AsyncParsableCommand {
     struct Add: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Add an environment.")
         @OptionGroup var options: GlobalOptions
-        @Argument var name: String
+        @Argument(completion: .services) var name: String
         @Argument var environment: String
         @Option(
             help:
@@ -47,7 +47,7 @@ struct EnvironmentCommand: AsyncParsableCommand {
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List the environments of a service.")
         @OptionGroup var options: GlobalOptions
-        @Argument var name: String
+        @Argument(completion: .services) var name: String
 
         func run() async throws {
             let list = try await options.client.call("GET", "/services/\(name)/environments")
@@ -69,7 +69,7 @@ struct EnvironmentCommand: AsyncParsableCommand {
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Everything about one, as JSON.")
         @OptionGroup var options: GlobalOptions
-        @Argument var name: String
+        @Argument(completion: .services) var name: String
         @Argument var environment: String
 
         func run() async throws {
@@ -81,7 +81,7 @@ struct EnvironmentCommand: AsyncParsableCommand {
     struct Set: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Change what deploys an environment.")
         @OptionGroup var options: GlobalOptions
-        @Argument var name: String
+        @Argument(completion: .services) var name: String
         @Argument var environment: String
         @Option(help: "A branch, a pattern (feature/*, release/**) or tags (tags/v*).") var branch: String?
         @Option(help: "off: pushes are not deployed, only what is asked for by hand.") var autoDeploy: Switch?
@@ -109,18 +109,16 @@ struct EnvironmentCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Stop an environment and remove all that kinto keeps of it.")
         @OptionGroup var options: GlobalOptions
-        @Argument var name: String
+        @Argument(completion: .services) var name: String
         @Argument var environment: String
-        @Flag(help: "I mean it.") var yes = false
-
-        func validate() throws {
-            if !yes {
-                throw ValidationError(
-                    "this removes the environment, its releases and its variables: add --yes")
-            }
-        }
+        @Flag(help: "I mean it; without, the name has to be typed.") var yes = false
 
         func run() async throws {
+            if !yes {
+                try Confirmation.ask(
+                    for: "\(name)/\(environment)",
+                    "this removes the environment, its releases and its variables")
+            }
             _ = try await options.client.call("DELETE", "/services/\(name)/environments/\(environment)")
             if !options.quiet { Output.line("environment \(environment) of \(name) is removed") }
         }

@@ -27,11 +27,11 @@ struct Kinto: AsyncParsableCommand {
             Rollback.self, Abort.self,
             Suspend.self, Resume.self, Pause.self, MaintenanceCommand.self, Scale.self, PS.self,
             RunCommand.self, Shell.self, ProxyCommand.self,
-            Config.self, SecretKeyCommand.self, CertificateCommand.self, Why.self,
-            Check.self, Doctor.self, Deliveries.self, ReportCommand.self, Token.self, UserCommand.self,
-            AuditCommand.self, Backup.self,
+            Config.self, Diff.self, Open.self, SecretKeyCommand.self, CertificateCommand.self, Why.self,
+            Init.self, Check.self, Doctor.self, Deliveries.self, ReportCommand.self, Token.self,
+            UserCommand.self, AuditCommand.self, Backup.self,
             Restore.self,
-            Prune.self, Pin.self, Unpin.self,
+            Prune.self, Pin.self, Unpin.self, Completions.self,
         ])
 
     static let version = "0.1.0"
@@ -58,7 +58,7 @@ struct Kinto: AsyncParsableCommand {
             let refused = [
                 "home-in-use", "proxy-start", "proxy-replace", "address-taken", "address-unusable",
                 "sandbox-unavailable", "unknown-user", "user-needs-root", "user-no-access",
-                "secret-key-missing", "secret-key-wrong", "secret-key-unusable",
+                "secret-key-missing", "secret-key-wrong", "secret-key-unusable", "passphrase-wrong",
             ]
             Glibc.exit(StorageExit.code(failure) ?? (refused.contains(failure.code) ? 3 : 2))
         } catch let code as ExitCode {

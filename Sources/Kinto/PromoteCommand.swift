@@ -14,7 +14,7 @@ struct Promote: AsyncParsableCommand {
               kinto promote hello staging production --dry-run
             """)
     @OptionGroup var options: GlobalOptions
-    @Argument var name: String
+    @Argument(completion: .services) var name: String
     @Argument(help: "The environment whose live release is taken.") var from: String
     @Argument(help: "The one that gets it.") var to: String
     @Flag(help: "Show what would change, and change nothing.") var dryRun = false

@@ -56,7 +56,7 @@ struct Pin: AsyncParsableCommand {
         abstract: "Keep a release's artifact and logs until it is unpinned.",
         discussion: "EXAMPLES:\n  kinto pin hello 12")
     @OptionGroup var options: GlobalOptions
-    @Argument var name: String
+    @Argument(completion: .services) var name: String
     @Argument var release: Int
 
     func run() async throws {
@@ -69,7 +69,7 @@ struct Pin: AsyncParsableCommand {
 struct Unpin: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Let a pinned release go when its time comes.")
     @OptionGroup var options: GlobalOptions
-    @Argument var name: String
+    @Argument(completion: .services) var name: String
     @Argument var release: Int
 
     func run() async throws {

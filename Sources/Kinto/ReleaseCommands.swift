@@ -10,7 +10,7 @@ struct Deploy: AsyncParsableCommand {
             "EXAMPLES:\n  kinto deploy hello\n  kinto deploy hello --ref 1a2b3c4 --detach\n  kinto deploy hello --plan\n  kinto deploy hello -e staging"
     )
     @OptionGroup var options: GlobalOptions
-    @Argument var name: String
+    @Argument(completion: .services) var name: String
     @Option(help: "A commit of the branch; or which branch or tag, where there are many.") var ref: String?
     @Flag(help: "Do not wait.") var detach = false
     @Flag(help: "Only say what would happen, with the time that each step usually takes.") var plan = false
@@ -119,7 +119,7 @@ struct Releases: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "The history, newest first, or one release with the time that its stages took.")
     @OptionGroup var options: GlobalOptions
-    @Argument var name: String
+    @Argument(completion: .services) var name: String
     @Argument(help: "Of this release only.") var number: Int?
     @Option(name: .short, help: "How many; 10000 at most.") var n = 100
 
@@ -147,7 +147,7 @@ struct Logs: AsyncParsableCommand {
               kinto logs hello --release 3 --process worker.2
             """)
     @OptionGroup var options: GlobalOptions
-    @Argument var name: String
+    @Argument(completion: .services) var name: String
     @Option(help: "Of this release.") var release: Int?
     @Flag(help: "The release log.") var build = false
     @Flag(help: "The console log.") var console = false
@@ -212,7 +212,7 @@ struct Rollback: AsyncParsableCommand {
         abstract: "Make an earlier successful release live again, without a build.",
         discussion: "EXAMPLES:\n  kinto rollback hello\n  kinto rollback hello 3 --current-config")
     @OptionGroup var options: GlobalOptions
-    @Argument var name: String
+    @Argument(completion: .services) var name: String
     @Argument var number: Int?
     @Flag(help: "With today's configuration.") var currentConfig = false
     @Flag(help: "Do not wait.") var detach = false
@@ -242,7 +242,7 @@ struct Abort: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Stop a queued or deploying release; what is live stays.")
     @OptionGroup var options: GlobalOptions
-    @Argument var name: String
+    @Argument(completion: .services) var name: String
     @Argument var number: Int?
 
     func run() async throws {

@@ -17,7 +17,7 @@ extension ServiceCommand {
                   kinto service rotate-secret hello --overlap 0s        the present one is known to others
                 """)
         @OptionGroup var options: GlobalOptions
-        @Argument var name: String
+        @Argument(completion: .services) var name: String
         @Option(help: "How long the present secret signs beside the new one.") var overlap = "24h"
         @Option(help: "A file with the secret, or - for standard input. Without: a random one.")
         var secretFrom: String?

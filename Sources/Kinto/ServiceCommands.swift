@@ -8,7 +8,7 @@ struct ServiceCommand: AsyncParsableCommand {
         commandName: "service", abstract: "Register, list, show and remove services.",
         subcommands: [
             Add.self, List.self, Show.self, Set.self, RotateSecret.self, CheckRemote.self,
-            Remove.self,
+            Rename.self, Export.self, Import.self, Remove.self,
         ])
 
     struct Add: AsyncParsableCommand {
@@ -40,16 +40,7 @@ struct ServiceCommand: AsyncParsableCommand {
                 $0.contains(":") || $0.hasPrefix("/") ? $0 : URL(fileURLWithPath: $0).path
             }
             let added = try await options.client.call("POST", "/services", body) as? [String: Any] ?? [:]
-            if options.json { return Output.json(added) }
-            let deploys = added["branch"] as? String ?? branch
-            Output.line("-----> Service \(name) deploys \((try? RefPattern(deploys))?.words ?? deploys)")
-            if let remote = added["remote"] as? String {
-                Output.line("       \(remote)")
-                Output.line("       git push kinto \(branch)")
-            } else if let webhook = added["webhook"] as? [String: Any] {
-                Output.webhook(webhook)
-                Output.remote(added, name)
-            }
+            options.json ? Output.json(added) : Output.added(added)
         }
     }
 
@@ -73,7 +64,7 @@ struct ServiceCommand: AsyncParsableCommand {
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Everything about one service, as JSON.")
         @OptionGroup var options: GlobalOptions
-        @Argument var name: String
+        @Argument(completion: .services) var name: String
 
         func run() async throws { Output.json(try await options.client.call("GET", "/services/\(name)")) }
     }
@@ -104,7 +95,7 @@ struct ServiceCommand: AsyncParsableCommand {
                   kinto service set hello --provider forgejo
                 """)
         @OptionGroup var options: GlobalOptions
-        @Argument var name: String
+        @Argument(completion: .services) var name: String
         @Option(help: "wait, cancel or every.") var queue: String?
         @Option(help: "\(Provider.list).") var provider: String?
         @Option(help: "deploy, warn or off.") var missed: String?
@@ -163,7 +154,7 @@ struct ServiceCommand: AsyncParsableCommand {
             abstract:
                 "Look whether a remote repository can be read, and trust its ssh host if it was never seen.")
         @OptionGroup var options: GlobalOptions
-        @Argument var name: String
+        @Argument(completion: .services) var name: String
 
         func run() async throws {
             let answer =
@@ -178,17 +169,14 @@ struct ServiceCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Stop a service and remove all that kinto keeps of it.")
         @OptionGroup var options: GlobalOptions
-        @Argument var name: String
-        @Flag(help: "I mean it.") var yes = false
-
-        func validate() throws {
-            if !yes {
-                throw ValidationError(
-                    "this removes the service, its releases and its repository under the home: add --yes")
-            }
-        }
+        @Argument(completion: .services) var name: String
+        @Flag(help: "I mean it; without, the name has to be typed.") var yes = false
 
         func run() async throws {
+            if !yes {
+                try Confirmation.ask(
+                    for: name, "this removes the service, its releases and its repository under the home")
+            }
             _ = try await options.client.call("DELETE", "/services/\(name)")
             if !options.quiet { Output.line("service \(name) is removed") }
         }
@@ -210,6 +198,19 @@ private func check(provider: String?) throws {
 }
 
 extension Output {
+    /// A service that was registered, and what has to be done for it to be deployed.
+    static func added(_ added: [String: Any]) {
+        let (name, branch) = (added["name"] as? String ?? "", added["branch"] as? String ?? "")
+        line("-----> Service \(name) deploys \((try? RefPattern(branch))?.words ?? branch)")
+        if let remote = added["remote"] as? String {
+            line("       \(remote)")
+            line("       git push kinto \(branch)")
+        } else if let webhook = added["webhook"] as? [String: Any] {
+            self.webhook(webhook)
+            self.remote(added, name)
+        }
+    }
+
     /// How a remote repository was found, and the key to enter at the forge.
     static func remote(_ answer: [String: Any], _ name: String) {
         let check = answer["check"] as? [String: Any] ?? [:]
@@ -244,7 +245,7 @@ extension Output {
 struct Suspend: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Stop a service without losing anything.")
     @OptionGroup var options: GlobalOptions
-    @Argument var name: String
+    @Argument(completion: .services) var name: String
 
     func run() async throws {
         _ = try await options.client.call("POST", "/services/\(name)/suspend", ["environment": options.env])
@@ -259,7 +260,7 @@ struct Resume: AsyncParsableCommand {
         abstract: "Start a suspended service again, without a build; let a paused one's requests in.")
     @OptionGroup var options: GlobalOptions
     @OptionGroup var waiting: WaitOptions
-    @Argument var name: String
+    @Argument(completion: .services) var name: String
 
     func run() async throws {
         let release =

@@ -15,7 +15,7 @@ struct Pause: AsyncParsableCommand {
               kinto pause hello && ./switch-the-database && kinto resume hello
             """)
     @OptionGroup var options: GlobalOptions
-    @Argument var name: String
+    @Argument(completion: .services) var name: String
 
     func run() async throws {
         _ = try await options.client.call("POST", "/services/\(name)/pause", ["environment": options.env])
@@ -40,7 +40,7 @@ struct MaintenanceCommand: AsyncParsableCommand {
     enum Switch: String, ExpressibleByArgument, CaseIterable { case on, off }
 
     @OptionGroup var options: GlobalOptions
-    @Argument var name: String
+    @Argument(completion: .services) var name: String
     @Argument(help: "on or off") var state: Switch
     @Option(help: "An HTML file of at most 256 KiB that visitors get.") var page: String?
     @Option(help: "An address or block (192.0.2.0/24, 2001:db8::/32) that is let in; may be repeated.")

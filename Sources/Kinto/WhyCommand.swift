@@ -15,7 +15,7 @@ struct Why: AsyncParsableCommand {
               kinto why hello --run 1
             """)
     @OptionGroup var options: GlobalOptions
-    @Argument var name: String
+    @Argument(completion: .services) var name: String
     @Argument var number: Int?
     @Option(help: ArgumentHelp("Run the step of this number.", valueName: "step")) var run: Int?
 

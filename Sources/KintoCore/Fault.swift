@@ -56,6 +56,10 @@ public enum Fault: String, Sendable, CaseIterable {
     case cleanUp = "clean-up"
     /// The outcome is recorded, its log is not over.
     case finished
+    /// The new name of a service is recorded, its files lie where they were.
+    case renamed
+    /// They have followed, which is not recorded.
+    case renamedFiles = "renamed-files"
     /// A server that starts has read what an earlier one left, and changed nothing.
     case recovering
     /// It has put the routes in force, and ended nothing that was interrupted.

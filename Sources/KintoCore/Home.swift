@@ -40,6 +40,8 @@ public struct Home: Sendable, Hashable {
     public func repository(_ service: ServiceName) -> String { "\(repositories)/\(service).git" }
     /// A folder with a mirror of each repository that submodules of the service come from.
     public func submodules(_ service: ServiceName) -> String { "\(repositories)/\(service).submodules" }
+    /// What a look at the service's remote repository brings, while it lasts.
+    public func look(_ service: ServiceName) -> String { "\(repositories)/\(service).look" }
     /// Everything of a target that is not its artifacts.
     public func directory(_ target: Target) -> String { "\(path)/services/\(target)" }
     /// Caches kept between the builds of a target.

@@ -102,6 +102,19 @@ public actor Routes {
         try await change(of: identifier) { $0.removeAll { $0.identifier == identifier } }
     }
 
+    /// Gives targets other names, all in one table: what serves goes on serving.
+    public func rename(_ moves: [(from: String, route: RoutingTable.Route)]) async throws {
+        for move in moves {
+            if let policy = policies.removeValue(forKey: move.from) {
+                policies[move.route.identifier] = policy
+            }
+        }
+        try await change { routes in
+            routes.removeAll { route in moves.contains { $0.from == route.identifier } }
+            routes += moves.map(\.route)
+        }
+    }
+
     /// Puts the table in force once more, for a proxy that was started again.
     public func refresh() async throws { try await change { _ in } }
 

@@ -36,16 +36,7 @@ public enum ManifestReader {
             procfile = settings == nil ? try found.get() : try? found.get()
         } catch let failure as Failure { return .failure(failure) }
         guard let bytes = settings ?? procfile.map({ _ in Array("{}".utf8) }) else {
-            let foreign = try repository.foreignFiles(commit, at: place)
-            return .failure(
-                Failure(
-                    stage: .fetch, code: "manifest-missing",
-                    "the commit has neither \(path) nor \(place.isEmpty ? "a Procfile" : "\(place)Procfile")",
-                    evidence: foreign.map { [$0.message] } ?? [],
-                    hints: [
-                        foreign?.hint
-                            ?? .init("add a kinto.json: the smallest one is { \"start\": \"./server\" }")
-                    ]))
+            return .failure(try missing(commit, repository, path, place))
         }
         return Manifest.parse(bytes, environment: environment, procfile: procfile).map { parsed in
             var manifest = parsed
@@ -59,5 +50,47 @@ public enum ManifestReader {
                     String.init),
                 hints: [hint])
         }
+    }
+
+    /// What was detected, and the file to write.
+    private static func missing(
+        _ commit: CommitID, _ repository: GitRepository, _ path: String, _ place: String
+    ) throws -> Failure {
+        let files = ProjectFiles { name in
+            guard
+                case .found(let bytes) = try? repository.readFile(
+                    commit, path: place + name, limit: ProjectFiles.sizeLimit)
+            else { return nil }
+            return bytes
+        }
+        var failure = Failure(
+            stage: .fetch, code: "manifest-missing",
+            "the commit has neither \(path) nor \(place.isEmpty ? "a Procfile" : "\(place)Procfile")")
+        let foreign = try repository.foreignFiles(commit, at: place)
+        failure.evidence = foreign.map { [$0.message] } ?? []
+        guard let found = Detection.of(files) else {
+            failure.hints = [
+                foreign?.hint ?? .init("add a kinto.json: the smallest one is { \"start\": \"./server\" }")
+            ]
+            return failure
+        }
+        guard let settings = found.settings else {
+            failure.evidence += ["it looks like \(found.words), and nothing says plainly what starts it"]
+            failure.hints = [
+                foreign?.hint
+                    ?? .init(
+                        "add a kinto.json that says so: { \"start\": \"…\" }; docs/kinto-json.md has the rest")
+            ]
+            return failure
+        }
+        failure.evidence +=
+            ["it looks like \(found.words); this \(path) fits it:"]
+            + settings.split(separator: "\n").map(String.init)
+        failure.hints = [
+            .init(
+                "write that file, look at it, and commit it",
+                command: place.isEmpty ? "kinto init" : "kinto init \(place.dropLast())")
+        ]
+        return failure
     }
 }

@@ -31,10 +31,11 @@ struct StorageRetentionTests {
             #expect(try await server.kinto("pin", "hello", "2").status == 3)
             #expect(try await server.kinto("rollback", "hello", "4").output.contains("Release 7 is live"))
 
-            #expect(try await server.kinto("unpin", "hello", "1").status == 0)
+            // The first is pinned yet: else what retention does after the rollback might take it now.
             let dry = try await server.kinto("prune", "--dry-run", "--keep", "1")
-            #expect(dry.output.contains("hello/production/1"), "\(dry.output)")
-            #expect(try server.artifacts().contains("1"))
+            #expect(dry.output.contains("hello/production/5"), "\(dry.output)")
+            #expect(try server.artifacts() == ["1", "4", "5", "6"])
+            #expect(try await server.kinto("unpin", "hello", "1").status == 0)
             let pruned = try await server.kinto("prune", "hello", "--keep", "1")
             #expect(pruned.output.contains("freed "), "\(pruned.output)")
             // The live release has the fourth's, and the sixth was live before it.

@@ -49,7 +49,7 @@ struct APIServer: Sendable {
         metrics.add(to: router.group())
         let api = router.group("/api/v1")
         api.add(middleware: RequestCheck())
-        ServiceRoutes(actions: actions, version: version).add(to: api)
+        ServiceRoutes(actions: actions, version: version, isLocal: trusted).add(to: api)
         EnvironmentRoutes(actions: actions).add(to: api)
         ReleaseRoutes(actions: actions).add(to: api)
         EventRoutes(store: actions.store).add(to: api)

@@ -49,6 +49,16 @@ struct ConfigRoutes: Sendable {
                 }
             ).json()
         }
+        service.get("/config/diff") { request, context in
+            let target = try request.target(context)
+            guard let to = request.uri.queryParameters["to"] else {
+                throw Failure(code: "invalid-request", "?to names the environment to compare with")
+            }
+            return try [
+                "differences": await actions.compareConfig(
+                    target.service, target.environment, with: EnvironmentName(String(to)))
+            ].json()
+        }
         service.patch("/config") { request, context in
             let ask = try await request.decoded(Ask.self)
             let target = try request.target(context, environment: ask.environment)

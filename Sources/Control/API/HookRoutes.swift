@@ -28,7 +28,7 @@ struct HookRoutes: Sendable {
         try Fault.bodyRead.reach()
         let push = try PushRequest(Fields(decoding: Array(body.readableBytesView)))
         let name = try request.target(context).service
-        guard let service = try await actions.store.service(name) else {
+        guard let service = try await actions.store.service(everCalled: name) else {
             throw Failure(code: "unknown-service", "kinto has no service '\(name)'")
         }
         return (push, service)

@@ -70,6 +70,7 @@ struct ReleaseRoutes: Sendable {
             return try stream(
                 actions.home.consoleLog(release.target, release.number, instance: name), request, context)
         }
+        service.get("/diff") { request, context in try await compare(request, context).json() }
         service.post("/deploy") { request, context in
             let ask = try await request.decoded(Ask.self)
             let target = try request.target(context, environment: ask.environment)
@@ -107,6 +108,28 @@ struct ReleaseRoutes: Sendable {
             return try RollbackAnswer(release: ReleaseJSON(release: release), configDiff: diff).json(
                 .accepted)
         }
+    }
+
+    private func compare(_ request: Request, _ context: APIServer.Context) async throws -> Comparison {
+        let target = try request.target(context)
+        func number(_ name: String) -> Int? {
+            request.uri.queryParameters[Substring(name)].flatMap { Int($0) }
+        }
+        if let to = request.uri.queryParameters["to"] {
+            guard number("release") == nil, number("against") == nil else {
+                throw Failure(
+                    code: "invalid-request", "?to compares environments, ?release compares releases")
+            }
+            return try await actions.compare(
+                target.service, target.environment, with: EnvironmentName(String(to)))
+        }
+        guard let release = number("release") else {
+            guard number("against") == nil else {
+                throw Failure(code: "invalid-request", "?against goes with ?release")
+            }
+            return try await actions.compareBranch(target)
+        }
+        return try await actions.compare(target, release: release, with: number("against"))
     }
 
     private func release(_ request: Request, _ context: APIServer.Context) async throws -> Release {

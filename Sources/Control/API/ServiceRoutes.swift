@@ -9,6 +9,8 @@ internal import Wire
 struct ServiceRoutes: Sendable {
     let actions: Actions
     let version: String
+    /// Over the unix socket: by the user whom the server runs as.
+    let isLocal: Bool
 
     private struct NewService: Decodable {
         let name: String
@@ -27,6 +29,16 @@ struct ServiceRoutes: Sendable {
         let authorities: String?
         let queue: String?
         let submoduleHosts: [String]?
+    }
+
+    private struct Import: Decodable {
+        let service: ServiceDocument
+        let name: String?
+        let repository: String?
+    }
+
+    private struct Rename: Decodable {
+        let to: String
     }
 
     private struct Replay: Decodable {
@@ -123,7 +135,7 @@ struct ServiceRoutes: Sendable {
     }
 
     func add(to api: RouterGroup<APIServer.Context>) {
-        let actions = actions
+        let (actions, isLocal) = (actions, isLocal)
         api.get("/status") { request, _ in
             let only = request.uri.queryParameters["service"].map(String.init)
             return try await actions.status(version: version, only: only).json()
@@ -136,6 +148,22 @@ struct ServiceRoutes: Sendable {
                 ask.name, repository: ask.repository, branch: ask.branch, settings: ask.config,
                 provider: ask.provider.map(Self.provider), queue: ask.queue.map(Self.policy) ?? .wait
             ).json(.created)
+        }
+        api.get("/services/:name/export") { request, context in
+            let withSecrets = request.flag("secrets")
+            guard !withSecrets || isLocal else {
+                throw Failure(
+                    code: "local-only", "secrets are exported only on the server itself",
+                    hints: [.init("log in there, as the user whom kinto runs as")])
+            }
+            return try await actions.exportService(request.target(context).service, withSecrets: withSecrets)
+                .json()
+        }
+        api.post("/import") { request, _ in
+            let ask = try await request.decoded(Import.self)
+            _ = try Self.hosts(ask.service.submoduleHosts)
+            return try await actions.importService(ask.service, name: ask.name, repository: ask.repository)
+                .json(.created)
         }
         api.patch("/services/:name") { request, context in
             let target = try request.target(context)
@@ -168,6 +196,11 @@ struct ServiceRoutes: Sendable {
             context.note.about(target.service)
             try await actions.removeService(target.service)
             return Response(status: .noContent)
+        }
+        api.post("/services/:name/rename") { request, context in
+            let target = try request.target(context)
+            let ask = try await request.decoded(Rename.self)
+            return try await actions.renameService(target.service, to: ask.to).json()
         }
         api.post("/services/:name/rotate-secret") { request, context in
             let target = try request.target(context)

@@ -30,7 +30,9 @@ struct WebhookDoor: Sendable {
     {
         // An unknown name is checked like a known one, and answered the same.
         let known: RegisteredService? =
-            if let name = try? ServiceName(name) { try await actions.store.service(name) } else { nil }
+            if let name = try? ServiceName(name) { try await actions.store.service(everCalled: name) } else {
+                nil
+            }
         let isSigned = WebhookSignature.isValid(
             incoming, known?.provider ?? .github, secrets: known?.secrets() ?? [" no such service"])
         guard isSigned, let service = known else {

@@ -25,6 +25,23 @@ public enum SettingsChange {
             "changed since release \(good.number), the last good one: \(changes.prefix(most).joined(separator: ", "))\(more)"
     }
 
+    /// The keys of kinto.json that differ, with a dot between levels, each after `+`, `-` or `~`: names only.
+    public static func marks(from old: Manifest, to new: Manifest) -> [String] {
+        marks(from: flat(old), to: flat(new))
+    }
+
+    /// Names that differ, each after `+`, `-` or `~`, sorted by name.
+    public static func marks(from old: [String: String], to new: [String: String]) -> [String] {
+        Set(old.keys).union(new.keys).sorted().compactMap { key in
+            switch (old[key], new[key]) {
+            case (nil, .some): "+ \(key)"
+            case (.some, nil): "- \(key)"
+            case (let a, let b) where a != b: "~ \(key)"
+            default: nil
+            }
+        }
+    }
+
     private static func names(_ old: [String: String], _ new: [String: String], prefix: String) -> [String] {
         Set(old.keys).union(new.keys).sorted().compactMap { key in
             switch (old[key], new[key]) {
@@ -44,14 +61,19 @@ public enum SettingsChange {
         var out: [String: String] = [:]
         func add(_ value: Any, _ path: String) {
             if let object = value as? [String: Any] {
-                for (key, value) in object { add(value, path.isEmpty ? key : "\(path).\(key)") }
+                for (key, value) in object {
+                    // How a ``TimeSpan`` is stored.
+                    add(value, path.isEmpty ? key : key == "milliseconds" ? path : "\(path).\(key)")
+                }
             } else {
                 // A list may hold objects, whose keys have no order of their own.
-                let data = try? JSONSerialization.data(withJSONObject: [value], options: .sortedKeys)
-                out[path] = data.map { String(decoding: $0, as: UTF8.self) } ?? "\(value)"
+                let text = try? JSONSerialization.data(
+                    withJSONObject: value, options: [.sortedKeys, .fragmentsAllowed])
+                out[path] = text.map { String(decoding: $0, as: UTF8.self) } ?? "\(value)"
             }
         }
         add(object, "")
-        return out
+        // What is said of the file, not what it says.
+        return out.filter { $0.key != "unsupported" && $0.key != "overridden" }
     }
 }

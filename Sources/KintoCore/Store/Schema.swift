@@ -227,6 +227,15 @@ enum Schema {
                     END;
                     """)
         }
+        migrator.registerMigration("9-rename") { database in
+            // `Store+Rename.swift`.
+            try database.execute(
+                sql: """
+                    CREATE TABLE renamed (
+                        old TEXT PRIMARY KEY, new TEXT NOT NULL REFERENCES service(name) ON DELETE CASCADE,
+                        at INTEGER NOT NULL, isDone INTEGER NOT NULL DEFAULT 0);
+                    """)
+        }
         return migrator
     }()
 

@@ -20,7 +20,7 @@ extension Store {
         }
     }
 
-    private static func credentials(_ database: Database, _ service: ServiceName) throws -> FetchCredentials {
+    static func credentials(_ database: Database, _ service: ServiceName) throws -> FetchCredentials {
         guard
             let row = try Row.fetchOne(
                 database, sql: "SELECT * FROM credential WHERE service = ?", arguments: [service.description])

@@ -10,6 +10,17 @@ extension Store {
     public func add(
         _ service: RegisteredService, branch: String, credentials: FetchCredentials? = nil
     ) async throws {
+        let production = RegisteredEnvironment(target: Target(service: service.name), branch: branch)
+        try await add(service, [(production, [])], credentials: credentials)
+    }
+
+    /// Registers a service with its environments and their variables.
+    /// - Throws: `Failure` of code `service-exists`.
+    public func add(
+        _ service: RegisteredService,
+        _ environments: [(environment: RegisteredEnvironment, variables: [ConfigVariable])],
+        credentials: FetchCredentials?
+    ) async throws {
         try requireFile()
         try await write(.door) { database in
             let exists = try Bool.fetchOne(
@@ -21,19 +32,35 @@ extension Store {
             }
             try database.run(
                 sql: """
-                    INSERT INTO service (name, source, repository, createdAt, settingsPath, provider, webhookSecret, queue)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                    INSERT INTO service (name, source, repository, createdAt, settingsPath, provider, webhookSecret, queue,
+                        missed, submoduleHosts)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                     """,
                 arguments: [
                     service.name.description, service.source.rawValue, service.repository,
                     service.createdAt.milliseconds, service.settingsPath, service.provider.rawValue,
                     SecretBox.required().seal(
                         service.webhookSecret, for: Store.place(ofWebhook: service.name.description)),
-                    service.queue.rawValue,
+                    service.queue.rawValue, service.missed.rawValue,
+                    service.submoduleHosts.joined(separator: " "),
                 ])
-            try database.run(
-                sql: "INSERT INTO environment (service, name, branch) VALUES (?, 'production', ?)",
-                arguments: [service.name.description, branch])
+            for (environment, variables) in environments {
+                try database.run(
+                    sql: """
+                        INSERT INTO environment (service, name, branch, scale, scales, autoDeploy, isProtected)
+                        VALUES (?, ?, ?, ?, ?, ?, ?)
+                        """,
+                    arguments: [
+                        service.name.description, environment.target.environment.description,
+                        environment.branch, environment.scale, try Store.text(environment.scales),
+                        environment.autoDeploy,
+                        environment.isProtected,
+                    ])
+                for variable in variables {
+                    try Store.set(
+                        database, environment.target, variable.name, variable.value, variable.isSecret)
+                }
+            }
             if let credentials { try Store.save(database, service.name, credentials) }
         }
     }
@@ -53,8 +80,8 @@ extension Store {
             // A service that is registered again under the name knows nothing of them.
             try $0.execute(sql: "DELETE FROM delivery WHERE service = ?", arguments: [service.description])
             try $0.execute(
-                sql: "DELETE FROM accepted WHERE identifier LIKE ?",
-                arguments: ["webhook \(service.description) %"])
+                sql: "DELETE FROM accepted WHERE identifier LIKE ? OR identifier LIKE ?",
+                arguments: ["webhook \(service.description) %", "% \(service.description)/%"])
             return true
         }
     }
@@ -154,11 +181,6 @@ extension Store {
             let maintenance = try environment.maintenance.map {
                 String(decoding: try JSONEncoder().encode($0), as: UTF8.self)
             }
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = .sortedKeys
-            let scales =
-                environment.scales.isEmpty
-                ? nil : String(decoding: try encoder.encode(environment.scales), as: UTF8.self)
             try database.run(
                 sql: """
                     UPDATE environment SET suspended = ?, paused = ?, maintenance = ?, deploysStopped = ?, scale = ?,
@@ -167,7 +189,7 @@ extension Store {
                     """,
                 arguments: [
                     environment.suspended, environment.paused, maintenance, environment.deploysStopped,
-                    environment.scale, scales, environment.branch, environment.autoDeploy,
+                    environment.scale, try Store.text(environment.scales), environment.branch, environment.autoDeploy,
                     environment.isProtected,
                     target.service.description, target.environment.description,
                 ])
@@ -192,21 +214,7 @@ extension Store {
     ) async throws -> Release? {
         try requireFile()
         return try await write(.door) { database in
-            for (name, value) in set {
-                try database.run(
-                    sql: """
-                        INSERT INTO config (service, environment, name, value, updatedAt, secret)
-                        VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (service, environment, name) DO UPDATE SET
-                        value = excluded.value, updatedAt = excluded.updatedAt,
-                        secret = max(secret, excluded.secret)
-                        """,
-                    arguments: [
-                        target.service.description, target.environment.description, name,
-                        SecretBox.required().seal(
-                            value, for: Store.place(ofVariable: name, target.description)),
-                        Timestamp.now.milliseconds, secret,
-                    ])
-            }
+            for (name, value) in set { try Store.set(database, target, name, value, secret) }
             for name in unset {
                 try database.run(
                     sql: "DELETE FROM config WHERE service = ? AND environment = ? AND name = ?",
@@ -216,11 +224,36 @@ extension Store {
         }
     }
 
+    /// As a column holds them; nil: none.
+    private static func text(_ scales: [String: Int]) throws -> String? {
+        guard !scales.isEmpty else { return nil }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        return String(decoding: try encoder.encode(scales), as: UTF8.self)
+    }
+
+    private static func set(
+        _ database: Database, _ target: Target, _ name: String, _ value: String, _ secret: Bool
+    ) throws {
+        try database.run(
+            sql: """
+                INSERT INTO config (service, environment, name, value, updatedAt, secret)
+                VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (service, environment, name) DO UPDATE SET
+                value = excluded.value, updatedAt = excluded.updatedAt,
+                secret = max(secret, excluded.secret)
+                """,
+            arguments: [
+                target.service.description, target.environment.description, name,
+                SecretBox.required().seal(value, for: Store.place(ofVariable: name, target.description)),
+                Timestamp.now.milliseconds, secret,
+            ])
+    }
+
     static func config(_ database: Database, _ target: Target) throws -> [String: String] {
         Dictionary(try variables(database, target).map { ($0.name, $0.value) }, uniquingKeysWith: { $1 })
     }
 
-    private static func variables(_ database: Database, _ target: Target) throws -> [ConfigVariable] {
+    static func variables(_ database: Database, _ target: Target) throws -> [ConfigVariable] {
         let rows = try database.rows(
             sql: "SELECT name, value, secret FROM config WHERE service = ? AND environment = ? ORDER BY name",
             arguments: [target.service.description, target.environment.description]

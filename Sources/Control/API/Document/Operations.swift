@@ -74,6 +74,19 @@ enum Operations {
             summary: "A service, by environment.",
             query: [environment], answers: [(200, .json(.list(.schema("Service"))))]),
         Operation(
+            method: "GET", path: "/api/v1/services/{name}/export", access: .admin("service export"),
+            summary: "What a service is, to be imported elsewhere.",
+            query: [environment, .optional("secrets", .flag, "With them: at the unix socket only.")],
+            answers: [(200, .json(.schema("ServiceDocument")))], problems: [403]),
+        Operation(
+            method: "POST", path: "/api/v1/import", access: .admin("service import"),
+            summary: "Registers an exported service.",
+            body: [
+                .required("service", .object(ServiceDocument.fields)),
+                .optional("name", .name, "In the place of its own."),
+                .optional("repository", .text(2048), "The same; empty: kinto hosts it."),
+            ], answers: [(201, .json(.schema("Imported")))]),
+        Operation(
             method: "PATCH", path: "/api/v1/services/{name}", access: .admin("service set"),
             summary: "Changes what is given.",
             query: [environment],
@@ -93,8 +106,11 @@ enum Operations {
             summary: "Looks at the remote repository.", query: [environment], body: nothing,
             answers: [(200, .json(.schema("RemoteCheck")))]),
         Operation(
+            method: "POST", path: "/api/v1/services/{name}/rename", access: .admin("service rename"),
+            summary: "Another name, while it serves.", query: [environment],
+            body: [.required("to", .name)], answers: [(200, .json(.schema("Renamed")))]),
+        Operation(
             method: "POST", path: "/api/v1/services/{name}/rotate-secret", access: .admin("rotate-secret"),
-
             summary: "A new secret for webhooks.", query: [environment],
             body: [
                 .optional("secret", .text(4096)),
@@ -108,8 +124,20 @@ enum Operations {
             query: [environment, .optional("reveal", .flag, "Secrets, too: at the unix socket only.")],
             answers: [(200, .json(.schema("Variables")))], problems: [403]),
         Operation(
+            method: "GET", path: "/api/v1/services/{name}/config/diff", access: .viewer,
+            summary: "Names of variables in which two environments differ.",
+            query: [environment, .required("to", .name, "The environment to compare with.")],
+            answers: [
+                (
+                    200,
+                    .json(
+                        .object([
+                            .required("differences", .list(.text), "Each after +, - (missing there) or ~.")
+                        ]))
+                )
+            ]),
+        Operation(
             method: "PATCH", path: "/api/v1/services/{name}/config", access: .deployer("config"),
-
             summary: "Sets and removes variables; what is live is released again with them.",
             query: [environment],
             body: [
@@ -187,6 +215,14 @@ enum Operations {
 
             summary: "Why the last one that failed did so.", query: [environment],
             answers: [(200, .json(.schema("Why")))]),
+        Operation(
+            method: "GET", path: "/api/v1/services/{name}/diff", access: .viewer,
+            summary: "What is live and its branch, two environments, or two releases: what differs.",
+            query: [
+                environment, .optional("to", .name, "The environment whose live release is compared with."),
+                .optional("release", .integer, "A release, in the place of what is live."),
+                .optional("against", .integer, "The release that it is compared with; what is live."),
+            ], answers: [(200, .json(.schema("Comparison")))], problems: [409]),
         log("log", "What the deploy printed."),
         log(
             "console", "What an instance prints.",

@@ -132,6 +132,34 @@ enum Schemas {
             [.required("sha256", .text), .required("bytes", .bytes), .required("available", .boolean)]
         ),
         (
+            "Comparison",
+            [
+                .required("from", .schema("Side")), .required("to", .schema("Side")),
+                .required(
+                    "commits", .list(.schema("Commit")), "Only 'to' has them, newest first; at most 20."),
+                .required("commitCount", .integer),
+                .required("missing", .list(.schema("Commit")), "Only 'from' has them."),
+                .required("missingCount", .integer),
+                .required("settings", .list(.text), "Keys of kinto.json, each after +, - or ~."),
+                .required("configuration", .list(.text), "Names of variables, each after +, - or ~."),
+                .optional("problem", .text, "Why the settings of a side cannot be compared."),
+            ]
+        ),
+        (
+            "Side",
+            [
+                .required("name", .text), .required("environment", .name), .optional("release", .integer),
+                .optional("commit", .text),
+            ]
+        ),
+        (
+            "Commit",
+            [
+                .required("commit", .text), .required("subject", .text), .required("author", .text),
+                .required("at", .time),
+            ]
+        ),
+        (
             "Rollback",
             [
                 .required("release", .schema("Release")),
@@ -211,11 +239,27 @@ enum Schemas {
                 .optional("check", .schema("RemoteCheck")),
             ]
         ),
+        ("ServiceDocument", ServiceDocument.fields),
+        (
+            "Imported",
+            [
+                .required("added", .schema("Added")),
+                .required("missing", .list(.text), "Secrets without a value: 'production DATABASE_URL'."),
+            ]
+        ),
         (
             "RemoteCheck",
             [
                 .optional("commit", .text), .optional("pinned", .text), .optional("code", .text),
                 .optional("problem", .text), .required("hints", .list(.schema("Hint"))),
+            ]
+        ),
+        (
+            "Renamed",
+            [
+                .required("name", .name), .required("former", .name), .required("repository", .text),
+                .optional("remote", .text, "What those who push have to run."), .required("webhook", .text),
+                .required("urls", .list(.text)),
             ]
         ),
         (
