@@ -79,7 +79,8 @@ public enum ManifestReader {
             failure.hints = [
                 foreign?.hint
                     ?? .init(
-                        "add a kinto.json that says so: { \"start\": \"…\" }; docs/kinto-json.md has the rest")
+                        "add a kinto.json that says so: { \"start\": \"…\" }; docs/kinto-json.md has the rest"
+                    )
             ]
             return failure
         }

@@ -189,7 +189,8 @@ extension Store {
                     """,
                 arguments: [
                     environment.suspended, environment.paused, maintenance, environment.deploysStopped,
-                    environment.scale, try Store.text(environment.scales), environment.branch, environment.autoDeploy,
+                    environment.scale, try Store.text(environment.scales), environment.branch,
+                    environment.autoDeploy,
                     environment.isProtected,
                     target.service.description, target.environment.description,
                 ])
