@@ -133,9 +133,20 @@ struct AccessTests {
             #expect(await ended)
             #expect(try await ada.get("/").status == 303)
             // A new one has the new role; the browser that was there before is not kept out by others' attempts.
-            for _ in 0..<14 { _ = try await Visitor.signIn(server, ["name": "ada", "token": "wrong horse"]) }
-            let limited = try await Visitor.signIn(server, ["name": "ada", "token": "correct horse"])
-            #expect(limited.status == 429)
+            var limited = 0
+            // At once: one after the other they might come as slowly as they are allowed.
+            for _ in 0..<5 where limited != 429 {
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for _ in 0..<24 {
+                        group.addTask {
+                            _ = try await Visitor.signIn(server, ["name": "ada", "token": "wrong horse"])
+                        }
+                    }
+                    try await group.waitForAll()
+                }
+                limited = try await Visitor.signIn(server, ["name": "ada", "token": "correct horse"]).status
+            }
+            #expect(limited == 429)
             let again = try await Visitor(
                 server, ["name": "ada", "token": "correct horse"], device: ada.device)
             #expect(try await again.get("/account").text.contains("viewer"))

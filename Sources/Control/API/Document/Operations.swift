@@ -74,7 +74,7 @@ enum Operations {
             summary: "A service, by environment.",
             query: [environment], answers: [(200, .json(.list(.schema("Service"))))]),
         Operation(
-            method: "GET", path: "/api/v1/services/{name}/export", access: .admin("service export"),
+            method: "GET", path: "/api/v1/services/{name}/export", access: .admin,
             summary: "What a service is, to be imported elsewhere.",
             query: [environment, .optional("secrets", .flag, "With them: at the unix socket only.")],
             answers: [(200, .json(.schema("ServiceDocument")))], problems: [403]),
