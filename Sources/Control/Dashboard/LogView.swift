@@ -21,7 +21,7 @@ struct LogView {
     let index: LogIndex
 
     /// Lines on one page.
-    static let lines = 1000
+    static let lines = 500
     /// Lines that a search shows.
     private static let most = 200
 

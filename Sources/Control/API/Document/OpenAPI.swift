@@ -85,8 +85,9 @@ struct OpenAPI {
 
     private var lastEvent: [String: Any] {
         [
-            "name": "Last-Event-ID", "in": "header", "schema": json(.bytes),
-            "description": "The id of the event that was seen last: it goes on after that one.",
+            "name": "Last-Event-ID", "in": "header",
+            "schema": ["anyOf": [json(.bytes), ["type": "string", "maxLength": 0]]],
+            "description": "The id of the event that was seen last: it goes on after that one. Empty: none.",
         ]
     }
 
