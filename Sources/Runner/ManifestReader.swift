@@ -92,6 +92,8 @@ public enum ManifestReader {
                 "write that file, look at it, and commit it",
                 command: place.isEmpty ? "kinto init" : "kinto init \(place.dropLast())")
         ]
+        // What another tool starts is what somebody meant.
+        if let hint = foreign?.hint { failure.hints.append(hint) }
         return failure
     }
 }

@@ -27,7 +27,8 @@ public enum SourceDirectory {
                     guard lstat(place, &status) == 0, let kind = kind(status) else { continue }
                     if tree.add(shown, kind) { next.append((place, shown + "/")) }
                     guard kind == .file || kind == .executable, tree.hasRoom, SourceTree.isSource(shown),
-                        tree.wants(size: Int(status.st_size)), let bytes = content(place, limits.fileBytes)
+                        tree.wants(size: { Int(status.st_size) }),
+                        let bytes = content(place, limits.fileBytes)
                     else { continue }
                     tree.take(shown, bytes)
                 }

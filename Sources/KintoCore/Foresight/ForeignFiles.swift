@@ -33,9 +33,7 @@ public enum ForeignFiles {
             foreign.isEmpty
                 ? "there is a package.json, which says how it starts"
                 : "there is \(names), which kinto does not read",
-            hint: .init(
-                start.map { "begin with a kinto.json like { \"start\": \"\($0)\" }" }
-                    ?? "begin with a kinto.json like { \"start\": \"./server\" }"))
+            hint: start.map { .init("begin with a kinto.json like { \"start\": \"\($0)\" }") })
     }
 
     /// What it starts with, for a JSON text.

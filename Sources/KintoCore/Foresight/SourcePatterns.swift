@@ -120,19 +120,20 @@ enum SourcePatterns {
         "[:port]", "ENV.PORT",
     ].map { Array($0.utf8) }
 
+    private static let given: Set<String> = [
+        "PORT", "HOST", "SOURCE_VERSION", "PATH", "HOME", "LANG", "TZ", "USER", "PWD", "SHELL", "TERM",
+        "TMPDIR", "TEMP",
+        "NODE_ENV", "CI", "DEBUG", "NO_COLOR", "FORCE_COLOR", "HOSTNAME", "RAILS_ENV", "RACK_ENV",
+        "HTTP_PROXY",
+        "HTTPS_PROXY", "NO_PROXY", "LOG_LEVEL", "RUST_LOG", "RUST_BACKTRACE", "PYTHONPATH",
+        "NODE_OPTIONS", "APP_ENV",
+        "MIX_ENV", "GOMAXPROCS", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "JEST_WORKER_ID", "VERCEL",
+        "NETLIFY",
+    ]
+
     /// What no one has to set: kinto's own, the system's, and switches of tools.
     static func isGiven(_ name: String) -> Bool {
-        let known: Set<String> = [
-            "PORT", "HOST", "SOURCE_VERSION", "PATH", "HOME", "LANG", "TZ", "USER", "PWD", "SHELL", "TERM",
-            "TMPDIR", "TEMP",
-            "NODE_ENV", "CI", "DEBUG", "NO_COLOR", "FORCE_COLOR", "HOSTNAME", "RAILS_ENV", "RACK_ENV",
-            "HTTP_PROXY",
-            "HTTPS_PROXY", "NO_PROXY", "LOG_LEVEL", "RUST_LOG", "RUST_BACKTRACE", "PYTHONPATH",
-            "NODE_OPTIONS", "APP_ENV",
-            "MIX_ENV", "GOMAXPROCS", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "JEST_WORKER_ID", "VERCEL",
-            "NETLIFY",
-        ]
-        return known.contains(name) || name.hasPrefix("KINTO_") || name.hasPrefix("npm_")
+        return given.contains(name) || name.hasPrefix("KINTO_") || name.hasPrefix("npm_")
             || name.hasPrefix("VERCEL_")
             || name.hasPrefix("GITHUB_")
     }

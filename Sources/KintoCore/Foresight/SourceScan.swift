@@ -40,8 +40,8 @@ struct SourceScan {
         for line in text.bytes.split(separator: 0x0A, omittingEmptySubsequences: false) {
             number += 1
             // A variable that the next line looks at may be missing.
-            for read in pending where !SourceScan.contains(line, Array("if ".utf8)) && reads[read.name] == nil
-            {
+            for read in pending
+            where !SourceScan.contains(line, SourceScan.condition) && reads[read.name] == nil {
                 reads[read.name] = read.place
             }
             pending = []
@@ -89,16 +89,17 @@ struct SourceScan {
         for pattern in patterns {
             guard let name = pattern.match(line)?["variable"], !SourcePatterns.isGiven(name) else { continue }
             let isOptional =
-                line.folded.starts(with: Array("if ".utf8)) || line.folded.starts(with: Array("if(".utf8))
+                line.folded.starts(with: condition) || line.folded.starts(with: Array("if(".utf8))
                 || defaults.contains { contains(line.folded[...], $0) }
             return isOptional ? nil : name
         }
         return nil
     }
 
-    private static func isComment(_ line: [UInt8]) -> Bool {
-        ["//", "#", "*", "/*", "--", ";"].contains { line.starts(with: Array($0.utf8)) }
-    }
+    private static let condition = Array("if ".utf8)
+    private static let comments = ["//", "#", "*", "/*", "--", ";"].map { Array($0.utf8) }
+
+    private static func isComment(_ line: [UInt8]) -> Bool { comments.contains { line.starts(with: $0) } }
 
     private static func contains(_ bytes: ArraySlice<UInt8>, _ text: [UInt8]) -> Bool {
         bytes.withUnsafeBytes { $0.find(text) != nil }

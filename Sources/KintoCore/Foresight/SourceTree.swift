@@ -78,10 +78,15 @@ public struct SourceTree: Sendable {
     }
 
     /// Whether the limits allow that a source file is read.
-    public mutating func wants(size: Int) -> Bool {
+    /// - Parameter size: asked for only if any may be read yet.
+    public mutating func wants<E>(size: () throws(E) -> Int) throws(E) -> Bool {
+        guard texts.count < limits.files, bytes < limits.bytes, .now < end else {
+            isRead = false
+            return false
+        }
+        let size = try size()
         guard size > 0 else { return false }
-        guard texts.count < limits.files, size <= limits.fileBytes, bytes + size <= limits.bytes, .now < end
-        else {
+        guard size <= limits.fileBytes, bytes + size <= limits.bytes else {
             isRead = false
             return false
         }

@@ -37,8 +37,9 @@ extension GitRepository {
                     guard kind == .file || kind == .executable, tree.hasRoom, SourceTree.isSource(path) else {
                         continue
                     }
-                    let size = try blobSize(entry.id)
-                    if tree.wants(size: size) { tree.take(path, try withBlob(entry.id) { Array($0) }) }
+                    if try tree.wants(size: { () throws(Failure) in try blobSize(entry.id) }) {
+                        tree.take(path, try withBlob(entry.id) { Array($0) })
+                    }
                 }
             }
             level = next
