@@ -13,7 +13,8 @@ extension Actions {
         let credentials = try await store.credentials(name)
         var environments: [ServiceDocument.Environment] = []
         var secrets: [String: [String: String]] = [:]
-        for environment in try await store.environments(of: name) {
+        // Those of branches come and go.
+        for environment in try await store.environments(of: name) where environment.previewUntil == nil {
             let variables = try await store.variables(environment.target)
             let own = environment.target.environment.description
             for variable in variables where variable.isSecret {

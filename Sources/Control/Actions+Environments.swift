@@ -8,10 +8,11 @@ internal import Wire
 struct EnvironmentJSON: Encodable {
     let service, environment, branch: String
     let autoDeploy, protect: Bool
-    /// Where it is reached; what is live decides.
-    /// nil: what is live takes no requests.
+    /// Where it is reached; nil: what is live takes no requests.
     let url: String?
     let live: Int?
+    /// When it goes, if it is a branch's preview.
+    let previewUntil: String?
 
     init(_ environment: RegisteredEnvironment, url: String?, live: Int?) {
         service = environment.target.service.description
@@ -19,6 +20,7 @@ struct EnvironmentJSON: Encodable {
         branch = environment.branch
         autoDeploy = environment.autoDeploy
         protect = environment.isProtected
+        previewUntil = environment.previewUntil?.rfc3339
         self.url = url
         self.live = live
     }

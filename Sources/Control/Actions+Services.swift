@@ -184,6 +184,10 @@ extension Actions {
             let missed: MissedPushPolicy
             /// Where submodules may come from beside the repository's host.
             let submoduleHosts: [String]
+            /// Which branches get environments of their own.
+            let previews: PreviewRule?
+            /// When this one goes, if it is such a one.
+            let previewUntil: String?
             let suspended, paused, maintenance, autoDeploy, protect: Bool
             /// Why pushes are not deployed.
             let deploysStopped: String?
@@ -235,6 +239,7 @@ extension Actions {
                         ).flatMap { $0.status == .failed ? WhyJSON($0) : nil },
                         queued: open.count { $0.status == .queued }, queue: service.queue,
                         missed: service.missed, submoduleHosts: service.submoduleHosts,
+                        previews: service.previews, previewUntil: environment.previewUntil?.rfc3339,
                         suspended: environment.suspended,
                         paused: environment.paused, maintenance: environment.maintenance != nil,
                         autoDeploy: environment.autoDeploy, protect: environment.isProtected,

@@ -30,6 +30,7 @@ struct Actions: Sendable {
     let accounts: Accounts
     let audit: AuditLog
     let logger: Logger
+    let previews = PreviewEnds()
 
     /// Decides on webhook deliveries.
     var webhooks: WebhookDoor { WebhookDoor(actions: self, refusals: refusals) }

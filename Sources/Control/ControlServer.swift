@@ -181,6 +181,9 @@ public enum ControlServer {
                 for release in (try? await store.openReleases()) ?? [] { await lanes.wake(release.target) }
                 group.addTask { await intake.run() }
                 group.addTask { await missed?.run() }
+                group.addTask {
+                    await actions.previews.run(store, logger) { try await actions.removeEnvironment($0) }
+                }
                 group.addTask { await reporter.run() }
                 group.addTask { await actions.traffic.run() }
                 await group.waitForAll()

@@ -56,7 +56,9 @@ struct SpoolIntake: Sendable {
             logger.error("spooled push for an unknown service", metadata: ["service": "\(entry.service)"])
             return spool.setAside(entry.path, because: "there is no service '\(entry.service)'")
         }
-        let plan = entry.push.plan(for: try await actions.store.environments(of: service.name))
+        let previewed = try await actions.previewed(
+            service, try await actions.store.environments(of: service.name), entry.push.changes)
+        let plan = entry.push.without(previewed.done).plan(for: previewed.environments)
         for environment in plan.refused {
             logger.error(
                 "spooled push is not deployed",

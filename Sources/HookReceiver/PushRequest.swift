@@ -11,7 +11,7 @@ public struct PushRequest: Sendable {
     }
 
     public let identifier: String
-    public let updates: [Update]
+    public private(set) var updates: [Update]
     public let options: [String]
     public let quarantine: String?
     public let directory: String
@@ -42,6 +42,19 @@ public struct PushRequest: Sendable {
 
     public var skips: Bool { options.contains("skip") }
     public var noCache: Bool { options.contains("no-cache") }
+
+    /// References with whether they were removed: only those of a push that is not to deploy all that it could.
+    public var changes: [(reference: String, isRemoved: Bool)] {
+        let isPartial = skips || options.contains { $0.hasPrefix("env=") }
+        return updates.filter { !isPartial || $0.new.isZero }.map { ($0.reference, $0.new.isZero) }
+    }
+
+    /// The push without what somebody else has decided on.
+    public func without(_ references: Set<String>) -> PushRequest {
+        var rest = self
+        rest.updates.removeAll { references.contains($0.reference) }
+        return rest
+    }
 
     /// What a push asks for.
     public struct Plan: Sendable {

@@ -133,7 +133,8 @@ struct Check: AsyncParsableCommand {
         let client = GlobalOptions.client(home)
         let answer = try await client.call("GET", "/services/\(service)/environments")
         let known = (answer as? [[String: Any]] ?? []).compactMap { $0["environment"] as? String }
-        report.unknownEnvironments = names.filter { !known.contains($0) }
+        // Those of branches come and go.
+        report.unknownEnvironments = names.filter { !known.contains($0) && $0 != Preview.settings }
         for name in report.unknownEnvironments where !json {
             Output.trouble(
                 "it has settings for '\(name)', and \(service) has no such environment: \(known.joined(separator: ", "))"

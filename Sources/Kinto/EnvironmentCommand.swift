@@ -138,6 +138,7 @@ private enum EnvironmentView {
     }
 
     static func pushes(_ environment: [String: Any]) -> String {
+        if let end = environment["previewUntil"] as? String { return "preview until \(end)" }
         if environment["protect"] as? Bool == true { return "protected" }
         return environment["autoDeploy"] as? Bool == false ? "not deployed" : "deployed"
     }

@@ -88,8 +88,12 @@ struct ServiceCommand: AsyncParsableCommand {
                 --submodule-hosts says where submodules may come from beside the repository's own host, by https and
                 without credentials. See docs/repositories.md.
 
+                --preview gives each pushed branch that fits an environment of its own, until the branch is deleted or
+                --preview-for is over after its last push. See docs/previews.md.
+
                 EXAMPLES:
                   kinto service set hello --queue cancel
+                  kinto service set hello --preview 'feature/*' --preview-for 3d
                   kinto service set hello --submodule-hosts github.com,git.example.com:8443
                   kinto service set hello --token-from token.txt
                   kinto service set hello --provider forgejo
@@ -105,15 +109,27 @@ struct ServiceCommand: AsyncParsableCommand {
         @Option(help: "A PEM file of the only authorities that may sign the https host; empty: the system's.")
         var caFrom: String?
         @Option(help: "Hosts with commas between; empty: none.") var submoduleHosts: String?
+        @Option(help: "A branch or pattern (feature/*); off: none any more.") var preview: String?
+        @Option(help: "How long after its last push a preview stays; 7d.") var previewFor: String?
+        @Option(help: "So many previews at a time; 10.") var previewMost: Int?
+        @Option(
+            help:
+                "An environment whose variables and secrets previews get; empty: production's that are no secrets."
+        )
+        var previewConfig: String?
 
         func validate() throws {
             if let missed, MissedPushPolicy(rawValue: missed) == nil {
                 throw ValidationError("--missed is one of deploy, warn, off, not '\(missed)'")
             }
             if queue == nil, provider == nil, missed == nil, tokenFrom == nil, username == nil, caFrom == nil,
-                submoduleHosts == nil
+                submoduleHosts == nil, preview == nil, previewFor == nil, previewMost == nil,
+                previewConfig == nil
             {
                 throw ValidationError("name what to set, see kinto service set --help")
+            }
+            if let previewFor, TimeSpan(previewFor) == nil {
+                throw ValidationError("--preview-for wants a time like 3d or 12h, not '\(previewFor)'")
             }
             try queue.map { try check(queue: $0) }
             try check(provider: provider)
@@ -121,6 +137,10 @@ struct ServiceCommand: AsyncParsableCommand {
 
         func run() async throws {
             var body: [String: Any] = [:]
+            body["previews"] = preview.map { $0 == "off" ? "" : $0 }
+            body["previewLifetime"] = previewFor.flatMap { TimeSpan($0)?.milliseconds }
+            body["previewMost"] = previewMost
+            body["previewConfig"] = previewConfig
             body["queue"] = queue
             body["provider"] = provider
             body["missed"] = missed
@@ -144,6 +164,7 @@ struct ServiceCommand: AsyncParsableCommand {
                 )
             }
             if let missed { Output.line("\(name): a push of which no delivery told: \(missed)") }
+            if body.keys.contains(where: { $0.hasPrefix("preview") }) { Output.previews(shown, name) }
             if let provider { Output.line("\(name): webhooks are read and checked as those of \(provider)") }
         }
     }
@@ -209,6 +230,21 @@ extension Output {
             self.webhook(webhook)
             self.remote(added, name)
         }
+    }
+
+    /// Which branches get previews now.
+    static func previews(_ services: Any, _ name: String) {
+        guard let service = (services as? [[String: Any]])?.first,
+            let rule = service["previews"] as? [String: Any]
+        else { return line("\(name): pushed branches get no previews any more") }
+        let pattern = rule["pattern"] as? String ?? ""
+        let lifetime = TimeSpan(milliseconds: rule["lifetime"] as? Int ?? 0)
+        line(
+            "\(name): \((try? RefPattern(pattern))?.words ?? pattern) get a preview each, at most \(rule["most"] as? Int ?? 0), until the branch is deleted or \(lifetime) after its last push"
+        )
+        line(
+            "       with \((rule["config"] as? String).map { "the variables and secrets of \($0)" } ?? "production's variables, but no secrets")"
+        )
     }
 
     /// How a remote repository was found, and the key to enter at the forge.

@@ -32,6 +32,8 @@ public struct RegisteredService: Sendable, Equatable {
     public var missed: MissedPushPolicy
     /// Where submodules may come from beside its repository's host, each `HOST` or `HOST:PORT`.
     public var submoduleHosts: [String]
+    /// Which branches get an environment of their own; nil: none.
+    public var previews: PreviewRule?
 
     /// A secret that ends.
     public struct PreviousSecret: Sendable, Equatable {
@@ -53,9 +55,11 @@ public struct RegisteredService: Sendable, Equatable {
         name: ServiceName, source: Source, repository: String, createdAt: Timestamp,
         settingsPath: String = "kinto.json", provider: Provider = .github, webhookSecret: String,
         previousSecret: PreviousSecret? = nil,
-        queue: QueuePolicy = .wait, missed: MissedPushPolicy = .deploy, submoduleHosts: [String] = []
+        queue: QueuePolicy = .wait, missed: MissedPushPolicy = .deploy, submoduleHosts: [String] = [],
+        previews: PreviewRule? = nil
     ) {
         self.submoduleHosts = submoduleHosts
+        self.previews = previews
         self.name = name
         self.missed = missed
         self.settingsPath = settingsPath
@@ -92,13 +96,16 @@ public struct RegisteredEnvironment: Sendable, Equatable {
     public var scale: Int?
     /// The same of types beside `web`.
     public var scales: [String: Int]
+    /// When it goes by itself: it is a branch's preview; nil: it stays.
+    public var previewUntil: Timestamp?
 
     public init(
         target: Target, branch: String, suspended: Bool = false, port: UInt16? = nil, paused: Bool = false,
         maintenance: Maintenance? = nil, deploysStopped: String? = nil, scale: Int? = nil,
         scales: [String: Int] = [:],
-        autoDeploy: Bool = true, isProtected: Bool = false
+        autoDeploy: Bool = true, isProtected: Bool = false, previewUntil: Timestamp? = nil
     ) {
+        self.previewUntil = previewUntil
         self.target = target
         self.branch = branch
         self.autoDeploy = autoDeploy

@@ -73,6 +73,8 @@ extension Pipeline {
     ) async throws {
         let known = try await store.environments(of: service.name).map(\.target.environment.description)
         for name in manifest.overridden ?? [] where !known.contains(name) {
+            // Of environments that come and go.
+            if name == Preview.settings, service.previews != nil { continue }
             await recorder.log(
                 .trouble(
                     "\(service.settingsPath) has settings for '\(name)', and \(service.name) has no such environment: \(known.joined(separator: ", "))"

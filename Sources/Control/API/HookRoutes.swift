@@ -40,8 +40,9 @@ struct HookRoutes: Sendable {
         var notes: [LogLine] = []
         do {
             let accepted = try await actions.decide(for: service.name) { environments in
-                let plan = push.plan(for: environments)
-                notes = plan.notes.map { LogLine.detail($0) }
+                let previewed = try await actions.previewed(service, environments, push.changes)
+                let plan = push.without(previewed.done).plan(for: previewed.environments)
+                notes = (previewed.notes + plan.notes).map { LogLine.detail($0) }
                 for case let obstacle? in plan.refused.map(\.obstacle) {
                     notes += [.trouble(obstacle.reason), .detail(obstacle.way.line)]
                 }
@@ -95,7 +96,9 @@ struct HookRoutes: Sendable {
     }
 
     private func check(_ push: PushRequest, _ service: RegisteredService) async throws -> Response {
-        let plan = push.plan(for: try await actions.store.environments(of: service.name))
+        let environments = try await actions.store.environments(of: service.name)
+        let previews = Preview.plan(service, environments, push.changes).opened
+        let plan = push.plan(for: environments + previews)
         let (path, settings, quarantine) = (service.repository, service.settingsPath, push.quarantine)
         let deploys = plan.deploys.map { ($0.environment.target.environment.description, $0.update) }
         let failure = try await actions.git.run { () throws -> Failure? in

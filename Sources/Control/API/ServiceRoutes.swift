@@ -29,6 +29,32 @@ struct ServiceRoutes: Sendable {
         let authorities: String?
         let queue: String?
         let submoduleHosts: [String]?
+        /// A pattern of branches; empty: none get previews any more.
+        let previews: String?
+        /// Milliseconds.
+        let previewLifetime: Int?
+        let previewMost: Int?
+        /// An environment; empty: production's variables that are no secrets.
+        let previewConfig: String?
+
+        /// What is to be in force then.
+        func rule(after known: PreviewRule?) throws -> PreviewRule? {
+            guard let pattern = previews ?? known?.pattern else {
+                throw Failure(code: "invalid-request", "say which branches get previews")
+            }
+            guard !pattern.isEmpty else { return nil }
+            let config =
+                try previewConfig.map { try $0.isEmpty ? nil : EnvironmentName($0) } ?? known?.config
+            return try PreviewRule(
+                pattern: pattern,
+                lifetime: previewLifetime ?? known?.lifetime
+                    ?? PreviewRule.usualLifetime.milliseconds,
+                most: previewMost ?? known?.most ?? PreviewRule.usualMost, config: config)
+        }
+
+        var changesPreviews: Bool {
+            previews != nil || previewLifetime != nil || previewMost != nil || previewConfig != nil
+        }
     }
 
     private struct Import: Decodable {
@@ -173,6 +199,10 @@ struct ServiceRoutes: Sendable {
             try await actions.store.set(
                 target.service, provider: ask.provider.map(Self.provider), queue: ask.queue.map(Self.policy),
                 missed: ask.missed.map(Self.missed), submoduleHosts: ask.submoduleHosts.map(Self.hosts))
+            if ask.changesPreviews {
+                let known = try await actions.store.service(target.service)?.previews
+                try await actions.setPreviews(target.service, try ask.rule(after: known))
+            }
             if ask.token != nil || ask.username != nil || ask.authorities != nil {
                 try await actions.changeCredentials(
                     target.service, token: ask.token, username: ask.username, authorities: ask.authorities)

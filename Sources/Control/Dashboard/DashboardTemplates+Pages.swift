@@ -80,7 +80,7 @@ extension DashboardTemplates {
         <tbody>
         {{#services}}
         <tr>
-        <th scope="row" data-label="Service"><a href="{{path}}">{{name}}</a>{{^production}} <a class="place-name" href="{{path}}">{{environment}}</a>{{/production}}{{#protected}} <span class="tag">protected</span>{{/protected}}</th>
+        <th scope="row" data-label="Service"><a href="{{path}}">{{name}}</a>{{^production}} <a class="place-name" href="{{path}}">{{environment}}</a>{{/production}}{{#protected}} <span class="tag">protected</span>{{/protected}}{{#preview}} <span class="tag" title="until {{.}}">preview</span>{{/preview}}</th>
         <td data-label="State"><span class="state {{tone}}">{{state}}</span>{{#waits}}<div class="dim small">{{.}}</div>{{/waits}}{{#stopped}}<div class="small bad-text">deploys stopped</div>{{/stopped}}</td>
         <td data-label="Live">{{#live}}{{> _commit}}{{/live}}{{^live}}<span class="dim">nothing</span>{{/live}}</td>
         <td data-label="Last deploy">{{#last}}<a href="{{path}}">{{number}}</a> <span class="state {{tone}}">{{status}}</span> <time class="dim" datetime="{{iso}}" title="{{iso}}">{{ago}}</time>{{/last}}{{^last}}<span class="dim">never</span>{{/last}}</td>

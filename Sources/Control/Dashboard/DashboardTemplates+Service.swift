@@ -30,7 +30,7 @@ extension DashboardTemplates {
         </div>{{/mayDeploy}}
         </div>
         <div id="facts" data-fresh>
-        <p class="lead"><span class="state {{tone}}">{{state}}</span>{{#protected}} <span class="tag">protected</span>{{/protected}}{{#byHand}} <span class="tag">deployed by hand</span>{{/byHand}}{{#url}} <a href="{{.}}" rel="noreferrer">{{.}}</a>{{/url}}</p>
+        <p class="lead"><span class="state {{tone}}">{{state}}</span>{{#protected}} <span class="tag">protected</span>{{/protected}}{{#preview}} <span class="tag" title="until {{.}}">preview</span>{{/preview}}{{#byHand}} <span class="tag">deployed by hand</span>{{/byHand}}{{#url}} <a href="{{.}}" rel="noreferrer">{{.}}</a>{{/url}}</p>
         {{#stopped}}<p class="note bad">Pushes are not deployed: {{stopped}}</p>{{/stopped}}
         {{#suspended}}<div class="note row"><p>Stopped by a person: nothing of it runs.</p>{{#mayDeploy}}<form method="post" action="{{path}}/resume"><input type="hidden" name="csrf" value="{{csrf}}"><button>Resume</button></form>{{/mayDeploy}}</div>{{/suspended}}
         {{#paused}}<div class="note row"><p>Paused: requests wait.</p>{{#mayDeploy}}<form method="post" action="{{path}}/unpause"><input type="hidden" name="csrf" value="{{csrf}}"><button>Let requests in</button></form>{{/mayDeploy}}</div>{{/paused}}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import KintoCore
+internal import Wire
 
 /// An environment of a service in the words and paths of the pages.
 struct OverviewView {
@@ -30,6 +31,7 @@ struct OverviewView {
             "state": state.word, "tone": state.tone, "url": place.url ?? false as Any,
             "branch": environment.branch,
             "pattern": environment.pattern.words,
+            "preview": environment.previewUntil?.rfc3339 ?? false as Any,
             "protected": environment.isProtected, "byHand": !environment.autoDeploy,
             "stopped": environment.deploysStopped ?? false as Any,
             "live": place.live.map { ReleaseView(release: $0).values } ?? false as Any,

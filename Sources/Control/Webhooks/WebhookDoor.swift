@@ -119,11 +119,17 @@ struct WebhookDoor: Sendable {
     }
 
     private func decide(
-        _ event: ForgeEvent, _ service: RegisteredService, _ environments: [RegisteredEnvironment],
+        _ told: ForgeEvent, _ service: RegisteredService, _ known: [RegisteredEnvironment],
         _ first: Delivery, replayedBy person: String? = nil
     ) async throws -> Answers {
         // Removed meanwhile: nothing is kept of it.
-        guard !environments.isEmpty else { return [] }
+        guard !known.isEmpty else { return [] }
+        let (environments, notes, done) = try await actions.previewed(
+            service, known,
+            told.changes.filter { $0.skipMarker == nil || $0.isRemoved }.map { ($0.reference, $0.isRemoved) })
+        var event = told
+        event.changes.removeAll { done.contains($0.reference) }
+        if event.changes.isEmpty, !done.isEmpty { event.ignored = notes.joined(separator: "; ") }
         var delivery = first
         delivery.verdict = ""
         if !event.changes.isEmpty {
@@ -151,6 +157,9 @@ struct WebhookDoor: Sendable {
             }
         }
         delivery.verdict = Self.verdict(ignored, isAll: news.isEmpty)
+        if event.ignored == nil, !notes.isEmpty {
+            delivery.verdict = ([delivery.verdict] + notes).filter { !$0.isEmpty }.joined(separator: "; ")
+        }
         guard !news.isEmpty else {
             try await actions.store.record(delivery)
             return ignored

@@ -57,7 +57,9 @@ extension Manifest {
         guard case .object(let members) = text.kind else { return text }
         let base = members.filter { $0.key != "environments" }
         guard case .object(let list)? = members.first(where: { $0.key == "environments" })?.value.kind,
-            let override = list.first(where: { $0.key == environment })?.value
+            let override =
+                (list.first { $0.key == environment }
+                ?? list.first { $0.key == Preview.settings && Preview.isName(environment) })?.value
         else { return JSONValue(kind: .object(base), offset: text.offset) }
         return overlay(JSONValue(kind: .object(base), offset: text.offset), override)
     }

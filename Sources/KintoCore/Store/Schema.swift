@@ -227,6 +227,14 @@ enum Schema {
                     END;
                     """)
         }
+        migrator.registerMigration("9-previews") { database in
+            try database.execute(
+                sql: """
+                    ALTER TABLE service ADD COLUMN previews TEXT;
+                    ALTER TABLE environment ADD COLUMN previewUntil INTEGER;
+                    CREATE INDEX environment_preview ON environment(previewUntil) WHERE previewUntil IS NOT NULL;
+                    """)
+        }
         migrator.registerMigration("9-rename") { database in
             // `Store+Rename.swift`.
             try database.execute(

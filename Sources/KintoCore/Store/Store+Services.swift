@@ -106,7 +106,7 @@ extension Store {
         }
     }
 
-    private static func change(
+    static func change(
         _ database: Database, _ service: ServiceName, _ assignments: String, _ values: StatementArguments
     ) throws {
         try database.run(
@@ -233,7 +233,7 @@ extension Store {
         return String(decoding: try encoder.encode(scales), as: UTF8.self)
     }
 
-    private static func set(
+    static func set(
         _ database: Database, _ target: Target, _ name: String, _ value: String, _ secret: Bool
     ) throws {
         try database.run(
@@ -289,7 +289,10 @@ extension Store {
             previousSecret: previous,
             queue: QueuePolicy(rawValue: row["queue"]) ?? .wait,
             missed: MissedPushPolicy(rawValue: row["missed"]) ?? .warn,
-            submoduleHosts: (row["submoduleHosts"] as String).split(separator: " ").map(String.init))
+            submoduleHosts: (row["submoduleHosts"] as String).split(separator: " ").map(String.init),
+            previews: try (row["previews"] as String?).map {
+                try JSONDecoder().decode(PreviewRule.self, from: Data($0.utf8))
+            })
     }
 
     static func environment(_ row: Row) throws -> RegisteredEnvironment {
@@ -305,6 +308,7 @@ extension Store {
             scales: try (row["scales"] as String?).map {
                 try JSONDecoder().decode([String: Int].self, from: Data($0.utf8))
             } ?? [:],
-            autoDeploy: row["autoDeploy"], isProtected: row["isProtected"])
+            autoDeploy: row["autoDeploy"], isProtected: row["isProtected"],
+            previewUntil: (row["previewUntil"] as Int64?).map(Timestamp.init(milliseconds:)))
     }
 }

@@ -95,6 +95,13 @@ enum Operations {
                 .optional("token", .text(4096)), .optional("username", .text(4096)),
                 .optional("authorities", .text(256 << 10)), .optional("queue", Schemas.policies),
                 .optional("submoduleHosts", .list(.text(300))),
+                .optional("previews", .text(255), "Branches that get one: a pattern; empty: none."),
+                .optional(
+                    "previewLifetime", .integer(60_000...31_536_000_000), "Milliseconds after the last push."),
+                .optional("previewMost", .integer(1...100), "So many at a time."),
+                .optional(
+                    "previewConfig", .text(63),
+                    "An environment whose variables they get; empty: production's that are no secrets."),
             ], answers: [(200, .json(.list(.schema("Service"))))]),
         Operation(
             method: "DELETE", path: "/api/v1/services/{name}", access: .admin("service remove"),

@@ -179,7 +179,9 @@ enum Schemas {
                 .optional("failed", .schema("Why"), "The newest release that is over, if it failed."),
                 .required("releases", .list(.schema("Release")), "Those that wait or are on their way."),
                 .required("queued", .integer), .required("queue", policies), .required("missed", missed),
-                .required("submoduleHosts", .list(.text)), .required("suspended", .boolean),
+                .required("submoduleHosts", .list(.text)), .optional("previews", .schema("Previews")),
+                .optional("previewUntil", .time, "It is a branch's, and goes then."),
+                .required("suspended", .boolean),
                 .required("paused", .boolean), .required("maintenance", .boolean),
                 .required("autoDeploy", .boolean), .required("protect", .boolean),
                 .optional("deploysStopped", .text), .required("warm", .list(.integer)),
@@ -189,11 +191,18 @@ enum Schemas {
             ]
         ),
         (
+            "Previews",
+            [
+                .required("pattern", .text), .required("lifetime", .integer, "Milliseconds."),
+                .required("most", .integer), .optional("config", .name),
+            ]
+        ),
+        (
             "Environment",
             [
                 .required("service", .name), .required("environment", .name), .required("branch", .text),
                 .required("autoDeploy", .boolean), .required("protect", .boolean), .optional("url", .text),
-                .optional("live", .integer),
+                .optional("live", .integer), .optional("previewUntil", .time),
             ]
         ),
         (

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Crypto
+public import Wire
+
+/// Which branches of a service get an environment of their own when they are pushed, and how long each stays.
+public struct PreviewRule: Sendable, Equatable, Codable {
+    /// Of branches, as ``RefPattern`` has it: `feature/*`.
+    public var pattern: String
+    /// After the last push, in milliseconds.
+    public var lifetime: Int
+    /// At most so many at a time.
+    public var most: Int
+    /// The environment whose variables are copied, secrets included; nil: those of production that are no secrets.
+    public var config: EnvironmentName?
+
+    public static let usualLifetime = TimeSpan(milliseconds: 7 * 86_400_000)
+    public static let usualMost = 10
+
+    /// - Throws: `Failure` of code `invalid-pattern` or `invalid-request`.
+    public init(pattern: String, lifetime: Int, most: Int, config: EnvironmentName?) throws(Failure) {
+        let checked = try RefPattern(pattern)
+        guard !checked.isTag else {
+            throw Failure(code: "invalid-pattern", "previews are of branches, not of tags")
+        }
+        // A year, and no more than a machine has ports for.
+        guard (60_000...31_536_000_000).contains(lifetime) else {
+            throw Failure(code: "invalid-request", "a preview stays from one minute to 365 days")
+        }
+        guard (1...100).contains(most) else {
+            throw Failure(code: "invalid-request", "from 1 to 100 previews at a time")
+        }
+        self.pattern = checked.description
+        self.lifetime = lifetime
+        self.most = most
+        self.config = config
+    }
+
+    public func end(after now: Timestamp) -> Timestamp {
+        Timestamp(milliseconds: now.milliseconds + Int64(lifetime))
+    }
+}
+
+/// The environments of branches: made by a push, gone with the branch.
+public enum Preview {
+    /// What their names begin with. `environments.preview` of kinto.json is for all of them.
+    public static let settings = "preview"
+    private static let prefix = "preview-"
+
+    public static func isName(_ environment: String) -> Bool { environment.hasPrefix(prefix) }
+
+    /// `preview-feature-login` of `feature/login`; with a mark of the branch's own where that is another branch's, or too long
+    /// for a host name.
+    /// - Parameter taken: whether a name is somebody else's.
+    /// - Returns: nil: the service's name leaves no room for one.
+    public static func name(
+        of branch: String, service: ServiceName, unless taken: (EnvironmentName) -> Bool
+    ) -> EnvironmentName? {
+        // Of a host name's label, see RFC 1035, 2.3.4: SERVICE--preview-…
+        let room = 63 - service.description.utf8.count - 2 - prefix.utf8.count
+        var slug: [UInt8] = []
+        for byte in branch.lowercased().utf8 {
+            let isPlain =
+                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+            if isPlain { slug.append(byte) } else if let last = slug.last, last != dash { slug.append(dash) }
+        }
+        while slug.last == dash { slug.removeLast() }
+        if !slug.isEmpty, slug.count <= room,
+            let name = try? EnvironmentName(prefix + String(decoding: slug, as: UTF8.self)), !taken(name)
+        {
+            return name
+        }
+        let mark = hexadecimal(SHA256.hash(data: Array(branch.utf8)).prefix(4))
+        guard room >= mark.utf8.count else { return nil }
+        var head = slug.prefix(max(0, room - mark.utf8.count - 1))
+        while head.last == dash { head.removeLast() }
+        let text = head.isEmpty ? mark : "\(String(decoding: head, as: UTF8.self))-\(mark)"
+        guard let name = try? EnvironmentName(prefix + text), !taken(name) else { return nil }
+        return name
+    }
+
+    private static let dash = UInt8(ascii: "-")
+
+    /// What an event does with the previews of a service.
+    public struct Plan: Sendable, Equatable {
+        public var opened: [RegisteredEnvironment] = []
+        public var renewed: [Target] = []
+        public var ended: [RegisteredEnvironment] = []
+        /// One line for each branch that gets none, or loses it.
+        public var notes: [String] = []
+
+        public var isEmpty: Bool { opened.isEmpty && renewed.isEmpty && ended.isEmpty && notes.isEmpty }
+    }
+
+    /// - Parameters:
+    ///   - environments: of the service.
+    ///   - changes: references in full, with whether each was removed, in order: what comes last says how it is.
+    public static func plan(
+        _ service: RegisteredService, _ environments: [RegisteredEnvironment],
+        _ changes: [(reference: String, isRemoved: Bool)], now: Timestamp = .now
+    ) -> Plan {
+        var plan = Plan()
+        let known = environments.filter { $0.previewUntil != nil }
+        guard service.previews != nil || !known.isEmpty else { return plan }
+        let pattern = service.previews.map { RefPattern(stored: $0.pattern) }
+        let others = environments.filter { $0.previewUntil == nil }.map(\.pattern)
+        var seen: Set<String> = []
+        for (reference, isRemoved) in changes.reversed() where seen.insert(reference).inserted {
+            let branch = RefName.short(reference)
+            let own = known.first { RefName.full($0.branch) == reference }
+            if isRemoved {
+                guard let own else { continue }
+                plan.ended.append(own)
+                plan.notes.append(
+                    "\(RefName.words(shown(branch))) was deleted: its preview \(own.target) ends")
+            } else if let own {
+                if service.previews != nil { plan.renewed.append(own.target) }
+            } else if let rule = service.previews, pattern?.matches(reference) == true,
+                !others.contains(where: { $0.matches(reference) })
+            {
+                plan.open(branch, rule, service, environments, now)
+            }
+        }
+        return plan
+    }
+
+    /// For people.
+    fileprivate static func shown(_ text: String) -> String {
+        text.unicodeScalars.prefix(60).map { $0.escaped(asASCII: true) }.joined()
+    }
+}
+
+extension Preview.Plan {
+    fileprivate mutating func open(
+        _ branch: String, _ rule: PreviewRule, _ service: RegisteredService,
+        _ environments: [RegisteredEnvironment], _ now: Timestamp
+    ) {
+        let ending = Set(ended.map(\.target))
+        let there = environments.filter { $0.previewUntil != nil && !ending.contains($0.target) }.count
+        guard there + opened.count < rule.most else {
+            notes.append(
+                "\(RefName.words(Preview.shown(branch))) gets no preview: \(service.name) has \(rule.most) already; remove one (kinto environment remove \(service.name) ENV), or allow more (kinto service set \(service.name) --preview-most N)"
+            )
+            return
+        }
+        let taken = Set((environments + opened).map(\.target.environment))
+        guard let name = Preview.name(of: branch, service: service.name, unless: taken.contains) else {
+            notes.append(
+                "\(RefName.words(Preview.shown(branch))) gets no preview: no host name is left for it")
+            return
+        }
+        opened.append(
+            RegisteredEnvironment(
+                target: Target(service: service.name, environment: name), branch: branch,
+                previewUntil: rule.end(after: now)))
+    }
+}

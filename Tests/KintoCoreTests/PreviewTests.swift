@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+import KintoCore
+import Testing
+import Wire
+
+struct PreviewTests {
+    private func service(_ name: String = "hello", most: Int = 10) throws -> RegisteredService {
+        RegisteredService(
+            name: try ServiceName(name), source: .hosted, repository: "/r", createdAt: .now,
+            webhookSecret: "x",
+            previews: try PreviewRule(pattern: "feature/*", lifetime: 60_000, most: most, config: nil))
+    }
+
+    private func names(_ plan: Preview.Plan) -> [String] {
+        plan.opened.map(\.target.environment.description).sorted()
+    }
+
+    @Test func namesFitAHostNameAndAreNobodyElses() throws {
+        let hello = try ServiceName("hello")
+        func name(_ branch: String, _ taken: Set<String> = []) -> String? {
+            Preview.name(of: branch, service: hello) { taken.contains($0.description) }?.description
+        }
+        #expect(name("feature/login") == "preview-feature-login")
+        #expect(name("feature/Ünï//x__y") == "preview-feature-n-x-y")
+        let other = try #require(name("feature-login", ["preview-feature-login"]))
+        #expect(other.hasPrefix("preview-feature-login-") && other.utf8.count == 30)
+        let long = try #require(name("feature/" + String(repeating: "x", count: 200)))
+        #expect("hello--\(long)".utf8.count <= 63)
+        #expect(long != name("feature/" + String(repeating: "x", count: 201)))
+        let strange = try #require(name("日本"))
+        #expect(strange.hasPrefix("preview-") && strange.utf8.count == 16)
+        let full = try ServiceName(String(repeating: "s", count: 60))
+        #expect(Preview.name(of: "x", service: full) { _ in false } == nil)
+    }
+
+    @Test func branchesThatFitGetOneAndLoseIt() throws {
+        let service = try service()
+        let production = RegisteredEnvironment(target: Target(service: service.name), branch: "main")
+        let first = Preview.plan(
+            service, [production],
+            [
+                ("refs/heads/main", false), ("refs/heads/feature/a", false), ("refs/tags/feature/a", false),
+                ("refs/heads/other", false), ("refs/heads/feature/b", false), ("refs/heads/feature/b", true),
+            ])
+        // What is said last of a reference counts.
+        #expect(names(first) == ["preview-feature-a"])
+        let known = [production] + first.opened
+        let next = Preview.plan(
+            service, known, [("refs/heads/feature/a", false), ("refs/heads/feature/c", false)])
+        #expect(next.renewed == first.opened.map(\.target))
+        #expect(names(next) == ["preview-feature-c"])
+        let gone = Preview.plan(service, known, [("refs/heads/feature/a", true)])
+        #expect(gone.ended == first.opened && gone.opened.isEmpty && gone.notes.count == 1)
+    }
+
+    @Test func anEnvironmentThatDeploysTheBranchLeavesNoneToAPreview() throws {
+        let service = try service()
+        let review = RegisteredEnvironment(
+            target: Target(service: service.name, environment: try EnvironmentName("review")),
+            branch: "feature/**")
+        #expect(Preview.plan(service, [review], [("refs/heads/feature/a", false)]).isEmpty)
+    }
+
+    @Test func noMoreThanAreAllowed() throws {
+        let service = try service(most: 2)
+        let plan = Preview.plan(
+            service, [], ["a", "b", "c"].map { ("refs/heads/feature/\($0)", false) })
+        #expect(plan.opened.count == 2)
+        #expect(plan.notes.count == 1 && plan.notes[0].contains("gets no preview: hello has 2 already"))
+        // The end of one makes room for another in the same push.
+        let swap = Preview.plan(
+            service, plan.opened,
+            [("refs/heads/\(plan.opened[0].branch)", true), ("refs/heads/feature/d", false)].reversed())
+        #expect(swap.opened.isEmpty || swap.ended.count == 1)
+    }
+
+    @Test func rulesThatMakeNoSenseAreRefused() {
+        for (pattern, lifetime, most) in [
+            ("tags/v*", 60_000, 1), ("feature/[a]", 60_000, 1), ("feature/*", 59_999, 1),
+            ("feature/*", 60_000, 0), ("feature/*", 60_000, 101), ("feature/*", Int.max, 1),
+        ] {
+            #expect(throws: Failure.self) {
+                _ = try PreviewRule(pattern: pattern, lifetime: lifetime, most: most, config: nil)
+            }
+        }
+    }
+}
