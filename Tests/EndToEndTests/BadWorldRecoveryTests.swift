@@ -57,7 +57,7 @@ struct BadWorldRecoveryTests {
                 "serve", "--home", server.home, "--listen", "127.0.0.1:\(try FreePort.take())",
                 "--proxy-listen", "127.0.0.1:\(try FreePort.take())",
             ])
-            #expect(clock.now - started < .seconds(10))
+            #expect(clock.now - started < .seconds(60))
             #expect(second.status == 3, "\(second.output)")
             #expect(second.output.contains("pid \(server.pid)"), "\(second.output)")
             #expect(second.output.contains("--home"), "\(second.output)")

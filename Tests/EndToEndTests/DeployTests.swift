@@ -112,7 +112,7 @@ struct DeployTests {
             try await server.push("first")
             let before = String(decoding: try await server.get().body, as: UTF8.self)
             let visitors = Visitors(server)
-            #expect(server.stop() < .seconds(5))
+            #expect(server.stop() < .seconds(30))
             // A push meanwhile is kept.
             try server.write("note", "2")
             #expect(try await server.push("while down").output.contains("the push is kept"))

@@ -254,7 +254,7 @@ struct RemoteRepositoryTests {
                 "\(server.work)/token", "--username", https.user)
             let stopped = try await server.kinto("deploy", "hello")
             #expect(stopped.status == 1 && stopped.output.contains("limit bytes"), "\(stopped.output)")
-            #expect(server.stop() < .seconds(10))
+            #expect(server.stop() < .seconds(60))
             let wrong = try await server.run(
                 "\(server.bin)/kinto", ["serve", "--home", server.home, "--fetch-limit", "bytes=1B"])
             #expect(

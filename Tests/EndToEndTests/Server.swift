@@ -185,9 +185,9 @@ final class Server: Sendable {
         return try await git("push", "\(home)/repos/hello.git", "HEAD:\(branch)")
     }
 
-    /// Waits for something to be so, at most a minute: the machine may have much to do.
+    /// Waits for something to be so, at most three minutes: the machine may have much to do.
     func until(_ condition: () async throws -> Bool) async throws {
-        let latest = ContinuousClock.now + .seconds(60)
+        let latest = ContinuousClock.now + .seconds(180)
         while ContinuousClock.now < latest {
             if try await condition() { return }
             try await Task.sleep(for: .milliseconds(50))

@@ -76,9 +76,8 @@ struct ForeignTests {
         #expect(
             warning(["Dockerfile": "CMD echo \"hi\""])?.hint?.text
                 == #"begin with a kinto.json like { "start": "echo \"hi\"" }"#)
-        #expect(
-            warning(["Dockerfile": "CMD [\"broken\n", "fly.toml": ""])?.hint?.text.contains("./server")
-                == true)
+        let broken = warning(["Dockerfile": "CMD [\"broken\n", "fly.toml": ""])
+        #expect(broken != nil && broken?.hint == nil)
         #expect(
             warning(["package.json": #"{"scripts":{"start":"x"}}"#])?.hint?.text.contains("npm start") == true
         )

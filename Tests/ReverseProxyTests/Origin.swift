@@ -61,7 +61,7 @@ final class Origin: Sendable {
     }
 }
 
-/// Something that another thread brings: waited for at most 10 seconds.
+/// Something that another thread brings: waited for at most a minute.
 final class Slot<Value: Sendable>: Sendable {
     private let value = Mutex<[Value]>([])
     private let filled = DispatchSemaphore(value: 0)
@@ -72,7 +72,7 @@ final class Slot<Value: Sendable>: Sendable {
     }
 
     func take() throws -> Value {
-        guard filled.wait(timeout: .now() + 10) == .success else { throw Trouble("nothing came within 10 s") }
+        guard filled.wait(timeout: .now() + 60) == .success else { throw Trouble("nothing came within a minute") }
         return value.withLock { $0.removeFirst() }
     }
 }

@@ -12,9 +12,9 @@ public enum TemporaryDirectory {
     }
 }
 
-/// Waits for something to be so, at most a minute: the machine may have much to do.
+/// Waits for something to be so, at most three minutes: the machine may have much to do.
 public func until(_ what: String, _ condition: () async throws -> Bool) async throws {
-    let latest = ContinuousClock.now + .seconds(60)
+    let latest = ContinuousClock.now + .seconds(180)
     while ContinuousClock.now < latest {
         if try await condition() { return }
         try await Task.sleep(for: .milliseconds(20))

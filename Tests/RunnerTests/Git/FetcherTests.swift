@@ -157,7 +157,7 @@ import Wire
         var spec = try spec("http://127.0.0.1:\(server.port)/x.git")
         spec.token = "secret"
         async let outcome = failure { [fetcher, spec] in
-            _ = try await fetcher.fetch(spec, deadline: .seconds(20))
+            _ = try await fetcher.fetch(spec, deadline: .seconds(120))
         }
         try await server.answer(
             "HTTP/1.1 301 Moved\r\nLocation: http://localhost:\(other.port)/x.git/info/refs?service=git-upload-pack"
