@@ -11,6 +11,9 @@ extension DashboardTemplates {
         <div id="state" data-fresh aria-live="polite">
         <p><span class="state {{tone}}">{{status}}</span>{{#stage}} <span class="dim">at {{stage}}</span>{{/stage}} <code>{{commit}}</code> {{subject}} <span class="dim">{{author}}</span></p>
         {{#failure}}<h2>Why it failed{{#failedAt}} at {{failedAt}}{{/failedAt}}</h2>{{> _failure}}{{/failure}}
+        {{#hasWarnings}}<h2>Warned before its build</h2>{{#warnings}}<div class="note" role="group" aria-label="Warning">
+        {{> _finding}}
+        </div>{{/warnings}}{{/hasWarnings}}
         <ol class="stages" aria-label="Stages">{{#stages}}<li class="{{kind}}"><span>{{stage}}</span> <span class="dim">{{time}}{{#usual}}, usually {{usual}}{{/usual}}</span><span class="hidden"> {{word}}</span></li>{{/stages}}</ol>
         <dl class="facts">
         <div><dt>Trigger</dt><dd>{{trigger}}</dd></div>

@@ -98,6 +98,8 @@ struct ReleasePages: Sendable {
                 usual: try await actions.store.stageTimes(target, before: release.number).usual()),
             "failure": release.failure.map { FailureView($0, target, visit.principal.role).values } ?? false
                 as Any,
+            "hasWarnings": !release.warnings.isEmpty,
+            "warnings": release.warnings.map { FailureView($0, target, visit.principal.role).values },
             "instances": release.instances.map {
                 ["name": $0.name, "port": $0.port.map { "port \($0)" } ?? "no port"]
             },

@@ -44,6 +44,7 @@ enum Schemas {
                 .optional("message", .text), .optional("cause", .schema("Cause")),
                 .required("evidence", .list(.text)), .required("hints", .list(.schema("Hint"))),
                 .required("slow", .list(.text), "Stages that took much longer than usual, in words."),
+                .required("warnings", .list(.schema("Warning")), "What was said before its build."),
             ]
         ),
         (
@@ -74,6 +75,7 @@ enum Schemas {
         .optional("swap", .schema("Swap")), .optional("warmUntil", .time),
         .required("instances", .list(.schema("Instance"))), .optional("artifact", .schema("Artifact")),
         .optional("failure", .schema("Failure")),
+        .required("warnings", .list(.schema("Warning")), "What was said before its build; at most 20."),
     ]
 
     private static let releases: [(name: String, fields: [Field])] = [
