@@ -95,6 +95,10 @@ struct TrafficTests {
         ("kinto config hello set DATABASE_URL=…", "/services/hello/production/config?name=DATABASE_URL"),
         ("kinto config hello -e staging list", "/services/hello/staging/config"),
         ("kinto logs hello --console --release 2", "/services/hello/production/releases/2#console"),
+        (
+            "kinto logs hello --process worker.2 --release 2",
+            "/services/hello/production/releases/2?process=worker.2#console"
+        ),
         ("kinto promote hello staging production", "/services/hello/staging/promote?to=production"),
         ("kinto serve --public-url URL", nil), ("git push kinto main", nil), ("", nil), ("kinto", nil),
     ])

@@ -56,6 +56,21 @@ final class Visitor: Sendable {
         return ContinuousClock.now - began < .seconds(25)
     }
 
+    /// What a stream tells up to some text.
+    func stream(_ path: String, until text: String) async throws -> String {
+        let seen = Mutexed("")
+        let request = HTTPClient.Request(
+            url: "http://127.0.0.1:\(server.listen)\(path)", headers: ["Cookie: \(cookie)"])
+        let reading = Task {
+            try await HTTPClient.stream(request) { bytes in
+                seen.write { $0 += String(decoding: bytes, as: UTF8.self) }
+            }
+        }
+        defer { reading.cancel() }
+        try await server.until { seen.read { $0.contains(text) } }
+        return seen.read { $0 }
+    }
+
     private static func send(
         _ server: Server, _ method: String, _ path: String, _ form: [String: String]? = nil, cookie: String
     ) async throws -> Answer {

@@ -21,7 +21,8 @@ extension DashboardTemplates {
         <div><dt>Branch</dt><dd><code>{{branch}}</code></dd></div>
         <div><dt>Created</dt><dd><time datetime="{{iso}}" title="{{iso}}">{{ago}}</time></dd></div>
         {{#swap}}<div><dt>Swap</dt><dd>{{swap}}</dd></div>{{/swap}}
-        {{#instances}}<div><dt>{{name}}</dt><dd>port {{port}}</dd></div>{{/instances}}
+        {{#instances}}<div><dt>{{name}}</dt><dd>{{port}}</dd></div>{{/instances}}
+        {{#hasConsoles}}<div><dt>Console logs</dt><dd><nav class="switch" aria-label="Console logs">{{#consoles}}<a href="{{path}}"{{#current}} aria-current="true"{{/current}}>{{name}}</a> {{/consoles}}</nav></dd></div>{{/hasConsoles}}
         </dl>
         <div class="actions">
         {{#mayDeploy}}
@@ -32,9 +33,9 @@ extension DashboardTemplates {
         </div>
         {{#noError}}<p class="note" role="status">No line of the log looks like an error.</p>{{/noError}}
         {{#logs}}
-        <section class="log" id="{{kind}}" aria-labelledby="{{kind}}-title"{{#stream}} data-log="{{stream}}"{{/stream}} data-after="{{after}}" data-mark="{{mark}}" data-page="{{page}}">
+        <section class="log" id="{{kind}}" aria-labelledby="{{kind}}-title"{{#stream}} data-log="{{stream}}"{{/stream}} data-after="{{after}}" data-mark="{{mark}}" data-page="{{jump}}">
         <div class="bar"><h2 id="{{kind}}-title">{{heading}}</h2>
-        <form class="find" role="search" aria-label="Search the {{heading}}" method="get" action="{{page}}#{{kind}}"><input type="hidden" name="in" value="{{kind}}"><input type="search" name="find" value="{{wanted}}" aria-label="Search the {{heading}}" placeholder="Search" autocomplete="off" spellcheck="false"><output class="script" aria-live="polite"></output><button{{#isWhole}} class="noscript"{{/isWhole}}>{{^isWhole}}Whole log{{/isWhole}}{{#isWhole}}Search{{/isWhole}}</button></form>
+        <form class="find" role="search" aria-label="Search the {{heading}}" method="get" action="{{page}}#{{kind}}"><input type="hidden" name="in" value="{{kind}}">{{#process}}<input type="hidden" name="process" value="{{process}}">{{/process}}<input type="search" name="find" value="{{wanted}}" aria-label="Search the {{heading}}" placeholder="Search" autocomplete="off" spellcheck="false"><output class="script" aria-live="polite"></output><button{{#isWhole}} class="noscript"{{/isWhole}}>{{^isWhole}}Whole log{{/isWhole}}{{#isWhole}}Search{{/isWhole}}</button></form>
         {{#stream}}<button type="button" class="script" data-follow aria-pressed="true">Follow</button>{{/stream}}<a class="button" data-error href="{{error}}">First error</a><a class="button" href="{{download}}">Download</a></div>
         {{#searched}}{{^hasFound}}<p class="note" role="status">Nothing found of “{{wanted}}”.</p>{{/hasFound}}{{#hasFound}}<h3 id="{{kind}}-found">Found{{#many}}: the first {{many}}{{/many}}</h3><ol class="found" aria-labelledby="{{kind}}-found">{{#found}}<li><a href="{{path}}">{{id}}</a><span>{{text}}</span></li>{{/found}}</ol>{{/hasFound}}{{/searched}}
         {{#gone}}<p class="dim">The first {{gone}} lines are not kept any more.</p>{{/gone}}
