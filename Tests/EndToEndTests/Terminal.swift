@@ -6,24 +6,26 @@ enum Terminal {
     /// Steps: `expect TEXT` and `absent TEXT` wait for what stands on the screen, `send KEYS` types (escapes of Python's),
     /// `touch PATH`, `kill NUMBER`, `size ROWS COLUMNS`.
     ///
+    /// - Parameter program: nil: kinto.
     /// - Returns: what was printed, then a line `restored` if the terminal's settings are those from before, and the exit status.
-    static func play(_ server: Server, _ words: [String], _ steps: [String], more: [String] = []) async throws
-        -> Server.Result
-    {
+    static func play(
+        _ server: Server, _ words: [String], _ steps: [String], program: String? = nil, more: [String] = []
+    ) async throws -> Server.Result {
         try await server.run(
             "/usr/bin/env",
-            ["python3", "-c", program, "\(server.bin)/kinto", "\(words.count)"] + words + steps,
+            ["python3", "-c", script, program ?? "\(server.bin)/kinto", "\(words.count)"] + words + steps,
             more: ["TERM=xterm"] + more)
     }
 
-    private static let program = #"""
+    private static let script = #"""
         import fcntl, os, pty, re, select, signal, struct, sys, termios, time
         path, count = sys.argv[1], int(sys.argv[2])
         words, steps = sys.argv[3:3 + count], sys.argv[3 + count:]
         pid, master = pty.fork()
         if pid == 0:
+            signal.pthread_sigmask(signal.SIG_SETMASK, [])
             os.kill(os.getpid(), signal.SIGSTOP)
-            os.execv(path, ["kinto"] + words)
+            os.execv(path, [os.path.basename(path)] + words)
         def resize(rows, columns):
             fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         os.waitpid(pid, os.WUNTRACED)

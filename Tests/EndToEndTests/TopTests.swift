@@ -82,6 +82,39 @@ struct TopTests {
         }
     }
 
+    @Test func itIsSuspendedAsAShellWantsAndEndsWithItsToken() async throws {
+        try await Server.with { server in
+            try await server.setUp(Self.settings)
+            try await server.push("first")
+            let job = "set -m; \(server.bin)/kinto top --home \(server.home); echo status-$?; read x; fg"
+            let seen = try await Terminal.play(
+                server, ["-c", job],
+                [
+                    "expect Live", "send \\x1a", "expect status-148", "send \\r", "expect Live", "send q",
+                ], program: "/bin/bash")
+            #expect(seen.status == 0 && seen.output.hasSuffix(Self.leave), "\(seen.output.suffix(500))")
+
+            let made =
+                try await server.json("token", "add", "look", "--role", "viewer", "--json") as? [String: Any]
+            let removing = Task {
+                try await server.until {
+                    FileManager.default.fileExists(atPath: "\(server.root)/drawn")
+                }
+                try await server.kinto("token", "remove", "look")
+            }
+            let refused = try await Terminal.play(
+                server, ["top"], ["expect Live", "touch \(server.root)/drawn"],
+                more: [
+                    "KINTO_URL=http://127.0.0.1:\(server.listen)",
+                    "KINTO_TOKEN=\(made?["token"] as? String ?? "")",
+                ])
+            _ = try await removing.value
+            #expect(refused.status == 3 && refused.output.hasSuffix("\nrestored\n"), "\(refused.output)")
+            let end = refused.output.components(separatedBy: "\u{1B}[?1049l").last ?? ""
+            #expect(end.contains(" !     ") && !end.contains("SERVICE"), "\(end)")
+        }
+    }
+
     @Test func aSnapshotAndItsJSON() async throws {
         try await Server.with { server in
             try await server.setUp(Self.settings)

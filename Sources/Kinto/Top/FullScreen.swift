@@ -61,6 +61,20 @@ final class FullScreen: Sendable {
         FullScreen.write(FullScreen.leave)
     }
 
+    /// Stops this process as Ctrl-Z does, with the terminal as it was before, until it is told to go on.
+    func suspend() {
+        leave()
+        // Threads of the pool have signals blocked; sent to this one it stops before the next line.
+        var stop = sigset_t()
+        var before = sigset_t()
+        sigemptyset(&stop)
+        sigaddset(&stop, SIGTSTP)
+        pthread_sigmask(SIG_UNBLOCK, &stop, &before)
+        raise(SIGTSTP)
+        pthread_sigmask(SIG_SETMASK, &before, nil)
+        enter()
+    }
+
     /// Restores the terminal when this process is told to end, and ends it.
     /// - Returns: to be kept as long as that is so.
     func watch(resized: @escaping @Sendable () -> Void) -> [any DispatchSourceSignal] {

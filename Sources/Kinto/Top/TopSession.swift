@@ -144,9 +144,7 @@ struct TopSession {
                     case .interrupted: return ExitCode(130)
                     case .redraw: anew = true
                     case .suspend:
-                        screen.leave()
-                        raise(SIGTSTP)
-                        screen.enter()
+                        screen.suspend()
                         anew = true
                     case .closeLog:
                         following?.cancel()
