@@ -14,8 +14,26 @@ extension Actions {
         let open: [Release]
         /// nil: what is live has workers only.
         let url: String?
-        /// Of what is on its way; what rests (`rests`) is not among them.
+        /// Of what is on its way, one for each of `open` and in their order, and then of the place itself; what rests (`rests`) is
+        /// not among them.
         let waits: [Wait]
+
+        /// What people ask first: does it run, and is anything on its way?
+        enum State: String, CaseIterable {
+            case deploying, queued, suspended, paused, maintenance, live, none
+        }
+
+        var state: State {
+            switch true {
+            case open.contains { $0.status == .deploying }: .deploying
+            case !open.isEmpty: .queued
+            case environment.suspended: .suspended
+            case environment.paused: .paused
+            case environment.maintenance != nil: .maintenance
+            case live != nil: .live
+            default: .none
+            }
+        }
     }
 
     /// - Parameter service: nil: of all services.

@@ -15,12 +15,15 @@ public struct ContainmentOptions: Sendable {
     /// The same for one instance; nil: no limit.
     public var serviceMemory: String?
     public var serviceProcesses: Int?
+    /// Memory that deploys do not count on; nil: none.
+    public var memoryReserve: String?
     /// Whether builds run in a sandbox of bubblewrap's.
     public var isBuildSandboxed: Bool
 
     public init(
         buildUser: String? = nil, serviceUser: String? = nil, buildMemory: String? = nil,
         buildProcesses: Int? = nil, serviceMemory: String? = nil, serviceProcesses: Int? = nil,
+        memoryReserve: String? = nil,
         isBuildSandboxed: Bool = false
     ) {
         self.buildUser = buildUser
@@ -29,6 +32,7 @@ public struct ContainmentOptions: Sendable {
         self.buildProcesses = buildProcesses
         self.serviceMemory = serviceMemory
         self.serviceProcesses = serviceProcesses
+        self.memoryReserve = memoryReserve
         self.isBuildSandboxed = isBuildSandboxed
     }
 }

@@ -18,6 +18,7 @@ struct ContainmentSetup {
             try size(options.buildMemory, option: "--build-memory") ?? result.build.memory
         result.service.memory =
             try size(options.serviceMemory, option: "--service-memory") ?? result.service.memory
+        result.reserve = try size(options.memoryReserve, option: "--memory-reserve") ?? 0
         result.build.processes = options.buildProcesses ?? result.build.processes
         result.service.processes = options.serviceProcesses ?? result.service.processes
         for (option, number) in [

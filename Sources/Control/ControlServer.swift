@@ -89,7 +89,10 @@ public enum ControlServer {
                 } catch { throw error.at(.fetch) }
                 if let port = $0.port { try await PortCheck.check(port, $1, store: store, routes: routes) }
             },
-            examineHost: { await HostExamination(store: store, routes: routes).warnings($0, $1) })
+            examineHost: {
+                await HostExamination(store: store, routes: routes, reserve: containment.reserve)
+                    .warnings($0, $1)
+            })
         let restorer = Restorer(logger: logger)
         let keeper = ReleaseKeeper(
             home: home, store: store, rollout: rollout, routes: routes, restorer: restorer,

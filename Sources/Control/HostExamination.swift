@@ -9,6 +9,8 @@ internal import Wire
 struct HostExamination: Sendable {
     let store: Store
     let routes: Routes
+    /// Bytes of memory that others are left.
+    let reserve: Int
 
     /// A certificate is warned of when it has fewer days.
     static let certificateDays = 14
@@ -25,30 +27,42 @@ struct HostExamination: Sendable {
     // MARK: Memory
 
     private func memory(_ manifest: Manifest, _ target: Target) async -> Warning? {
-        guard let live = try? await store.live(target), !live.instances.isEmpty else { return nil }
-        let scale = (try? await store.environment(target))?.scale
+        guard manifest.rollout.strategy == .rolling, let live = try? await store.live(target),
+            !live.instances.isEmpty, let available = Self.available
+        else { return nil }
+        let wanted = (try? await store.environment(target))?.wanted ?? [:]
         let instances = live.instances
-        let used = (try? await Blocking.run { instances.map { Self.used(by: $0.supervisor) } }) ?? []
+        let used =
+            (try? await Blocking.run { instances.map { ($0.type, Self.used(by: $0.supervisor)) } }) ?? []
         return Self.memory(
-            used: used, planned: scale ?? manifest.rollout.instances, strategy: manifest.rollout.strategy,
-            available: Self.available, live: live.number)
+            used: Dictionary(grouping: used, by: \.0).mapValues { $0.map(\.1) },
+            groups: manifest.groups(scale: wanted), available: available, reserve: reserve, live: live.number)
     }
 
     /// - Parameters:
-    ///   - used: bytes of each instance that runs.
-    ///   - planned: how many are started beside them.
-    ///   - available: bytes; nil: not known.
+    ///   - used: bytes of each instance that runs, by type.
+    ///   - groups: what is started beside them.
+    ///   - available: bytes.
+    ///   - reserve: of them, those that others are left.
     static func memory(
-        used: [Int], planned: Int, strategy: Manifest.Rollout.Strategy, available: Int?, live: Int
+        used: [String: [Int]], groups: [ProcessGroup], available: Int, reserve: Int = 0, live: Int
     ) -> Warning? {
-        guard strategy == .rolling, let available, !used.isEmpty else { return nil }
-        let all = used.reduce(0, +)
-        let needed = all / used.count * max(1, planned)
-        guard needed > available else { return nil }
+        let all = used.values.joined().reduce(0, +)
+        // What may not run twice is stopped first. Of a type that is new nothing is known.
+        let beside = groups.filter { $0.worker?.overlaps ?? true && used[$0.name]?.isEmpty == false }
+        let needed = beside.reduce(0) { sum, group in
+            let instances = used[group.name] ?? []
+            return sum + instances.reduce(0, +) / max(1, instances.count) * group.instances
+        }
+        let free = max(0, available - reserve)
+        guard needed > free else { return nil }
+        let count = beside.reduce(0) { $0 + $1.instances }
+        let kept =
+            reserve > 0 ? ["\(reserve >> 20) MiB are kept for others (kinto serve --memory-reserve)"] : []
         return Warning(
             code: "memory-low",
-            "release \(live) uses \(all >> 20) MiB now, as much again is needed while the next one starts beside it, and \(available >> 20) MiB are available",
-            evidence: ["\(needed >> 20) MiB for \(planned) instance\(planned == 1 ? "" : "s")"],
+            "release \(live) uses \(all >> 20) MiB now, \(needed >> 20) MiB more are needed while the next one starts beside it, and \(free >> 20) MiB are available",
+            evidence: ["\(needed >> 20) MiB for \(count) instance\(count == 1 ? "" : "s")"] + kept,
             hint: .init(
                 "free memory, or set rollout.strategy to \"recreate\": the old release is stopped first"))
     }

@@ -17,6 +17,8 @@ struct ContainmentArguments: ParsableArguments {
     var serviceMemory: String?
     @Option(help: "The most processes and threads of an instance; 0: no limit (default: 8192).")
     var serviceProcesses: Int?
+    @Option(help: "Memory that is left to others: a deploy that would need it warns (default: none).")
+    var memoryReserve: String?
     @Flag(help: "Builds have no network, a read-only system and processes of their own (bubblewrap).")
     var buildSandbox = false
 
@@ -24,6 +26,7 @@ struct ContainmentArguments: ParsableArguments {
         ContainmentOptions(
             buildUser: buildUser, serviceUser: serviceUser, buildMemory: buildMemory,
             buildProcesses: buildProcesses, serviceMemory: serviceMemory, serviceProcesses: serviceProcesses,
+            memoryReserve: memoryReserve,
             isBuildSandboxed: buildSandbox)
     }
 }

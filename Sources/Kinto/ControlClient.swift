@@ -28,8 +28,38 @@ struct ControlClient {
     /// Whether it is on this machine, over the socket.
     var isLocal: Bool { socket != nil }
 
+    /// Why the server did not do what was asked: what people are told, and the exit code.
+    struct Refusal: Error {
+        /// nil: it did not answer.
+        var status: Int?
+        let lines: [String]
+        let code: Int32
+
+        /// - Returns: what ends the command.
+        func told() -> ExitCode {
+            for (index, line) in lines.enumerated() {
+                if index == 0 { Output.trouble(line) } else { Output.error("       \(line)\n") }
+            }
+            return ExitCode(code)
+        }
+    }
+
     /// A JSON answer; anything but success is printed and ends the command with the right exit code.
     func call(_ method: String = "GET", _ path: String, _ body: [String: Any]? = nil) async throws -> Any {
+        do {
+            let answer = try await ask(method, path, body)
+            let value = try? JSONSerialization.jsonObject(
+                with: Data(answer), options: [.fragmentsAllowed])
+            return value ?? [String: Any]()
+        } catch let refusal as Refusal { throw refusal.told() }
+    }
+
+    /// The bytes of a JSON answer; nothing is printed.
+    /// - Parameter timeout: milliseconds.
+    /// - Throws: `Refusal`.
+    func ask(
+        _ method: String = "GET", _ path: String, _ body: [String: Any]? = nil, timeout: Int = 60_000
+    ) async throws -> [UInt8] {
         let bytes = try body.map { Array(try JSONSerialization.data(withJSONObject: $0)) }
         let response: HTTPClient.Response
         do {
@@ -37,13 +67,13 @@ struct ControlClient {
                 .init(
                     method, url: "\(base)/api/v1\(path)",
                     headers: headers + ["Content-Type: application/json"],
-                    body: bytes, unixSocket: socket, timeout: 60_000))
+                    body: bytes, unixSocket: socket, timeout: timeout))
         } catch { throw unreachable(error) }
-        let value = try? JSONSerialization.jsonObject(with: Data(response.body), options: [.fragmentsAllowed])
         guard (200..<300).contains(response.status) else {
-            throw refused(response.status, value as? [String: Any])
+            let problem = try? JSONSerialization.jsonObject(with: Data(response.body))
+            throw refused(response.status, problem as? [String: Any])
         }
-        return value ?? [String: Any]()
+        return response.body
     }
 
     /// Prints a log as it comes.
@@ -53,34 +83,45 @@ struct ControlClient {
             let status = try await HTTPClient.stream(
                 .init(url: "\(base)/api/v1\(path)\(view.query)", headers: headers, unixSocket: socket)
             ) { view.show($0) }
-            guard status == 200 else { throw refused(status, nil) }
-        } catch let error as HTTPClient.TransportError { throw unreachable(error) }
+            guard status == 200 else { throw refused(status, nil).told() }
+        } catch let error as HTTPClient.TransportError { throw unreachable(error).told() }
     }
 
     /// Waits for the end of a stream; its bytes are not kept.
     func collect(_ path: String) async throws -> Int {
+        do { return try await follow(path) { _ in } } catch let refusal as Refusal { throw refusal.told() }
+    }
+
+    /// Hands on a stream as it comes, to its end; nothing is printed.
+    /// - Returns: the status.
+    /// - Throws: `Refusal`, when the server does not answer.
+    func follow(_ path: String, _ onBytes: @escaping @Sendable ([UInt8]) -> Void) async throws -> Int {
         do {
             return try await HTTPClient.stream(
-                .init(url: "\(base)/api/v1\(path)", headers: headers, unixSocket: socket)
-            ) { _ in }
+                .init(url: "\(base)/api/v1\(path)", headers: headers, unixSocket: socket), onBytes)
         } catch let error as HTTPClient.TransportError { throw unreachable(error) }
     }
 
-    private func unreachable(_ error: any Error) -> any Error {
-        Output.trouble(
-            socket.map { "no kinto server answers at \($0): start it with 'kinto serve'" }
-                ?? "no kinto server answers at \(base): \(error)")
-        return ExitCode(69)
+    /// Where the server is, for people.
+    var place: String { socket ?? base }
+
+    private func unreachable(_ error: any Error) -> Refusal {
+        Refusal(
+            lines: [
+                socket.map { "no kinto server answers at \($0): start it with 'kinto serve'" }
+                    ?? "no kinto server answers at \(base): \(error)"
+            ], code: 69)
     }
 
-    private func refused(_ status: Int, _ problem: [String: Any]?) -> any Error {
-        Output.trouble(Output.safe(problem?["detail"] as? String ?? "the server answered \(status)"))
-        for hint in problem?["hints"] as? [[String: Any]] ?? [] {
+    private func refused(_ status: Int, _ problem: [String: Any]?) -> Refusal {
+        let hints = (problem?["hints"] as? [[String: Any]] ?? []).map { hint in
             let text = Output.safe(hint["text"] as? String ?? "")
-            Output.error(
-                "       \((hint["command"] as? String).map { "\(text): \(Output.safe($0))" } ?? text)\n")
+            return (hint["command"] as? String).map { "\(text): \(Output.safe($0))" } ?? text
         }
-        return ExitCode(status == 400 ? 2 : status == 503 ? 69 : 3)
+        return Refusal(
+            status: status,
+            lines: [Output.safe(problem?["detail"] as? String ?? "the server answered \(status)")] + hints,
+            code: status == 400 ? 2 : status == 503 ? 69 : 3)
     }
 }
 

@@ -22,6 +22,7 @@ struct Kinto: AsyncParsableCommand {
             """, version: Kinto.version,
         subcommands: [
             Serve.self, ServiceCommand.self, EnvironmentCommand.self, Deploy.self, Promote.self, Status.self,
+            Top.self,
             Releases.self,
             Logs.self,
             Rollback.self, Abort.self,

@@ -27,6 +27,7 @@ struct ReleaseDetail {
                 "       Swap: \(count("requests")) requests, \(count("failed")) failed, \(count("delayed")) delayed, \(count("cut")) cut"
             )
         }
+        for warning in release["warnings"] as? [[String: Any]] ?? [] { WarningView.show(warning) }
         if let failure = release["failure"] as? [String: Any] {
             let code = Output.safe(failure["code"] as? String ?? "")
             Output.line(

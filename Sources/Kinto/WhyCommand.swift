@@ -65,6 +65,9 @@ enum WhyView {
         }
         for line in why["evidence"] as? [String] ?? [] { Output.line("  | \(Output.safe(line))") }
         for line in slow { Output.line("  Slow: \(Output.safe(line))") }
+        for warning in why["warnings"] as? [[String: Any]] ?? [] {
+            Output.line("  Warned before: \(safe(warning["message"])) (\(safe(warning["code"])))")
+        }
         for (index, hint) in (why["hints"] as? [[String: Any]] ?? []).enumerated() {
             let command = hint["command"] as? String
             let sign = command.flatMap { StepCommand($0) } == nil ? " " : "\(index + 1)"

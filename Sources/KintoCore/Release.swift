@@ -115,6 +115,8 @@ public struct Release: Sendable, Equatable {
     public var attempts: Int
     public var artifact: Artifact?
     public var failure: Failure?
+    /// What was said before its build, as ``Warning/kept(_:)`` leaves it.
+    public var warnings: [Warning]
     /// Build without caches.
     public var noCache: Bool
     /// Deploy also when its commit is live already.
@@ -145,6 +147,7 @@ public struct Release: Sendable, Equatable {
         author = ""
         timings = [:]
         instances = []
+        warnings = []
         jobs = [:]
         isAfterDue = false
         attempts = 0

@@ -50,6 +50,20 @@ public struct StageTimes: Sendable {
         return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
     }
 
+    /// How long all of it usually takes, from the first stage to the swap; nil: nothing is usual yet.
+    /// - Parameters:
+    ///   - usual: medians by stage.
+    ///   - passed: by stage, of one that is on its way. A stage that it left out, as a rollback does the build, does not count.
+    ///   - stage: where it is; nil: at its start.
+    public static func whole(_ usual: [String: Double], passed: [String: Double], at stage: Stage?) -> Double?
+    {
+        let stages = Stage.allCases
+        let at = stage.flatMap { stages.firstIndex(of: $0) } ?? 0
+        let counted = stages.indices.filter { $0 >= at || passed[stages[$0].rawValue] != nil }
+        let times = counted.compactMap { usual[stages[$0].rawValue] }
+        return times.isEmpty ? nil : times.reduce(0, +)
+    }
+
     /// Whether a stage took so much longer than is usual that people want to know: twice as long, and a second at least.
     public static func isSlow(_ time: Double, usual: Double) -> Bool {
         time >= 2 * usual && time - usual >= 1000

@@ -47,9 +47,9 @@ extension Pipeline {
         try await preflight(manifest, release.target, config: config)
         try Fault.settingsRead.reach()
         try await recorder.facts { $0.manifest = manifest }
-        for warning in await warnings(commit.id, manifest, release.target, in: path) {
-            for line in warning.lines { await recorder.log(line) }
-        }
+        let warnings = await warnings(commit.id, manifest, release.target, in: path)
+        for line in warnings.flatMap(\.lines) { await recorder.log(line) }
+        if !warnings.isEmpty { try await recorder.facts { $0.warnings = Warning.kept(warnings) } }
         var release = release
         release.commit = commit.id
         return Fetched(

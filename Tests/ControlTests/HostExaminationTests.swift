@@ -7,22 +7,38 @@ import Wire
 
 struct HostExaminationTests {
     @Test func memoryForTwoReleasesIsCounted() {
-        func code(
-            _ used: [Int], planned: Int = 1, _ strategy: Manifest.Rollout.Strategy = .rolling, available: Int?
-        ) -> String? {
+        func code(_ used: [String: [Int]], _ groups: [ProcessGroup], available: Int, reserve: Int = 0)
+            -> String?
+        {
             HostExamination.memory(
-                used: used.map { $0 << 20 }, planned: planned, strategy: strategy,
-                available: available.map { $0 << 20 }, live: 3)?
+                used: used.mapValues { $0.map { $0 << 20 } }, groups: groups, available: available << 20,
+                reserve: reserve << 20, live: 3)?
                 .code
         }
-        #expect(code([400], available: 300) == "memory-low")
-        #expect(code([400], available: 500) == nil)
-        #expect(code([400, 200], planned: 2, available: 500) == "memory-low")
-        #expect(code([400, 200], planned: 1, available: 500) == nil)
-        #expect(code([100], planned: 4, available: 300) == "memory-low")
-        #expect(code([400], .recreate, available: 300) == nil)
-        #expect(code([400], available: nil) == nil)
-        #expect(code([], available: 300) == nil)
+        func web(_ instances: Int) -> ProcessGroup {
+            ProcessGroup(name: "web", command: "x", instances: instances)
+        }
+        func worker(_ instances: Int, overlaps: Bool = true) -> ProcessGroup {
+            var manifest = Manifest(start: nil)
+            manifest.processes["worker"] = .init(command: "x")
+            manifest.processes["worker"]?.instances = instances
+            if !overlaps { manifest.processes["worker"]?.overlap = .never }
+            return manifest.groups().first ?? web(0)
+        }
+        #expect(code(["web": [400]], [web(1)], available: 300) == "memory-low")
+        #expect(code(["web": [400]], [web(1)], available: 500) == nil)
+        #expect(code(["web": [400]], [web(1)], available: 500, reserve: 200) == "memory-low")
+        #expect(code(["web": [400, 200]], [web(2)], available: 500) == "memory-low")
+        #expect(code(["web": [400, 200]], [web(1)], available: 500) == nil)
+        #expect(code(["web": [100]], [web(4)], available: 300) == "memory-low")
+        // Each type is as large as it is; what may not run twice takes no room beside itself.
+        #expect(code(["web": [100], "worker": [900]], [web(2), worker(1)], available: 1000) == "memory-low")
+        #expect(
+            code(["web": [100], "worker": [900]], [web(2), worker(1, overlaps: false)], available: 1000)
+                == nil)
+        #expect(code(["web": [100]], [web(1), worker(5)], available: 200) == nil)
+        #expect(code([:], [web(1)], available: 300) == nil)
+        #expect(code(["web": [0]], [web(1)], available: 0, reserve: 10) == nil)
     }
 
     @Test func certificatesOfTheServiceAreLookedAt() {

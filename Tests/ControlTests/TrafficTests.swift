@@ -41,6 +41,26 @@ struct TrafficTests {
         #expect(await log.samples(target).map(\.requests) == [1])
     }
 
+    @Test func ratesAreOfTheLastTenSecondsAndOfNoOlderTime() async throws {
+        let log = TrafficLog { [] }
+        func at(_ seconds: Int64) -> Timestamp { Timestamp(milliseconds: seconds * 1000) }
+        #expect(await log.rates(now: at(0)) == nil)
+        await log.take([counters(1, 1000)], over: 1, at: at(0))
+        #expect(await log.rates(now: at(0)) == nil)
+        await log.take([counters(1, 1100, errors: 10)], over: 10, at: at(10))
+        await log.take([counters(1, 1150, errors: 10)], over: 5, at: at(15))
+        await log.take([counters(1, 1150, errors: 10), counters(2, 50, times: [4])], over: 5, at: at(20))
+        let rates = try #require(await log.rates(now: at(21)))
+        #expect(rates.seconds == 10)
+        #expect(rates.targets[target]?.requests == 10 && rates.targets[target]?.errors == 0)
+        #expect(rates.targets[target]?.times.total == 1)
+        // Who was quiet has none, and who was not asked for long tells nothing.
+        await log.take([counters(2, 50, times: [4])], over: 10, at: at(30))
+        let quiet = try #require(await log.rates(now: at(31)))
+        #expect(quiet.targets.isEmpty && quiet.seconds == 10)
+        #expect(await log.rates(now: at(61)) == nil)
+    }
+
     @Test func timesAreAddedAndToldByShares() throws {
         var sum = AnswerTimes()
         for time in [Int64](repeating: 4, count: 98) + [450, 450] {
@@ -75,6 +95,10 @@ struct TrafficTests {
         ("kinto config hello set DATABASE_URL=…", "/services/hello/production/config?name=DATABASE_URL"),
         ("kinto config hello -e staging list", "/services/hello/staging/config"),
         ("kinto logs hello --console --release 2", "/services/hello/production/releases/2#console"),
+        (
+            "kinto logs hello --process worker.2 --release 2",
+            "/services/hello/production/releases/2?process=worker.2#console"
+        ),
         ("kinto promote hello staging production", "/services/hello/staging/promote?to=production"),
         ("kinto serve --public-url URL", nil), ("git push kinto main", nil), ("", nil), ("kinto", nil),
     ])

@@ -22,6 +22,14 @@ struct ForesightTests {
                 ),
                 "\(first.output)")
             #expect(first.output.contains("| listen.py:2: http.server.HTTPServer"), "\(first.output)")
+            let kept = try await warnings(server, 1)
+            #expect(kept.map { $0["code"] as? String } == ["port-hard-coded"], "\(kept)")
+            #expect((kept.first?["evidence"] as? [String])?.first?.hasPrefix("listen.py:2: ") == true)
+            let page = try await Visitor(server, ["token": server.adminToken]).get(
+                "/services/hello/production/releases/1")
+            #expect(
+                page.text.contains("Warned before its build") && page.text.contains("port-hard-coded")
+                    && page.text.contains("listen.py:2: http.server"), "\(page.text)")
 
             // Sure after the build: nothing is started, and what was live serves.
             try server.write(
@@ -66,11 +74,78 @@ struct ForesightTests {
                     && files.output.contains("there is Dockerfile (Docker), which kinto does not read"),
                 "\(files.output)")
             #expect(
-                files.output.contains(#"begin with a kinto.json like { "start": "python3 server.py" }"#),
+                files.output.contains("it looks like Python (server.py); this kinto.json fits it:"),
                 "\(files.output)")
             let check = try await server.kinto("check", server.work)
             #expect(
                 check.status == 2 && check.output.contains("there is Dockerfile (Docker)"), "\(check.output)")
+        }
+    }
+
+    private func warnings(_ server: Server, _ number: Int) async throws -> [[String: Any]] {
+        let release =
+            try await server.json("releases", "hello", "\(number)", "--json") as? [String: Any] ?? [:]
+        return release["warnings"] as? [[String: Any]] ?? []
+    }
+
+    @Test func memoryForTheNextOneIsMeasuredAtTheOneThatRuns() async throws {
+        try await Server.with(["--memory-reserve", "16384GiB"]) { server in
+            try await server.setUp()
+            let first = try await server.push("nothing runs yet")
+            #expect(first.status == 0 && !first.output.contains("memory-low"), "\(first.output)")
+            #expect(try await warnings(server, 1).isEmpty)
+            let second = try await server.push("beside the first")
+            #expect(second.output.contains("Release 2 is live"), "\(second.output)")
+            #expect(
+                second.output.contains(", and 0 MiB are available (memory-low)")
+                    && second.output.contains("| 16777216 MiB are kept for others"), "\(second.output)")
+            let kept = try await warnings(server, 2)
+            #expect(kept.map { $0["code"] as? String } == ["memory-low"], "\(kept)")
+            // What it says is what the process has: Python takes some MiB.
+            let words = (kept.first?["message"] as? String)?.split(separator: " ").map(String.init) ?? []
+            #expect(
+                words.prefix(3) == ["release", "1", "uses"] && Int(words.dropFirst(3).first ?? "") ?? 0 > 2)
+            let detail = try await server.kinto("releases", "hello", "2")
+            #expect(detail.output.contains("Warning: release 1 uses "), "\(detail.output)")
+            // One that is stopped first needs no room beside it.
+            try server.write(
+                "kinto.json", #"{"start":"python3 server.py","rollout":{"strategy":"recreate"}}"#)
+            let third = try await server.push("recreate")
+            #expect(third.status == 0 && !third.output.contains("memory-low"), "\(third.output)")
+        }
+    }
+
+    @Test func aProxyThatStandsStillIsToldBeforeTheBuild() async throws {
+        try await Server.with { server in
+            try await server.setUp()
+            try await server.push("first")
+            let go = "\(server.root)/go"
+            try server.write(
+                "kinto.json",
+                #"{"start":"python3 server.py","build":{"command":"while [ ! -e \#(go) ]; do sleep 0.05; done"}}"#
+            )
+            let proxy = Int32(try await server.proxyStatus()["pid"] as? Int ?? 0)
+            #expect(proxy > 1)
+            guard proxy > 1 else { return }
+            kill(proxy, SIGSTOP)
+            let pushing = Task { try await server.push("second") }
+            do {
+                try await server.until {
+                    try await server.kinto("logs", "hello", "--release", "2", "--build").output.contains(
+                        "(proxy-unreachable)")
+                }
+            } catch {
+                kill(proxy, SIGCONT)
+                throw error
+            }
+            kill(proxy, SIGCONT)
+            try server.touch("go")
+            let push = try await pushing.value
+            #expect(push.output.contains("Release 2 is live"), "\(push.output)")
+            let kept = try await warnings(server, 2)
+            #expect(kept.map { $0["code"] as? String } == ["proxy-unreachable"], "\(kept)")
+            #expect((kept.first?["hint"] as? [String: Any])?["command"] as? String == "kinto doctor")
+            #expect(String(decoding: try await server.get().body, as: UTF8.self).hasPrefix("release=2 "))
         }
     }
 

@@ -50,6 +50,41 @@ struct WhyTests {
         }
     }
 
+    /// Without a rule that knows them, the lines that tell are there, in their order.
+    @Test func whatNoRuleKnowsIsShownInItsOwnWords() async throws {
+        try await Server.with { server in
+            try await server.setUp()
+            try server.write(
+                "check.py",
+                """
+                for n in range(1, 301):
+                    print(f"  ✗ page {n}: a dead link" if n in (117, 204) else f"  ✓ page {n}")
+                print("300 pages, 2 with dead links")
+                raise SystemExit(1)
+                """)
+            try server.write(
+                "Makefile", "check: api.txt\n\t@seq 1 40\n\tsort names > .now\n\tdiff -u api.txt .now\n")
+            try server.write("names", "b(x, y)\na(x)\n")
+            try server.write("api.txt", "a(x)\nb(x)\n")
+            func evidence(_ command: String) async throws -> [String] {
+                try server.write(
+                    "kinto.json", #"{"start":"python3 server.py","build":{"command":"\#(command)"}}"#)
+                #expect(try await server.push(command).output.contains("failed"))
+                let why = try await server.json("why", "hello", "--json") as? [String: Any] ?? [:]
+                return why["evidence"] as? [String] ?? []
+            }
+            let links = try await evidence("python3 check.py")
+            for line in ["  ✗ page 117: a dead link", "  ✗ page 204: a dead link"] {
+                #expect(links.contains(line), "\(links)")
+            }
+            #expect(links.last == "300 pages, 2 with dead links", "\(links)")
+            let stale = try await evidence("make check")
+            let order = ["diff -u api.txt .now", "-b(x)", "+b(x, y)"].map { stale.firstIndex(of: $0) ?? -1 }
+            #expect(order.allSatisfy { $0 >= 0 } && order == order.sorted(), "\(stale)")
+            #expect(stale.last?.hasPrefix("make: *** ") == true, "\(stale)")
+        }
+    }
+
     @Test func aStepIsRunByItsNumber() async throws {
         try await Server.with { server in
             try await server.setUp()

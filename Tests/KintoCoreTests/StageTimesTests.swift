@@ -57,6 +57,14 @@ struct ForeignTests {
             "\(errors.rendered)")
     }
 
+    @Test func allOfItIsWhatWasPassedAndWhatIsToCome() {
+        let usual = ["fetch": 1000.0, "build": 30_000, "start": 500, "swap": 10]
+        #expect(StageTimes.whole(usual, passed: [:], at: nil) == 31_510)
+        #expect(StageTimes.whole(usual, passed: ["fetch": 900], at: .build) == 31_510)
+        #expect(StageTimes.whole(usual, passed: ["queue": 5, "fetch": 900], at: .start) == 1510)
+        #expect(StageTimes.whole([:], passed: [:], at: .build) == nil)
+    }
+
     private func warning(_ files: [String: String]) -> Warning? {
         ForeignFiles.warning { files[$0].map { Array($0.utf8) } }
     }

@@ -21,7 +21,7 @@ struct ReleaseJSON: Encodable {
         case warmUntil, supersededBy, createdAt, startedAt, liveAt, finishedAt, timings, usual, swap,
             instances,
             artifact,
-            failure
+            failure, warnings
     }
 
     private struct InstanceJSON: Encodable {
@@ -74,6 +74,7 @@ struct ReleaseJSON: Encodable {
             },
             forKey: .artifact)
         try c.encode(release.failure, forKey: .failure)
+        try c.encode(release.warnings, forKey: .warnings)
     }
 
     /// With pid and restarts as the supervisor says now.

@@ -61,12 +61,8 @@ struct ReleaseRoutes: Sendable {
         }
         service.get("/releases/:number/console") { request, context in
             let release = try await release(request, context)
-            let asked = request.uri.queryParameters["process"].map { String($0) }
-            let name = asked.map { $0.contains(".") ? $0 : "\($0).1" } ?? release.mainInstance
-            guard ProcessGroup.isInstance(name) else {
-                throw Failure(
-                    code: "invalid-request", "?process is a process type, or an instance like worker.2")
-            }
+            let name = try release.instance(
+                asked: request.uri.queryParameters["process"].map { String($0) })
             return try stream(
                 actions.home.consoleLog(release.target, release.number, instance: name), request, context)
         }

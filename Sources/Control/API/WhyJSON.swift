@@ -13,6 +13,8 @@ struct WhyJSON: Encodable {
     let hints: [Failure.Hint]
     /// Stages that took much longer than is usual, in words.
     let slow: [String]
+    /// What was said before its build.
+    let warnings: [Warning]
 
     init(_ release: Release, usual: [String: Double] = [:]) {
         slow = StageTimes.slow(release.timings, usual: usual)
@@ -26,5 +28,6 @@ struct WhyJSON: Encodable {
         cause = release.failure?.cause
         evidence = release.failure?.evidence ?? []
         hints = release.failure?.hints ?? []
+        warnings = release.warnings
     }
 }

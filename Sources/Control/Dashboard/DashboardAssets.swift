@@ -84,7 +84,7 @@ enum DashboardAssets {
             const line = document.getElementById(location.hash.slice(1)), number = location.hash.slice(2);
             if (line) { line.scrollIntoView({ block: "center" }); return; }
             if (Number(number) <= last && new URLSearchParams(location.search).get(section.id) !== number)
-              location.replace(section.dataset.page + "?" + section.id + "=" + number + location.hash);
+              location.replace(section.dataset.page + section.id + "=" + number + location.hash);
           }
           addEventListener("hashchange", arrive);
           error.addEventListener("click", (event) => {

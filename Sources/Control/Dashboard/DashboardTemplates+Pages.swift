@@ -62,11 +62,14 @@ extension DashboardTemplates {
         """#,
         "_failure": #"""
         <div class="note bad" role="group" aria-label="Failure">
+        {{> _finding}}
+        </div>
+        """#,
+        "_finding": #"""
         <p><strong>{{message}}</strong> <code class="dim">{{code}}</code></p>
         {{#hasEvidence}}<pre class="evidence" tabindex="0" aria-label="Evidence">{{#evidence}}{{.}}
         {{/evidence}}</pre>{{/hasEvidence}}
         {{#hasHints}}<ul class="hints">{{#hints}}<li><span>{{text}}</span>{{#command}} <span class="command"><code>{{command}}</code><button type="button" class="script copy" data-copy="{{command}}">Copy<span class="hidden"> {{command}}</span></button></span>{{/command}}{{#link}} <a class="button" href="{{link}}">{{label}}</a>{{/link}}</li>{{/hints}}</ul>{{/hasHints}}
-        </div>
         """#,
         "services": #"""
         {{<layout}}{{$main}}

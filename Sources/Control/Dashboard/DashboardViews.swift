@@ -109,6 +109,14 @@ struct FailureView {
         self.role = role
     }
 
+    /// A warning, which has the same parts.
+    init(_ warning: Warning, _ target: Target, _ role: Role?) {
+        self.init(
+            Failure(
+                code: warning.code, warning.message, evidence: warning.evidence,
+                hints: warning.hint.map { [$0] } ?? []), target, role)
+    }
+
     var values: [String: Any] {
         [
             "message": failure.message, "code": failure.code, "evidence": failure.evidence,

@@ -49,10 +49,15 @@ struct HintAction {
                     + HintAction.query(name.map { ["name=\(HintAction.encoded(String($0)))"] } ?? []),
                 label: name.map { "Set \($0)…" } ?? "Configuration")
         case "logs":
-            let log = words.contains("--console") ? "console" : "log"
+            let process = option("--process").flatMap {
+                ProcessGroup.isInstance("\($0).1") || ProcessGroup.isInstance($0) ? $0 : nil
+            }
+            let log = words.contains("--console") || process != nil ? "console" : "log"
             let release = option("--release").flatMap { Int($0) }
             self.init(
-                path: (release.map { "\(path)/releases/\($0)" } ?? "") + "#\(log)",
+                path: (release.map { "\(path)/releases/\($0)" } ?? "")
+                    + HintAction.query(release == nil ? [] : process.map { ["process=\($0)"] } ?? [])
+                    + "#\(log)",
                 label: log == "console" ? "Console log" : "Release log")
         case "promote":
             guard words.count >= 3, let to = try? EnvironmentName(words[2]),

@@ -18,6 +18,8 @@ struct LogView {
     let path: String
     /// Of the release's page.
     let place: String
+    /// The instance that somebody chose, whose console is shown; nil: the main one's. It stays chosen in every link.
+    let process: String?
     let index: LogIndex
 
     /// Lines on one page.
@@ -38,10 +40,12 @@ struct LogView {
         let shown = reader.next(ByteBuffer(bytes: DashboardLines.text.shown(window.bytes)))
         let isAtEnd = window.isAtEnd
         var view: [String: Any] = [
-            "kind": kind.rawValue, "heading": kind.heading, "mark": kind.mark, "place": false,
-            "stream": isAtEnd ? "\(place)/\(kind.rawValue)/stream?" : false as Any, "after": window.last,
-            "download": "\(place)/\(kind.rawValue)", "error": "\(place)/\(kind.rawValue)/first-error",
-            "page": place, "isWhole": window.first <= window.all.lowerBound && isAtEnd,
+            "kind": kind.rawValue, "heading": heading, "mark": kind.mark, "place": false,
+            "stream": isAtEnd ? "\(place)/\(kind.rawValue)/stream\(query)" : false as Any,
+            "after": window.last, "download": address("/\(kind.rawValue)"),
+            "error": address("/\(kind.rawValue)/first-error"),
+            "page": place, "jump": "\(place)\(query)", "process": process ?? false as Any,
+            "isWhole": window.first <= window.all.lowerBound && isAtEnd,
             "lines": shown.map { line -> [String: Any] in
                 [
                     "id": line.number, "time": line.time, "bad": line.isBad,
@@ -61,14 +65,29 @@ struct LogView {
         view["later"] =
             later > 0
             ? ["count": later, "path": link(window.last + 101, at: window.last + 1)] as [String: Any] : false
-        view["end"] = isAtEnd ? false as Any : "\(place)#\(kind.rawValue)"
+        view["end"] = isAtEnd ? false as Any : "\(address())#\(kind.rawValue)"
         view["gone"] = window.all.lowerBound > 1 ? window.all.lowerBound - 1 : false as Any
         if let wanted, !wanted.isEmpty { view.merge(try await search(wanted)) { $1 } }
         return view
     }
 
-    private func link(_ line: Int, at mark: Int) -> String {
-        "\(place)?\(kind.rawValue)=\(line)#\(kind.mark)\(mark)"
+    private var heading: String {
+        kind == .console ? process.map { "\(kind.heading) of \($0)" } ?? kind.heading : kind.heading
+    }
+
+    /// Ready for one more parameter. A name of an instance has no character that means something there.
+    private var query: String { process.map { "?process=\($0)&" } ?? "?" }
+
+    /// Of the release's page, or of something below it, with what was chosen.
+    func address(_ path: String = "") -> String {
+        place + path + (process.map { "?process=\($0)" } ?? "")
+    }
+
+    /// The page with a note on it.
+    func address(seen: String) -> String { "\(place)\(query)seen=\(seen)#\(kind.rawValue)" }
+
+    func link(_ line: Int, at mark: Int) -> String {
+        "\(place)\(query)\(kind.rawValue)=\(line)#\(kind.mark)\(mark)"
     }
 
     private func search(_ wanted: String) async throws -> [String: Any] {

@@ -6,17 +6,15 @@ internal import Wire
 struct OverviewView {
     let place: Actions.Overview
 
-    /// What people ask first: does it run, and is anything on its way?
     private var state: (word: String, tone: String) {
-        let environment = place.environment
-        return switch true {
-        case place.open.contains { $0.status == .deploying }: ("Deploying", "busy")
-        case !place.open.isEmpty: ("Queued", "busy")
-        case environment.suspended: ("Suspended", "")
-        case environment.paused: ("Paused", "busy")
-        case environment.maintenance != nil: ("Maintenance", "busy")
-        case place.live != nil: ("Live", "ok")
-        default: ("Not deployed", "")
+        switch place.state {
+        case .deploying: ("Deploying", "busy")
+        case .queued: ("Queued", "busy")
+        case .suspended: ("Suspended", "")
+        case .paused: ("Paused", "busy")
+        case .maintenance: ("Maintenance", "busy")
+        case .live: ("Live", "ok")
+        case .none: ("Not deployed", "")
         }
     }
 

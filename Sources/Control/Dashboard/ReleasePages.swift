@@ -24,9 +24,10 @@ struct ReleasePages: Sendable {
         }
         dashboard.get(router, "/services/:name/:environment/releases/:number/:log", .viewer) { visit in
             let log = try log(await release(visit), of: visit)
+            let of = log.kind == .console ? log.process.map { "-\($0)" } ?? "" : ""
             var response = Response.following(
                 LogFollower(path: log.path, watch: nil, text: LogText(times: true, isTerminal: false)))
-            let name = "\(try visit.target().service)-\(try visit.number())-\(log.kind.rawValue).txt"
+            let name = "\(try visit.target().service)-\(try visit.number())-\(log.kind.rawValue)\(of).txt"
             response.headers[.contentDisposition] = "attachment; filename=\"\(name)\""
             return response
         }
@@ -39,8 +40,7 @@ struct ReleasePages: Sendable {
             let (path, index) = (log.path, log.index)
             let line = try await Blocking.run { DashboardLines.firstBad(path, index) }
             return dashboard.redirect(
-                line.map { "\(log.place)?\(log.kind.rawValue)=\($0)#\(log.kind.mark)\($0)" }
-                    ?? "\(log.place)?seen=no-error#\(log.kind.rawValue)")
+                line.map { log.link($0, at: $0) } ?? log.address(seen: "no-error"))
         }
     }
 
@@ -69,17 +69,31 @@ struct ReleasePages: Sendable {
         guard let kind = LogView.Kind(rawValue: try visit.context.parameters.require("log")) else {
             throw Failure(code: "unknown-path", "a release has a log and a console")
         }
-        return log(release, kind)
+        return try log(release, kind, visit)
     }
 
-    private func log(_ release: Release, _ kind: LogView.Kind) -> LogView {
+    private func log(_ release: Release, _ kind: LogView.Kind, _ visit: Dashboard.Visit) throws -> LogView {
         let (target, number) = (release.target, release.number)
+        let asked = visit.asked["process"]
+        let instance = try release.instance(asked: asked)
         return LogView(
             kind: kind,
             path: kind == .log
                 ? actions.home.releaseLog(target, number)
-                : actions.home.consoleLog(target, number, instance: release.mainInstance),
-            place: ReleaseView(release: release).path, index: actions.logs.index)
+                : actions.home.consoleLog(target, number, instance: instance),
+            place: ReleaseView(release: release).path, process: asked == nil ? nil : instance,
+            index: actions.logs.index)
+    }
+
+    /// Whose console can be read; none when there is one only.
+    private func consoles(_ release: Release, _ visit: Dashboard.Visit) async throws -> [[String: Any]] {
+        let (home, shown) = (actions.home, try release.instance(asked: visit.asked["process"]))
+        let names = try await Blocking.run { release.consoles(in: home) }
+        guard names.count > 1 || names.first.map({ $0 != shown }) == true else { return [] }
+        let path = ReleaseView(release: release).path
+        return names.map {
+            ["name": $0, "path": "\(path)?process=\($0)#console", "current": $0 == shown]
+        }
     }
 
     private func show(_ visit: Dashboard.Visit) async throws -> Response {
@@ -98,16 +112,20 @@ struct ReleasePages: Sendable {
                 usual: try await actions.store.stageTimes(target, before: release.number).usual()),
             "failure": release.failure.map { FailureView($0, target, visit.principal.role).values } ?? false
                 as Any,
+            "hasWarnings": !release.warnings.isEmpty,
+            "warnings": release.warnings.map { FailureView($0, target, visit.principal.role).values },
             "instances": release.instances.map {
                 ["name": $0.name, "port": $0.port.map { "port \($0)" } ?? "no port"]
             },
         ]) { $1 }
+        let consoles = try await consoles(release, visit)
+        (view["consoles"], view["hasConsoles"]) = (consoles, !consoles.isEmpty)
         var logs: [[String: Any]] = []
         // The page's own script asks for what changes; of the logs it has the stream.
         for kind in visit.isRefresh ? [] : LogView.Kind.allCases {
             let line = visit.number(kind.rawValue)
             let wanted = asked["in"] == kind.rawValue ? asked["find"] : nil
-            logs.append(try await log(release, kind).values(at: line, wanted: wanted))
+            logs.append(try await log(release, kind, visit).values(at: line, wanted: wanted))
         }
         view["logs"] = logs
         return try dashboard.page("release", view, visit)

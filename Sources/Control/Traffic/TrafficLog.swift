@@ -22,11 +22,14 @@ actor TrafficLog {
     private static let most = 40_000
 
     private let counters: @Sendable () async throws -> [ProxyReply.Counters]
-    private var samples: [Target: [Sample]] = [:]
+    private(set) var samples: [Target: [Sample]] = [:]
     private var count = 0
     /// By upstream, as the proxy said last; nil: it was never asked.
     private var seen: [String: ProxyReply.Counters]?
     private var seenAt = ContinuousClock.now
+    /// The latest looks after the first, oldest first.
+    private(set) var looks: [(at: Timestamp, seconds: Double)] = []
+    private var attendedUntil = ContinuousClock.now
     private var watchers: [Int: AsyncStream<Void>.Continuation] = [:]
     private var next = 0
     private let woken: AsyncStream<Void>
@@ -52,7 +55,8 @@ actor TrafficLog {
     }
 
     private func remind() -> Task<Void, Never> {
-        let pause: Duration = watchers.isEmpty ? .seconds(10) : .seconds(1)
+        let isWatched = !watchers.isEmpty || attendedUntil > .now
+        let pause: Duration = isWatched ? .seconds(1) : .seconds(10)
         return Task { [wake] in
             if (try? await Task.sleep(for: pause)) != nil { wake.yield() }
         }
@@ -71,6 +75,13 @@ actor TrafficLog {
     }
 
     private func leave(_ number: Int) { watchers[number] = nil }
+
+    /// Somebody who asks again and again looks on: the proxy is asked once a second until they stopped asking.
+    func attend() {
+        let isNew = watchers.isEmpty && attendedUntil <= .now
+        attendedUntil = .now + .seconds(10)
+        if isNew { wake.yield() }
+    }
 
     /// Of a target, oldest first.
     func samples(_ target: Target, after: Timestamp? = nil) -> [Sample] {
@@ -95,6 +106,7 @@ actor TrafficLog {
         defer { seen = Dictionary(now.map { ($0.upstream, $0) }, uniquingKeysWith: { $1 }) }
         // What came before the first look is of no known time.
         guard let before = seen else { return }
+        looks.append((at, seconds))
         for counters in now {
             guard let (target, release) = TrafficLog.place(counters.upstream) else { continue }
             var earlier = before[counters.upstream] ?? .init(upstream: counters.upstream)
@@ -117,6 +129,7 @@ actor TrafficLog {
     }
 
     private func forget(_ now: Timestamp) {
+        looks.removeAll { now.milliseconds - $0.at.milliseconds > Int64(TrafficLog.late / .milliseconds(1)) }
         let oldest = now.milliseconds - Int64(TrafficLog.window / .milliseconds(1))
         for (target, all) in samples {
             guard let first = all.first, first.at.milliseconds < oldest || count > TrafficLog.most else {

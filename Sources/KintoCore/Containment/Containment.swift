@@ -23,6 +23,8 @@ public struct Containment: Sendable {
     /// A build may ask for less memory in kinto.json, not for more.
     public var build: Bounds
     public var service: Bounds
+    /// Bytes of memory that deploys do not count on.
+    public var reserve = 0
     /// nil: the server's user.
     public var buildUser: SystemUser?
     public var serviceUser: SystemUser?

@@ -136,16 +136,32 @@ public struct Diagnosis: Sendable {
 
         /// What looks most like the cause when nothing is known, and how the output ends.
         func lines(of diagnosis: Diagnosis) -> [String] {
-            var out: [String] = []
-            if let suspect = scan.suspects.best, let section {
-                let shown = section.lines(around: suspect.offset, before: 2, after: 6)
-                out = shown.before + [shown.line] + shown.after
+            guard let suspect = scan.suspects.best, let section else {
+                return scan.tail.suffix(12).filter { !$0.isEmpty }
             }
-            let end = scan.tail.suffix(out.isEmpty ? 12 : 4).filter { !$0.isEmpty }
-            if out.isEmpty { return end }
-            let rest = end.filter { !out.contains($0) }
-            if !rest.isEmpty, let last = out.last, !scan.tail.suffix(5).contains(last) { out.append("…") }
-            return (out + rest).filter { !$0.allSatisfy(\.isWhitespace) }
+            // That a tool says that something failed tells nothing: what it printed before does.
+            if scan.matches.contains(where: {
+                $0.offset == suspect.offset && Rule.all[$0.rule].rank == .summary
+            }) {
+                let shown = section.lines(around: suspect.offset, before: 11, after: 2)
+                return (shown.before + [shown.line] + shown.after).filter { !$0.allSatisfy(\.isWhitespace) }
+            }
+            let others = scan.suspects.others
+            let shown = section.lines(around: suspect.offset, before: 2, after: others.isEmpty ? 6 : 3)
+            var out = shown.before + [shown.line] + shown.after
+            func add(_ lines: [String]) {
+                let new = lines.filter { !out.contains($0) && !$0.allSatisfy(\.isWhitespace) }
+                if !new.isEmpty, out.last != "…" { out.append("…") }
+                out += new
+            }
+            for other in others {
+                let line = section.lines(around: other, before: 0, after: 0).line
+                if !out.contains(line) { add([line]) }
+            }
+            let isAtEnd = out.last.map { scan.tail.suffix(5).contains($0) } == true
+            let end = scan.tail.suffix(others.isEmpty ? 4 : 3)
+            isAtEnd ? out += end.filter { !out.contains($0) } : add(Array(end))
+            return out.filter { !$0.allSatisfy(\.isWhitespace) }
         }
     }
 

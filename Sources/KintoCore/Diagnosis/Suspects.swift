@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Lines that look like errors, for failures that no rule knows. Of those that look most like one the first counts: what
-/// comes after it is mostly a consequence.
+/// comes after it is mostly a consequence. Others that look just as much like one may be more of the same, and are noted.
 struct Suspects {
     private(set) var best: (score: Int, offset: Int)?
+    /// Offsets of the next ones after the best.
+    private(set) var others: [Int] = []
+    private static let mostOthers = 3
 
     /// Words of errors, and what each is worth.
     private static let words: [(word: [UInt8], worth: Int)] = [
@@ -18,13 +21,28 @@ struct Suspects {
         "warning", "warn ", "deprecated", "0 error", "no error", "0 failed", "error-", "errors.", "-error",
         "ignored", "note:", "0 failures", "checking ", "compiling ", "installing ", "downloading ",
     ].map { Array($0.utf8) }
+    /// Signs that checkers put before what is wrong.
+    private static let signs: [[UInt8]] = ["✗ ", "✘ ", "✖ ", "✕ ", "× ", "❌", "not ok "].map {
+        Array($0.utf8)
+    }
+    private static let signWorth = 4
+    /// Log lines that are JSON have their level in them.
+    private static let levels: [[UInt8]] = ["error", "fatal", "critical", "panic"].flatMap { level in
+        ["\"level\":\"\(level)\"", "\"level\": \"\(level)\"", "\"severity\":\"\(level)\"", "level=\(level)"]
+            .map { Array($0.utf8) }
+    }
     private static let enough = 2
     /// What is looked at of a line: people begin with what is wrong.
     private static let length = 300
 
     mutating func take(_ line: LogLineText, at offset: Int) {
         let score = Suspects.score(line)
-        if score >= Suspects.enough, score > best?.score ?? 0 { best = (score, offset) }
+        guard score >= Suspects.enough else { return }
+        if score > best?.score ?? 0 {
+            (best, others) = ((score, offset), [])
+        } else if score == best?.score, others.count < Suspects.mostOthers {
+            others.append(offset)
+        }
     }
 
     /// 0: nothing of an error.
@@ -32,6 +50,8 @@ struct Suspects {
         let short = LogLineText(line.original.prefix(length))
         var score = 0
         for (word, worth) in words where short.find(word, from: 0) != nil { score += worth }
+        if signs.contains(where: { short.folded.starts(with: $0) }) { score += signWorth }
+        if levels.contains(where: { short.find($0, from: 0) != nil }) { score += signWorth }
         guard score > 0 else { return 0 }
         for word in harmless where short.find(word, from: 0) != nil { score -= 4 }
         return max(0, min(score, 8))

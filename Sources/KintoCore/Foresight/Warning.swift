@@ -18,6 +18,30 @@ public struct Warning: Sendable, Equatable, Codable {
         self.hint = hint
     }
 
+    /// What is kept of so many with a release: all that people need of them, whatever a repository makes them say.
+    public static func kept(_ warnings: [Warning]) -> [Warning] {
+        warnings.prefix(20).map { warning in
+            var kept = warning
+            kept.message = cut(warning.message)
+            kept.evidence = warning.evidence.prefix(10).map(cut)
+            kept.hint = warning.hint.map { .init(cut($0.text), command: $0.command.map(cut)) }
+            return kept
+        }
+    }
+
+    private static let longest = 500
+
+    /// At most so many bytes, between characters.
+    private static func cut(_ text: String) -> String {
+        guard text.utf8.count > longest else { return text }
+        var kept = ""
+        for character in text {
+            guard kept.utf8.count + character.utf8.count <= longest - "…".utf8.count else { break }
+            kept.append(character)
+        }
+        return kept + "…"
+    }
+
     /// As it stands in a log.
     public var lines: [LogLine] {
         [.trouble("Warning: \(message) (\(code))")] + evidence.map { .detail("| \($0)") }

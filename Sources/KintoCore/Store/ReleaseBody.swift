@@ -27,6 +27,7 @@ struct ReleaseBody: Codable {
     var attempts: Int?
     var artifact: Release.Artifact?
     var failure: Failure?
+    var warnings: [Warning]?
     var noCache: Bool?
     var force: Bool?
     var buildKey: String?
@@ -61,6 +62,7 @@ struct ReleaseBody: Codable {
         attempts = release.attempts
         artifact = release.artifact
         failure = release.failure
+        warnings = release.warnings.isEmpty ? nil : release.warnings
         noCache = release.noCache
         force = release.force ? true : nil
         buildKey = release.buildKey
@@ -130,6 +132,7 @@ struct ReleaseBody: Codable {
         release.attempts = body.attempts ?? 0
         release.artifact = body.artifact
         release.failure = body.failure
+        release.warnings = body.warnings ?? []
         release.noCache = body.noCache ?? false
         release.force = body.force ?? false
         release.buildKey = body.buildKey

@@ -35,8 +35,8 @@ extension Store {
         }
     }
 
-    /// An environment with what is live in it and the newest release: both without settings, configuration and failure, which lists
-    /// do not show. They are not to be written back.
+    /// An environment with what is live in it and the newest release: both without settings, configuration, failure and
+    /// warnings, which lists do not show. They are not to be written back.
     public struct Newest: Sendable {
         public let environment: RegisteredEnvironment
         public let live: Release?
@@ -50,7 +50,7 @@ extension Store {
     /// What lists show of a release: most of what its row holds is something else.
     static let shown = """
         id, service, environment, number, status, live, stage,
-        json_remove(body, '$.sealedConfig', '$.manifest', '$.failure') AS body
+        json_remove(body, '$.sealedConfig', '$.manifest', '$.failure', '$.warnings') AS body
         """
 
     /// All of them in one look.

@@ -27,7 +27,7 @@ extension Store {
         }
     }
 
-    /// Releases before a number, newest first, without settings, configuration and failure: see ``Newest``.
+    /// Releases before a number, newest first, without settings, configuration, failure and warnings: see ``Newest``.
     public func releases(_ target: Target, before number: Int, limit: Int) async throws -> [Release] {
         try await read { database in
             try Row.fetchAll(

@@ -91,6 +91,47 @@ struct DiagnosisTests {
         #expect(failure.evidence.last == "zorg: failed")
     }
 
+    /// A check that goes on after what is wrong, in its own signs and words.
+    @Test func linesThatLookTheSameAreShownTogetherWithTheEnd() async throws {
+        let pages = (1...300).map {
+            $0 == 117 || $0 == 204 ? "  ✗ page \($0): a dead link" : "  ✓ page \($0)"
+        }
+        let failure = try await DiagnosisTests.explain(
+            (pages + ["300 pages, 2 with dead links"]).joined(separator: "\n"))
+        #expect(failure.cause == nil)
+        #expect(
+            failure.evidence.map { $0.trimmingCharacters(in: .whitespaces) } == [
+                "✓ page 115", "✓ page 116", "✗ page 117: a dead link", "✓ page 118", "✓ page 119",
+                "✓ page 120", "…",
+                "✗ page 204: a dead link", "…", "✓ page 299", "✓ page 300", "300 pages, 2 with dead links",
+            ], "\(failure.evidence)")
+    }
+
+    @Test func whatAToolSaysLastIsToldAfterWhatWasPrintedBefore() async throws {
+        let noise = (1...40).map { "checked module \($0)" }
+        let difference = [
+            "diff -u api.txt .now", "--- api.txt", "+++ .now", "@@ -1,3 +1,3 @@", " def a(x):", "-def b(x):",
+            "+def b(x, y):", " def c():",
+        ]
+        let failure = try await DiagnosisTests.explain(
+            (noise + difference + ["make: *** [Makefile:4: check] Error 1"]).joined(separator: "\n"), exit: 2)
+        #expect(failure.cause?.code == "tool-failed")
+        #expect(Array(failure.evidence.suffix(9)) == difference + ["make: *** [Makefile:4: check] Error 1"])
+        #expect(failure.evidence.count == 12)
+    }
+
+    @Test func theLevelOfALineIsTaken() async throws {
+        let lines = [
+            #"{"level":"info","msg":"cache is warm","errors":0}"#,
+            #"{"level":"error","msg":"license is over"}"#,
+        ]
+        let after = (1...30).map { #"{"level":"info","msg":"closing \#($0)"}"# }
+        let failure = try await DiagnosisTests.explain(
+            (lines + after).joined(separator: "\n"), isBuild: false)
+        #expect(failure.evidence.prefix(2) == lines[...], "\(failure.evidence)")
+        #expect(failure.evidence.last == after.last)
+    }
+
     /// The output is the repository's: it may say what it likes.
     @Test func whatIsPrintedBecomesNoCommand() async throws {
         let escape = "\u{1B}]0;owned\u{7}\u{1B}[2J"

@@ -369,6 +369,10 @@ enum Operations {
             summary: "The state of the whole.",
             query: [.optional("service", .name)], answers: [(200, .json(.schema("Status")))]),
         Operation(
+            method: "GET", path: "/api/v1/overview", access: .viewer,
+            summary: "All services at one glance, with requests, memory and what is on its way.",
+            answers: [(200, .json(.schema("Overview")))]),
+        Operation(
             method: "GET", path: "/api/v1/doctor", access: .viewer,
             summary: "What is well, and what is not.",
             answers: [(200, .json(.list(.schema("Finding"))))]),

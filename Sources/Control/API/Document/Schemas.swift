@@ -4,15 +4,15 @@ internal import KintoCore
 /// What answers are made of, by name.
 enum Schemas {
     static let all: [(name: String, fields: [Field])] =
-        problems + releases + services + traffic + others + access
+        problems + releases + services + traffic + overview + others + access
 
     static let providers = Shape.choice([
         "github", "gitlab", "gitea", "forgejo", "gogs", "bitbucket", "bitbucket-server", "generic",
     ])
     static let policies = Shape.choice(["wait", "cancel", "every"])
     static let missed = Shape.choice(["deploy", "warn", "off"])
-    private static let statuses = Shape.choice(Release.Status.allCases.map(\.rawValue))
-    private static let stages = Shape.choice(Stage.allCases.map(\.rawValue))
+    static let statuses = Shape.choice(Release.Status.allCases.map(\.rawValue))
+    static let stages = Shape.choice(Stage.allCases.map(\.rawValue))
     private static let any = Shape.integer(Int(Int32.min)...Int(Int32.max))
 
     private static let problems: [(name: String, fields: [Field])] = [
@@ -44,6 +44,7 @@ enum Schemas {
                 .optional("message", .text), .optional("cause", .schema("Cause")),
                 .required("evidence", .list(.text)), .required("hints", .list(.schema("Hint"))),
                 .required("slow", .list(.text), "Stages that took much longer than usual, in words."),
+                .required("warnings", .list(.schema("Warning")), "What was said before its build."),
             ]
         ),
         (
@@ -74,6 +75,7 @@ enum Schemas {
         .optional("swap", .schema("Swap")), .optional("warmUntil", .time),
         .required("instances", .list(.schema("Instance"))), .optional("artifact", .schema("Artifact")),
         .optional("failure", .schema("Failure")),
+        .required("warnings", .list(.schema("Warning")), "What was said before its build; at most 20."),
     ]
 
     private static let releases: [(name: String, fields: [Field])] = [
