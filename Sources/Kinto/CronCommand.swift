@@ -71,7 +71,9 @@ struct CronCommand: AsyncParsableCommand {
         if options.json { return Output.json(answer) }
         let schedules = answer as? [[String: Any]] ?? []
         guard !schedules.isEmpty else {
-            return Output.line("nothing of \(options.words(name)) that is live has a schedule")
+            return Output.line(
+                "no schedule of \(options.words(name)) is in force: nothing that is live has one, or it is suspended"
+            )
         }
         Output.table(
             [["TYPE", "SCHEDULE", "ZONE", "NEXT (UTC)", "NEXT THERE", "LAST"]]

@@ -272,7 +272,7 @@ extension Array {
     }
 }
 
-private struct Answer {
+struct Answer {
     let status: Int
     let text: String
     var headers: [String: [String]] = [:]
@@ -325,7 +325,7 @@ extension Server {
 }
 
 /// Somebody with a browser, as far as forms and cookies go.
-private final class Visitor: Sendable {
+final class Visitor: Sendable {
     let server: Server
     private let cookie: String
     /// What the browser keeps of a sign-in by password.

@@ -20,6 +20,13 @@ struct CronTests {
         try await history(server, type).map { $0["state"] as? String ?? "" }
     }
 
+    private func figures(_ server: Server, _ token: String) async throws -> String {
+        try await server.run(
+            "/usr/bin/curl",
+            ["-s", "-H", "Authorization: Bearer \(token)", "http://127.0.0.1:\(server.listen)/metrics"]
+        ).output
+    }
+
     @Test func aTypeRunsNowInWhatIsLiveAndItsEndAndLogStay() async throws {
         try await Server.with { server in
             try await server.setUp(
@@ -65,11 +72,33 @@ struct CronTests {
             #expect(try await server.kinto("cron", "hello", "run").status == 2)
             #expect(try await server.kinto("cron", "hello", "logs", "report", "report.999").status == 3)
 
+            let token = try String(contentsOfFile: "\(server.home)/token", encoding: .utf8)
+                .trimmingCharacters(in: .whitespacesAndNewlines)
+            let visitor = try await Visitor(server, ["token": token])
+            #expect(try await visitor.get("/services/hello/production").text.contains("What ran"))
+            // They are counted from the first look.
+            _ = try await figures(server, token)
+            let sent = try await visitor.post("/services/hello/production/cron", ["type": "report"])
+            #expect(sent.status == 303, "\(sent.text.prefix(2000))")
+            try await server.until { try await states(server, "report").first == "failed" }
+            let page = try await visitor.get("/services/hello/production/cron").text
+            #expect(page.contains("failed with code 7"), "\(page)")
+            #expect(page.contains("ran longer than it may"))
+            let link = page.firstMatch(of: #/href="(/services/hello/production/cron/[0-9]+)"/#).map {
+                String($0.1)
+            }
+            #expect(try await visitor.get(try #require(link)).text.contains("blue [redacted]"))
+            #expect(try await visitor.get("/services/hello/production/cron/9999").status == 404)
+            #expect(
+                try await figures(server, token).contains(
+                    #"kinto_cron_runs_total{service="hello",environment="production",type="report",state="failed"} 1"#
+                ))
+
             try await server.kinto("suspend", "hello")
             #expect(try await server.kinto("cron", "hello", "run", "report").status == 3)
             let none = try await server.json("cron", "hello", "--json") as? [Any]
             #expect(none?.isEmpty == true)
-            #expect(try await history(server, "report").count == 2)
+            #expect(try await history(server, "report").count == 3)
         }
     }
 

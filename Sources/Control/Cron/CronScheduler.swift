@@ -115,7 +115,8 @@ actor CronScheduler {
                 .init(target: place.target, type: process.type, times: process.times, seen: now))
             return now
         }
-        let times = DueTimes(process.schedule, in: process.zone, after: mark.seen, until: now)
+        let before = mark.seen(at: now)
+        let times = DueTimes(process.schedule, in: process.zone, after: before, until: now)
         if let missed = times.missed {
             let seen = times.due.map { Timestamp(milliseconds: $0.milliseconds - 1) } ?? now
             try await store.miss(
@@ -137,9 +138,9 @@ actor CronScheduler {
                     "a scheduled run was left out: the one before still runs",
                     metadata: ["type": "\(place.target) \(process.type)", "run": "\(other)"])
             }
-            return max(mark.seen, due)
+            return max(before, due)
         }
-        return times.missed == nil ? mark.seen : now
+        return times.missed == nil ? before : now
     }
 
     /// Records a run, and has it carried out if it may be.

@@ -256,10 +256,11 @@ enum Schema {
                     CREATE UNIQUE INDEX run_due ON run(service, environment, type, due) WHERE due IS NOT NULL;
                     CREATE INDEX run_type ON run(service, environment, type, id) WHERE type IS NOT NULL;
                     CREATE INDEX run_going ON run(release) WHERE state = 'running';
-                    -- Nothing of a type is due any more up to `seen`, as long as its times are these.
+                    -- Nothing of a type is due any more up to `seen`, as long as its times are these. `latest` is the highest that
+                    -- it ever was: a clock may be set back, and forward again.
                     CREATE TABLE schedule (
                         service TEXT NOT NULL, environment TEXT NOT NULL, type TEXT NOT NULL, times TEXT NOT NULL,
-                        seen INTEGER NOT NULL, PRIMARY KEY (service, environment, type),
+                        seen INTEGER NOT NULL, latest INTEGER NOT NULL, PRIMARY KEY (service, environment, type),
                         FOREIGN KEY (service, environment) REFERENCES environment(service, name) ON DELETE CASCADE);
                     CREATE TRIGGER event_cron AFTER INSERT ON run WHEN new.type IS NOT NULL BEGIN \(event) END;
                     CREATE TRIGGER event_cron_over AFTER UPDATE ON run

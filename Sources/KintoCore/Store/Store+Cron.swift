@@ -20,13 +20,20 @@ extension Store {
         /// As `ScheduledProcess.times`.
         public var times: String
         public var seen: Timestamp
+        /// The highest that ever was.
+        public var latest: Timestamp
 
-        public init(target: Target, type: String, times: String, seen: Timestamp) {
+        public init(target: Target, type: String, times: String, seen: Timestamp, latest: Timestamp? = nil) {
             self.target = target
             self.type = type
             self.times = times
             self.seen = seen
+            self.latest = latest ?? seen
         }
+
+        /// The same by a clock that may have been wrong for a while, as that of a machine is which has none of its own: what was
+        /// seen to before counts again when that time is reached.
+        public func seen(at now: Timestamp) -> Timestamp { now >= latest ? max(seen, latest) : seen }
     }
 
     public enum Beginning: Sendable, Equatable {
@@ -67,7 +74,8 @@ extension Store {
             try Row.fetchAll(database, sql: "SELECT * FROM schedule").map { row in
                 CronMark(
                     target: try Store.target(row["service"], row["environment"]), type: row["type"],
-                    times: row["times"], seen: Timestamp(milliseconds: row["seen"]))
+                    times: row["times"], seen: Timestamp(milliseconds: row["seen"]),
+                    latest: Timestamp(milliseconds: row["latest"]))
             }
         }
     }
@@ -79,9 +87,10 @@ extension Store {
             // The environment may be gone by now.
             try database.execute(
                 sql: """
-                    INSERT INTO schedule (service, environment, type, times, seen)
-                    SELECT service, name, ?3, ?4, ?5 FROM environment WHERE service = ?1 AND name = ?2
-                    ON CONFLICT DO UPDATE SET times = excluded.times, seen = excluded.seen
+                    INSERT INTO schedule (service, environment, type, times, seen, latest)
+                    SELECT service, name, ?3, ?4, ?5, ?5 FROM environment WHERE service = ?1 AND name = ?2
+                    ON CONFLICT DO UPDATE SET times = excluded.times, seen = excluded.seen,
+                        latest = max(latest, excluded.seen)
                     """, arguments: key + [mark.times, mark.seen.milliseconds])
             try database.execute(
                 sql:
@@ -143,7 +152,7 @@ extension Store {
                 database,
                 "run.service = ? AND run.environment = ? AND run.type = ? AND run.state = 'running' ORDER BY run.id",
                 key
-            ).filter { isGoing($0) && $0.stopping == nil }
+            ).filter(isGoing)
             let most = overlap == .forbid ? 0 : overlap == .allow ? Store.mostAtOnce - 1 : Int.max
             if others.count > most, let other = others.last {
                 if let due = occasion.due {
@@ -184,7 +193,10 @@ extension Store {
     {
         try database.execute(
             sql:
-                "UPDATE schedule SET seen = max(seen, ?4) WHERE service = ?1 AND environment = ?2 AND type = ?3",
+                """
+                UPDATE schedule SET seen = max(seen, ?4), latest = max(latest, ?4)
+                WHERE service = ?1 AND environment = ?2 AND type = ?3
+                """,
             arguments: key(target, type) + [seen.milliseconds])
     }
 

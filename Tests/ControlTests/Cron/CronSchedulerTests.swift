@@ -196,6 +196,23 @@ struct CronSchedulerTests {
         }
     }
 
+    /// A machine without a clock of its own begins in 1970, and is told the time a little later.
+    @Test func aClockThatIsWrongForAWhileRepeatsNothing() async throws {
+        try await with { world in
+            try await world.deploy("*/10 * * * *")
+            _ = try await world.look(world.server(), at: "2026-11-23T00:05:00Z")
+            _ = try await world.look(world.server(), at: "2026-11-23T00:10:00Z")
+            for _ in 0..<2 { _ = try await world.look(world.server(), at: "1970-01-01T00:00:20Z") }
+            #expect(try await world.look(world.server(), at: "2026-11-23T00:11:00Z") == "2026-11-23T00:20")
+            #expect(world.due == ["2026-11-23T00:10"])
+            #expect(try await world.history() == ["succeeded"])
+            _ = try await world.look(world.server(), at: "1970-01-01T00:00:20Z")
+            _ = try await world.look(world.server(), at: "2026-11-23T00:41:00Z")
+            #expect(world.due == ["2026-11-23T00:10", "2026-11-23T00:40"])
+            #expect(try await world.history() == ["succeeded", "missed 2", "succeeded"])
+        }
+    }
+
     @Test func overlapsAreForbiddenAllowedOrReplaceWhatRuns() async throws {
         try await with { world in
             world.holds.withLock { $0 = true }
