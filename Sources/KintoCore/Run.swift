@@ -123,6 +123,9 @@ extension Run.End {
             if case .unstartable(let error, let operation) = ending {
                 problem = "it cannot be started: \(SystemError(operation, code: error))"
             }
+        case .stopped where stopping == nil:
+            // By the machine that goes down, or by somebody who knows its number.
+            (outcome, problem) = (.lost, "its supervisor was told to end")
         case .stopped: outcome = stopping ?? .stopped
         case .timeout, .silence: outcome = .timedOut
         case .memory:

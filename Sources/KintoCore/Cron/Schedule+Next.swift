@@ -42,10 +42,10 @@ extension Schedule {
     /// Minute by minute as the time passes, on the days that it comes on.
     private func passing(_ after: Int64, _ zone: ScheduleZone, _ first: Int64) -> Int64? {
         for day in first...(first + Schedule.horizon) where matches(day: day) {
+            guard let found = passing(after, zone, on: day) else { continue }
             // Where clocks are set back over midnight, a day goes on after the next one has begun.
-            let found = [day, day + 1].compactMap { matches(day: $0) ? passing(after, zone, on: $0) : nil }
-                .min()
-            if let found { return found }
+            guard zone.first((day + 1) * Schedule.day) < found, matches(day: day + 1) else { return found }
+            return min(found, passing(after, zone, on: day + 1) ?? found)
         }
         return nil
     }
