@@ -96,7 +96,7 @@ extension Actions {
                 try await store.end(run) { known in
                     if let problem, known.stopping == nil { return Run.End(.failed, problem: problem) }
                     if known.supervisor == nil, known.stopping == nil {
-                        return Run.End(.lost, problem: "the server ended before it began")
+                        return Run.End(.lost, problem: "nobody saw it begin")
                     }
                     let own = last.flatMap { $0.identifier == known.identifier ? $0 : nil }
                     return Run.End(own, stopping: known.stopping)

@@ -91,10 +91,23 @@ actor CronScheduler {
             if let same = processes[place.release] {
                 known[place.release] = same
             } else {
-                known[place.release] = try await store.release(id: place.release)?.manifest?.scheduled() ?? []
+                known[place.release] = try await scheduled(place)
             }
         }
         processes = known
+    }
+
+    /// What cannot be read of one release keeps no other waiting.
+    private func scheduled(_ place: Store.CronPlace) async throws -> [ScheduledProcess] {
+        do { return try await store.release(id: place.release)?.manifest?.scheduled() ?? [] } catch let
+            failure
+            as Failure
+        { throw failure } catch {
+            logger.error(
+                "the schedules of a live release cannot be read",
+                metadata: ["release": "\(place.target)/\(place.number)", "error": "\(error)"])
+            return []
+        }
     }
 
     /// - Returns: up to when all is seen to.

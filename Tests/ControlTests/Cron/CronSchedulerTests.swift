@@ -354,6 +354,28 @@ struct CronSchedulerTests {
         }
     }
 
+    /// Who takes a copy over has nothing to do with what runs here.
+    @Test func aBackupKnowsOfNoProcess() async throws {
+        try await with { world in
+            world.holds.withLock { $0 = true }
+            try await world.deploy("* * * * *")
+            _ = try await world.look(world.server(), at: "2026-11-23T00:00:10Z")
+            _ = try await world.look(world.server(), at: "2026-11-23T00:01:00Z")
+            let run = try #require(try await world.store.runs().first)
+            try await world.store.begin(run, under: try #require(ProcessIdentity(running: getpid())))
+            #expect(try await world.store.runs().first?.supervisor != nil)
+            let place = "\(Files.parent(of: world.path))/copy"
+            try Files.makeDirectories(place)
+            _ = try Store.copy(world.path, to: "\(place)/kinto.db")
+            try FileManager.default.copyItem(
+                atPath: "\(Files.parent(of: world.path))/secret.key", toPath: "\(place)/secret.key")
+            let copy = try Store(path: "\(place)/kinto.db")
+            #expect(try await copy.runs().map(\.name) == [run.name])
+            #expect(try await copy.runs().first?.supervisor == nil)
+            try await world.finish()
+        }
+    }
+
     @Test func theSystemsClockRings() async throws {
         let clock = SystemClock()
         let now = clock.now
