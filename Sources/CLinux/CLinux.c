@@ -19,6 +19,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 int kinto_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
@@ -169,6 +170,21 @@ long kinto_splice_out(int pipe, int socket, unsigned long size, _Bool more) {
 int kinto_pipe(int *ends) { return pipe2(ends, O_CLOEXEC); }
 
 int kinto_epoll(void) { return epoll_create1(EPOLL_CLOEXEC); }
+int kinto_alarm(int64_t milliseconds) {
+    int fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (fd == -1) return -1;
+    if (milliseconds < 1) milliseconds = 1; // 0 would never come
+    struct itimerspec when = {
+        .it_value = {.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000},
+    };
+    if (timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &when, NULL) == -1) {
+        int code = errno;
+        close(fd);
+        errno = code;
+        return -1;
+    }
+    return fd;
+}
 int kinto_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
 int kinto_inotify(void) { return inotify_init1(IN_CLOEXEC | IN_NONBLOCK); }
 int kinto_accept(int fd, struct sockaddr *address, socklen_t *length) {

@@ -144,6 +144,8 @@ extension Actions {
 
     /// Nothing of it runs, waits or is routed to afterwards.
     func end(_ target: Target) async throws {
+        // No schedule begins anything from here on.
+        try await store.update(target) { $0.suspended = true }
         for open in try await store.openReleases(target) { _ = try? await lanes.abort(target, open.number) }
         await lanes.settle(target)
         await keeper.forget(target)

@@ -36,25 +36,15 @@ extension Actions {
             isDetached: wish.isDetached)
         run = try await store.add(run)
         do {
-            try Files.makeDirectories(home.release(target, release.number))
-            run.statePath = "\(home.release(target, release.number))/\(run.name).state"
             let socket = wish.isDetached ? nil : "\(home.runs)/\(run.name)"
-            var spec = SupervisorSpec(
-                identifier: run.identifier, mode: .job, command: text, workingDirectory: directory,
-                environment: variables + ["KINTO_INSTANCE=\(run.name)"]
-                    + (wish.terminal.map { ["TERM=\($0)"] } ?? []),
-                logPath: home.consoleLog(target, release.number, instance: run.name), logStyle: .console,
-                logLimit: 50 << 20, secrets: ProcessEnvironment.secrets(release.config ?? [:]),
-                statePath: run.statePath, stopGrace: 10_000, confinement: containment.confineService())
-            spec.arguments = arguments
-            spec.attachment = socket.map { .init(path: $0, isTerminal: wish.terminal != nil) }
             let listener = try socket.map { try UnixSocket.listen($0, backlog: 1) }
-            let handle = try await rollout.supervisors.start(spec, listener: listener) { [run] supervisor in
-                var run = run
-                run.supervisor = supervisor
-                try await store.update(run)
-            }
-            run.supervisor = handle.supervisor
+            let plan = RunPlan(
+                command: text, arguments: arguments, directory: directory,
+                variables: variables + (wish.terminal.map { ["TERM=\($0)"] } ?? []),
+                secrets: ProcessEnvironment.secrets(release.config ?? [:]),
+                attachment: socket.map { .init(path: $0, isTerminal: wish.terminal != nil) })
+            let handle: SupervisorHandle
+            (run, handle) = try await launch(run, plan, listener: listener)
             Task { [run] in await watch(run, handle) }
             return StartedRun(run: run, socket: socket)
         } catch {
@@ -62,6 +52,45 @@ extension Actions {
             try? await store.remove(run)
             throw error
         }
+    }
+
+    /// What a run is started with.
+    struct RunPlan: Sendable {
+        let command: String
+        var arguments: [String] = []
+        let directory: String
+        let variables: [String]
+        let secrets: [String]
+        var attachment: SupervisorSpec.Attachment?
+        /// Bytes.
+        var logLimit = 50 << 20
+        /// nil: as long as it takes.
+        var timeout: TimeSpan?
+        var signal: Int32 = 15
+    }
+
+    /// Lets a run begin that is on record.
+    /// - Parameter listener: for a plan with an attachment.
+    func launch(_ run: Run, _ plan: RunPlan, listener: Descriptor? = nil) async throws -> (
+        Run, SupervisorHandle
+    ) {
+        var run = run
+        try Files.makeDirectories(home.release(run.target, run.release))
+        run.statePath = "\(home.release(run.target, run.release))/\(run.name).state"
+        var spec = SupervisorSpec(
+            identifier: run.identifier, mode: .job, command: plan.command, workingDirectory: plan.directory,
+            environment: plan.variables + ["KINTO_INSTANCE=\(run.name)"],
+            logPath: home.consoleLog(run.target, run.release, instance: run.name), logStyle: .console,
+            logLimit: plan.logLimit, secrets: plan.secrets, statePath: run.statePath, stopSignal: plan.signal,
+            stopGrace: run.grace?.milliseconds ?? 10_000, timeout: plan.timeout?.milliseconds ?? 0,
+            confinement: containment.confineService())
+        spec.arguments = plan.arguments
+        spec.attachment = plan.attachment
+        let handle = try await rollout.supervisors.start(spec, listener: listener) { [run] supervisor in
+            try await store.begin(run, under: supervisor)
+        }
+        run.supervisor = handle.supervisor
+        return (run, handle)
     }
 
     /// For people, for the shell, and the words that the shell passes on unread.
@@ -85,7 +114,7 @@ extension Actions {
     }
 
     /// Where it runs and with which variables: as a service of the release does, but for a port.
-    private func place(_ target: Target, _ number: Int?) async throws -> (Release, String, [String]) {
+    func place(_ target: Target, _ number: Int?) async throws -> (Release, String, [String]) {
         let found: Release
         if let number {
             guard let release = try await store.release(target, number) else {
@@ -119,11 +148,16 @@ extension Actions {
         return (release, directory, containment.serviceUser?.adapt(variables, home: directory) ?? variables)
     }
 
-    /// Until it is over; then nothing is left of it but what it printed.
-    private func watch(_ run: Run, _ handle: SupervisorHandle) async {
+    /// Until it is over; then nothing is left of it but what it printed, and the record of what has a schedule.
+    func watch(_ run: Run, _ handle: SupervisorHandle) async {
         for await _ in handle.observations() {}
         await handle.stop()
         unlink("\(home.runs)/\(run.name)")
+        await forget(run, handle.state())
+    }
+
+    private func forget(_ run: Run, _ last: SupervisorState?) async {
+        if run.occasion != nil { return await end(run, last) }
         do { try await persistently { [store] in try await store.remove(run) } } catch {
             logger.error(
                 "the end of a run is not recorded", metadata: ["run": "\(run.name)", "error": "\(error)"])
@@ -137,9 +171,9 @@ extension Actions {
             unlink("\(home.runs)/\(name)")
         }
         for run in runs {
-            // Without one, or of another boot, it is over: its processes are strays.
+            // Without one it was never let run.
             guard let handle = SupervisorHandle(run) else {
-                try? await store.remove(run)
+                await forget(run, nil)
                 continue
             }
             Task { await watch(run, handle) }
@@ -147,21 +181,30 @@ extension Actions {
     }
 
     /// Ends a run, as its client's going does.
+    /// - Parameter scheduled: only what runs by a schedule.
     /// - Throws: `Failure` of code `unknown-run`.
-    func stopRun(_ target: Target, _ name: String) async throws {
-        guard let run = try await store.runs().first(where: { $0.target == target && $0.name == name }) else {
+    func stopRun(_ target: Target, _ name: String, scheduled: Bool = false) async throws {
+        let found = try await store.runs().first { $0.target == target && $0.name == name }
+        guard let run = found, run.occasion != nil || !scheduled else {
             throw Failure(
                 code: "unknown-run", "no command '\(name)' of \(target) runs",
                 hints: [.init("see what runs", command: "kinto ps \(target.words)")])
         }
-        await SupervisorHandle(run)?.stop()
+        try await halt(run, as: .stopped)
+    }
+
+    /// Has it ended when this returns, or never begun.
+    func halt(_ run: Run, as outcome: Run.Outcome, grace: Int? = nil) async throws {
+        guard let known = try await store.stop(run, as: outcome) else { return }
+        await SupervisorHandle(known)?.stop(grace: grace)
     }
 
     /// Of a target that is removed.
     func stopRuns(_ target: Target) async throws {
         let runs = try await store.runs().filter { $0.target == target }
-        await withTaskGroup(of: Void.self) { group in
-            for run in runs { group.addTask { await SupervisorHandle(run)?.stop(grace: 2_000) } }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for run in runs { group.addTask { try await halt(run, as: .stopped, grace: 2_000) } }
+            try await group.waitForAll()
         }
     }
 }

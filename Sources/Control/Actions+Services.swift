@@ -195,6 +195,7 @@ extension Actions {
             let warm: [Int]
             /// Commands that run once.
             let runs: [RunJSON]
+            let cron: [ScheduleJSON]
             let webhook: Webhook
             let lastDelivery: DeliveryJSON?
             /// The first of `waits`.
@@ -247,6 +248,7 @@ extension Actions {
                         warm: await keeper.warm(target).map(\.number),
                         runs: runs.filter { $0.target == target && $0.supervisor?.isRunning == true }.map(
                             RunJSON.init),
+                        cron: try await schedules(target),
                         webhook: .init(
                             provider: service.provider, url: hookAddress(service.name),
                             previousSecretUntil: service.previousSecret.flatMap {

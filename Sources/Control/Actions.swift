@@ -189,6 +189,7 @@ struct Actions: Sendable {
                 target, serving, hosts: Deployment.hosts(target, serving.manifest))
             try await store.update(live.id, step: "suspended") { $0.instances = [] }
         }
+        try await stopScheduled(target)
     }
 
     /// - Returns: nil when it was only paused.

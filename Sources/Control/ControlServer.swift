@@ -146,6 +146,9 @@ public enum ControlServer {
             MissedPushes(actions, every: every, logger: logger) { try await remotes.tip($0, reference: $1) }
         }
 
+        let scheduler = CronScheduler(
+            store: store, clock: SystemClock(), logger: logger, carryOut: actions.carryOut)
+
         let server = APIServer(actions: actions, version: options.version)
         unlink(home.socket)
         let quiet = Logger(label: "http", factory: { _ in SwiftLogNoOpLogHandler() })
@@ -173,7 +176,10 @@ public enum ControlServer {
                 group.addTask { await recovery.endStrays() }
                 group.addTask { await recovery.retireOld() }
                 group.addTask { await recovery.finishAfter() }
-                group.addTask { await actions.watchRuns() }
+                group.addTask {
+                    await actions.watchRuns()
+                    await scheduler.run()
+                }
                 group.addTask { await recovery.stopInterrupted(rest.interrupted, rest.gone) }
                 group.addTask {
                     await external?.ready()

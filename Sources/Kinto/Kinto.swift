@@ -27,7 +27,7 @@ struct Kinto: AsyncParsableCommand {
             Logs.self,
             Rollback.self, Abort.self,
             Suspend.self, Resume.self, Pause.self, MaintenanceCommand.self, Scale.self, PS.self,
-            RunCommand.self, Shell.self, ProxyCommand.self,
+            RunCommand.self, CronCommand.self, Shell.self, ProxyCommand.self,
             Config.self, Diff.self, Open.self, SecretKeyCommand.self, CertificateCommand.self, Why.self,
             Init.self, Check.self, Doctor.self, Deliveries.self, ReportCommand.self, Token.self,
             UserCommand.self, AuditCommand.self, Backup.self,

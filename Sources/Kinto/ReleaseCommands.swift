@@ -81,6 +81,15 @@ struct Status: AsyncParsableCommand {
                 let until = (wait["until"] as? String).map { ", until \($0) at the latest" } ?? ""
                 Output.line("       \(name): \(Output.safe(wait["on"] as? String ?? ""))\(until)")
             }
+            for schedule in service["cron"] as? [[String: Any]] ?? [] {
+                let (type, last) = (schedule["type"] as? String ?? "", schedule["last"] as? [String: Any])
+                guard let last, !["succeeded", "stopped"].contains(last["state"] as? String ?? "") else {
+                    continue
+                }
+                Output.line(
+                    " !     \(name): \(type) \(CronView.line(last)); kinto cron \(service["name"] as? String ?? "") history \(type)"
+                )
+            }
             if service["paused"] as? Bool == true {
                 Output.line(" !     \(name) is paused: requests wait; kinto resume lets them in")
             }

@@ -56,6 +56,8 @@ public enum Fault: String, Sendable, CaseIterable {
     case cleanUp = "clean-up"
     /// The outcome is recorded, its log is not over.
     case finished
+    /// A time at which a type with a schedule is due is recorded; nothing of it runs.
+    case cronRecorded = "cron-recorded"
     /// The new name of a service is recorded, its files lie where they were.
     case renamed
     /// They have followed, which is not recorded.

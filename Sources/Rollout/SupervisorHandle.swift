@@ -29,7 +29,8 @@ public struct SupervisorHandle: Sendable {
     public init?(_ run: Run) {
         guard let supervisor = run.supervisor else { return nil }
         self.init(
-            supervisor: supervisor, statePath: run.statePath, identifier: run.identifier, grace: 10_000)
+            supervisor: supervisor, statePath: run.statePath, identifier: run.identifier,
+            grace: run.grace?.milliseconds ?? 10_000)
     }
 
     public var isRunning: Bool { supervisor.isRunning }

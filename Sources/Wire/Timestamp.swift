@@ -51,7 +51,7 @@ public struct Timestamp: Sendable, Hashable, Comparable, Codable {
     }
 
     /// Proleptic Gregorian date of a day count since 1970-01-01, by 400-year eras of 146,097 days.
-    private static func civil(fromDays days: Int64) -> (year: Int64, month: Int64, day: Int64) {
+    public static func civil(fromDays days: Int64) -> (year: Int64, month: Int64, day: Int64) {
         let shifted = days + 719_468
         let era = floorDivide(shifted, 146_097)
         let dayOfEra = shifted - era * 146_097

@@ -8,7 +8,9 @@ import Testing
 struct APITests {
     @Test func everyAnswerIsAsTheDocumentSays() async throws {
         try await Server.with { server in
-            try await server.setUp()
+            try await server.setUp(
+                #"{"start":"python3 server.py","probe":{"path":"/"},"processes":{"report":{"command":"exit 4","schedule":"@yearly"}}}"#
+            )
             try await server.push("first")
             // One that fails has a failure to show.
             try server.write("kinto.json", #"{"start":"exit 3","probe":{"deadline":"5s"}}"#)

@@ -174,6 +174,34 @@ struct ProcessTypeTests {
         (#"{"processes":{"a":{"command":"y","instances":0,"schedule":"0 3 * * *"}}}"#, "'start' is missing"),
         (#"{"port":3000,"processes":{"a":{"command":"y"}}}"#, "there is no 'start'"),
         (#"{"start":"x","release":{"timeout":"1s"}}"#, "needs a command"),
+        (
+            #"{"start":"x","processes":{"a":{"command":"y","schedule":"60 * * * *"}}}"#,
+            "kinto.json:1:58: processes.a.schedule the minute is from 0 to 59"
+        ),
+        (
+            #"{"start":"x","processes":{"a":{"command":"y","schedule":"30 2 31 2 *"}}}"#,
+            "processes.a.schedule never comes"
+        ),
+        (
+            #"{"start":"x","processes":{"a":{"command":"y","schedule":"@daily","timezone":"CET"}}}"#,
+            #"kinto.json:1:78: processes.a.timezone must be "UTC" or a zone like "Europe/Berlin""#
+        ),
+        (
+            #"{"start":"x","processes":{"a":{"command":"y","schedule":"@daily","overlap":"never"}}}"#,
+            "replace"
+        ),
+        (
+            #"{"start":"x","processes":{"a":{"command":"y","schedule":"@daily","timeout":"0s"}}}"#,
+            "more than 0"
+        ),
+        (
+            #"{"start":"x","processes":{"a":{"command":"y","schedule":"@daily","instances":2}}}"#,
+            "this one has a schedule"
+        ),
+        (
+            #"{"start":"x","processes":{"a":{"command":"y","timezone":"UTC"}}}"#,
+            "timezone is for types with a schedule"
+        ),
     ])
     func mistakesAreTold(text: String, message: String) {
         guard case .failure(let errors) = Manifest.parse(Array(text.utf8)) else {
@@ -181,6 +209,29 @@ struct ProcessTypeTests {
             return
         }
         #expect(errors.rendered.contains(message), "\(errors.rendered)")
+    }
+
+    @Test func schedulesHaveDefaultsAndAreNoInstances() throws {
+        let text =
+            #"{"start":"x","processes":{"a":{"command":"y","schedule":" 0  3 * * * "},"b":{"command":"z","schedule":"@daily","timezone":"Asia/Kolkata","overlap":"replace","timeout":"5m","stop":{"grace":"2s"}}},"environments":{"staging":{"processes":{"a":null}}}}"#
+        let manifest = try Manifest.parse(Array(text.utf8)).get()
+        #expect(manifest.groups().flatMap(\.names) == ["web.1"])
+        let scheduled = manifest.scheduled()
+        #expect(scheduled.map(\.type) == ["a", "b"])
+        #expect(scheduled[0].times == "0 3 * * * UTC")
+        #expect(scheduled[0].overlap == .forbid)
+        #expect(scheduled[0].timeout == .seconds(3600))
+        #expect(scheduled[1].times == "@daily Asia/Kolkata")
+        #expect(scheduled[1].overlap == .replace)
+        #expect(scheduled[1].stop.grace == .seconds(2))
+        let again = try JSONDecoder().decode(Manifest.self, from: JSONEncoder().encode(manifest))
+        #expect(again == manifest)
+        let staging = try Manifest.parse(Array(text.utf8), environment: "staging").get()
+        #expect(staging.scheduled().map(\.type) == ["b"])
+        // A release of before runs none.
+        var old = manifest
+        old.unsupported = ["processes.a.schedule in kinto.json is not acted upon by this version"]
+        #expect(old.scheduled().map(\.type) == ["b"])
     }
 
     /// What an older version kept of releases that it did not run workers of.

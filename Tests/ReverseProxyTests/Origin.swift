@@ -72,7 +72,9 @@ final class Slot<Value: Sendable>: Sendable {
     }
 
     func take() throws -> Value {
-        guard filled.wait(timeout: .now() + 60) == .success else { throw Trouble("nothing came within a minute") }
+        guard filled.wait(timeout: .now() + 60) == .success else {
+            throw Trouble("nothing came within a minute")
+        }
         return value.withLock { $0.removeFirst() }
     }
 }

@@ -103,6 +103,9 @@ int kinto_exchange(const char *one, const char *other);
 int kinto_epoll(void);
 int kinto_eventfd(void);
 int kinto_inotify(void);
+/// A timerfd(2) that can be read once a moment of the wall clock, in milliseconds since 1970, is reached, and when somebody
+/// sets that clock; non-blocking, close-on-exec; -1 and errno.
+int kinto_alarm(int64_t milliseconds);
 /// accept4(2), non-blocking and close-on-exec; -1 and errno.
 int kinto_accept(int fd, struct sockaddr *address, socklen_t *length);
 

@@ -56,6 +56,7 @@ struct APIServer: Sendable {
         EventRoutes(store: actions.store).add(to: api)
         ConfigRoutes(actions: actions, isLocal: trusted).add(to: api)
         RunRoutes(actions: actions, isLocal: trusted).add(to: api)
+        CronRoutes(actions: actions).add(to: api)
         CertificateRoutes(actions: actions).add(to: api)
         StorageRoutes(actions: actions).add(to: api)
         ReportRoutes(store: actions.store).add(to: api)

@@ -9,6 +9,10 @@ actor EventCounts {
     struct Ended: Hashable, Sendable {
         let service, environment, status: String
     }
+    /// A run by a schedule.
+    struct Run: Hashable, Sendable {
+        let service, environment, type, state: String
+    }
     struct Verdict: Hashable, Sendable {
         let service: String
         let status: Int
@@ -22,6 +26,7 @@ actor EventCounts {
     struct Snapshot: Sendable {
         var ended: [Ended: Int] = [:]
         var verdicts: [Verdict: Int] = [:]
+        var runs: [Run: Int] = [:]
         /// By stage.
         var stages: [String: Histogram] = [:]
         /// By target.
@@ -39,6 +44,10 @@ actor EventCounts {
     private struct Decided: Decodable {
         let service: String
         let status: Int
+    }
+
+    private struct Ran: Decodable {
+        let service, environment, type, state: String
     }
 
     private let store: Store
@@ -103,6 +112,13 @@ actor EventCounts {
         let body = Data(event.body.utf8)
         if event.kind == "delivery", let decided = try? JSONDecoder().decode(Decided.self, from: body) {
             counts.verdicts[Verdict(service: decided.service, status: decided.status), default: 0] += 1
+        }
+        if event.kind == "cron", let ran = try? JSONDecoder().decode(Ran.self, from: body),
+            ran.state != "running"
+        {
+            counts.runs[
+                Run(service: ran.service, environment: ran.environment, type: ran.type, state: ran.state),
+                default: 0] += 1
         }
         guard event.kind == "release", let ending = try? JSONDecoder().decode(Ending.self, from: body),
             ending.status.isFinal, ending.status != ending.was

@@ -109,6 +109,21 @@ struct MetricsRoutes: Sendable {
                     ], Double($0.value)
                 )
             })
+        let runs = counts.runs.filter { services.contains($0.key.service) }.sorted {
+            ($0.key.service, $0.key.environment, $0.key.type, $0.key.state)
+                < ($1.key.service, $1.key.environment, $1.key.type, $1.key.state)
+        }
+        text.add(
+            "kinto_cron_runs_total", "counter",
+            "Runs by schedules that ended, or did not come to be, since the server started.",
+            runs.map {
+                (
+                    [
+                        ("service", $0.key.service), ("environment", $0.key.environment),
+                        ("type", $0.key.type), ("state", $0.key.state),
+                    ], Double($0.value)
+                )
+            })
         let verdicts = counts.verdicts.filter { services.contains($0.key.service) }.sorted {
             ($0.key.service, $0.key.status) < ($1.key.service, $1.key.status)
         }

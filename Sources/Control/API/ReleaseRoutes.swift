@@ -57,13 +57,14 @@ struct ReleaseRoutes: Sendable {
             let release = try await release(request, context)
             let path = actions.home.releaseLog(release.target, release.number)
             // One that is missing for good has no end that could be waited for.
-            return try stream(path, request, context, mayBegin: !release.status.isFinal)
+            return try actions.log(
+                path, request, context, isFollowed: !release.status.isFinal || Files.exists(path))
         }
         service.get("/releases/:number/console") { request, context in
             let release = try await release(request, context)
             let name = try release.instance(
                 asked: request.uri.queryParameters["process"].map { String($0) })
-            return try stream(
+            return try actions.log(
                 actions.home.consoleLog(release.target, release.number, instance: name), request, context)
         }
         service.get("/diff") { request, context in try await compare(request, context).json() }
@@ -139,27 +140,29 @@ struct ReleaseRoutes: Sendable {
     private func usual(_ release: Release) async throws -> [String: Double] {
         try await actions.store.stageTimes(release.target, before: release.number).usual()
     }
+}
 
-    private func stream(
-        _ path: String, _ request: Request, _ context: APIServer.Context, mayBegin: Bool = true
+extension Actions {
+    /// A log as it is asked for: as text, or as events.
+    /// - Parameter isFollowed: it may grow or begin, if somebody wants to wait for that.
+    func log(
+        _ path: String, _ request: Request, _ context: APIServer.Context, isFollowed: Bool = true
     ) throws -> Response {
         // Refused also where it has no use.
         let last = try EventStream.last(request)
-        let isFollowed = mayBegin || Files.exists(path)
         if EventStream.isWanted(request) {
             guard request.uri.queryParameters["tail"] == nil else {
                 throw Failure(
                     code: "invalid-request", "?tail is for plain text; events go on after Last-Event-ID")
             }
             let times = request.uri.queryParameters["times"] != "0"
-            return LogEvents(path: path, watch: isFollowed ? actions.logs : nil, times: times)
+            return LogEvents(path: path, watch: isFollowed ? logs : nil, times: times)
                 .response(after: last ?? 0, context)
         }
         let tail = request.uri.queryParameters["tail"].flatMap { Int($0) }.map { max(0, $0) }
         return .following(
             LogFollower(
-                path: path,
-                watch: request.flag("follow") && isFollowed ? actions.logs : nil,
+                path: path, watch: request.flag("follow") && isFollowed ? logs : nil,
                 text: LogText(
                     times: request.uri.queryParameters["times"] != "0", isTerminal: request.flag("terminal")),
                 tail: tail))

@@ -39,6 +39,7 @@ struct Dashboard: Sendable {
         EnvironmentPages(dashboard: self).add(to: router)
         ChangePages(dashboard: self).add(to: router)
         ReleasePages(dashboard: self).add(to: router)
+        CronPages(dashboard: self).add(to: router)
         SettingsPages(dashboard: self).add(to: router)
         TrafficPages(dashboard: self).add(to: router)
         AccessPages(dashboard: self).add(to: router)

@@ -2,7 +2,7 @@
 
 extension DashboardTemplates {
     /// By name. `layout` is around the others; what begins with `_` is a part.
-    static let pages: [String: String] = [general, service, release, changes, settings, access].reduce(
+    static let pages: [String: String] = [general, service, cron, release, changes, settings, access].reduce(
         into: [:]) {
             $0.merge($1) { $1 }
         }

@@ -43,6 +43,9 @@ extension DashboardTemplates {
         {{#hasWaits}}<div><dt>Now</dt><dd>{{#waits}}<div>{{.}}</div>{{/waits}}</dd></div>{{/hasWaits}}
         </dl>
         </div>
+        {{#hasSchedules}}<h2>Schedules</h2>
+        <div id="schedules" data-fresh>{{> _schedules}}
+        <p><a href="{{cron}}">What ran</a></p></div>{{/hasSchedules}}
         {{> _traffic}}
         <h2 id="history">Releases</h2>
         <div id="releases" data-fresh>

@@ -62,8 +62,9 @@ public enum SettingsChange {
         func add(_ value: Any, _ path: String) {
             if let object = value as? [String: Any] {
                 for (key, value) in object {
-                    // How a ``TimeSpan`` is stored.
-                    add(value, path.isEmpty ? key : key == "milliseconds" ? path : "\(path).\(key)")
+                    // How a ``TimeSpan`` is stored, and what `overlap` means where there is a schedule.
+                    let name = key == "runOverlap" ? "overlap" : key
+                    add(value, path.isEmpty ? key : key == "milliseconds" ? path : "\(path).\(name)")
                 }
             } else {
                 // A list may hold objects, whose keys have no order of their own.

@@ -126,7 +126,6 @@ extension Manifest {
         }
         m.paths = (top.strings("paths", example: "services/api/**") ?? []).map(\.text)
         top.finish()
-        m.unsupported = unsupported(m)
         return m
     }
 
@@ -260,12 +259,6 @@ extension Manifest {
                         }
                     }
             }
-    }
-
-    private static func unsupported(_ m: Manifest) -> [String] {
-        m.processes.filter { $0.value.schedule != nil }.keys.sorted().map {
-            "processes.\($0).schedule in kinto.json is not acted upon by this version"
-        }
     }
 }
 

@@ -33,7 +33,7 @@ extension Manifest {
         }
         list.finish()
         let groups = groups()
-        if groups.count > Manifest.mostTypes {
+        if groups.count + scheduled().count > Manifest.mostTypes {
             top.complain("processes", "must be at most \(Manifest.mostTypes) types")
         }
         if groups.reduce(0, { $0 + $1.instances }) > Manifest.mostInstances {
@@ -58,25 +58,59 @@ extension Manifest {
     ) -> ProcessType? {
         let given = reader.string("command", example: "node worker.js")
         guard let command = given ?? known ?? (reader.has("command") ? "-" : nil) else {
-            for key in ["instances", "schedule", "stable", "overlap", "stop"] { _ = reader.value(key) }
+            for key in ["instances", "schedule", "timezone", "timeout", "stable", "overlap", "stop"] {
+                _ = reader.value(key)
+            }
             list.complain(name, "needs a command")
             return nil
         }
         var type = ProcessType(command: command)
-        if let instances = reader.integer("instances", in: 0...100) { type.instances = instances }
-        if let schedule = reader.string("schedule", example: "0 3 * * *") {
-            if schedule.split(separator: " ").count != 5 {
-                reader.complain("schedule", "must have five fields: minute, hour, day, month, weekday")
-            }
-            type.schedule = schedule
+        if reader.has("schedule") {
+            readSchedule(reader, &type)
+        } else {
+            readWorker(reader, &type)
         }
+        if reader.has("stop") { type.stop = Manifest.stop(reader.object("stop"), usual: rollout.stop) }
+        return type
+    }
+
+    private func readWorker(_ reader: ObjectReader, _ type: inout ProcessType) {
+        if let instances = reader.integer("instances", in: 0...100) { type.instances = instances }
         type.stable = reader.timeSpan("stable")
         if let overlap = reader.string("overlap", example: "never") {
             type.overlap = ProcessType.Overlap(rawValue: overlap)
             if type.overlap == nil { reader.complain("overlap", "must be \"always\" or \"never\"") }
         }
-        if reader.has("stop") { type.stop = Manifest.stop(reader.object("stop"), usual: rollout.stop) }
-        return type
+        for key in ["timezone", "timeout"] where reader.value(key) != nil {
+            reader.complain(key, "is for types with a schedule")
+        }
+    }
+
+    private func readSchedule(_ reader: ObjectReader, _ type: inout ProcessType) {
+        if let text = reader.string("schedule", example: "0 3 * * *") {
+            do throws(ScheduleProblem) { type.schedule = try Schedule(text).description } catch {
+                reader.complain("schedule", error.description)
+            }
+        }
+        if let name = reader.string("timezone", example: "Europe/Berlin") {
+            type.timezone = name
+            if ScheduleZone(name) == nil {
+                reader.complain(
+                    "timezone", "must be \"UTC\" or a zone like \"Europe/Berlin\", not \"\(shown(name))\"")
+            }
+        }
+        if let overlap = reader.string("overlap", example: "forbid") {
+            type.runOverlap = ProcessType.RunOverlap(rawValue: overlap)
+            if type.runOverlap == nil {
+                reader.complain(
+                    "overlap", "must be \"forbid\", \"allow\" or \"replace\" where there is a schedule")
+            }
+        }
+        type.timeout = reader.timeSpan("timeout")
+        if type.timeout?.milliseconds == 0 { reader.complain("timeout", "must be more than 0") }
+        for key in ["instances", "stable"] where reader.value(key) != nil {
+            reader.complain(key, "is for types that run all the time, and this one has a schedule")
+        }
     }
 
     /// The stop sequence.

@@ -85,10 +85,25 @@ public struct Manifest: Sendable, Equatable, Codable {
             /// The old ones are stopped before the new ones start.
             case never
         }
+        /// What becomes of a run that is due while the one before goes on.
+        public enum RunOverlap: String, Sendable, Codable, CaseIterable {
+            /// It is left out.
+            case forbid
+            /// Both run.
+            case allow
+            /// The one before is stopped.
+            case replace
+        }
         public var command: String
         public var instances = 1
-        /// It does not run all the time.
+        /// It does not run all the time but then: see `Schedule`.
         public var schedule: String?
+        /// Whose clocks the schedule means; nil: UTC.
+        public var timezone: String?
+        /// Of what has a schedule; nil: forbid.
+        public var runOverlap: RunOverlap?
+        /// Of each of its runs; nil: ``usualTimeout``.
+        public var timeout: TimeSpan?
         /// How long one must run to be ready; nil: ``usualStable``.
         public var stable: TimeSpan?
         /// nil: always.
@@ -97,6 +112,7 @@ public struct Manifest: Sendable, Equatable, Codable {
         public var stop: Stop?
 
         public static let usualStable = TimeSpan.seconds(3)
+        public static let usualTimeout = TimeSpan.seconds(3600)
 
         public init(command: String) { self.command = command }
     }

@@ -17,6 +17,8 @@ public struct RetentionSettings: Sendable, Equatable {
     public var cacheAge = 30 * RetentionSettings.day
     /// Releases in the history.
     public var releases = 1000
+    /// Runs of each type with a schedule, with their logs.
+    public var runs = 100
     /// Steps of releases that are over, deliveries, and what triggers are recognised by when they come again.
     public var recordAge = 90 * RetentionSettings.day
     /// Entries of the audit log.
@@ -44,6 +46,7 @@ public struct RetentionSettings: Sendable, Equatable {
             ("cache-bytes", .size, 0...Int.max, \.cacheBytes),
             ("cache-age", .time, 60_000...Int.max, \.cacheAge),
             ("releases", .count, 10...Int.max, \.releases),
+            ("runs", .count, 1...Int.max, \.runs),
             ("record-age", .time, 3_600_000...Int.max, \.recordAge),
             ("audit", .count, 1000...Int.max, \.audit),
             ("audit-age", .time, 86_400_000...Int.max, \.auditAge),

@@ -34,6 +34,10 @@ extension Store {
             try to.write { database in
                 try database.execute(
                     sql: "UPDATE release SET body = json_remove(body, '$.instances', '$.warmUntil')")
+                if try database.tableExists("run") {
+                    try database.execute(
+                        sql: "UPDATE run SET body = json_remove(body, '$.supervisor') WHERE body <> ''")
+                }
                 let found = try String.fetchAll(database, sql: "PRAGMA integrity_check(5)")
                 guard found == ["ok"] else { throw StoreFault(path: source).damaged(found) }
             }

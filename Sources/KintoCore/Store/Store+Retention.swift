@@ -3,6 +3,10 @@ internal import GRDB
 public import Wire
 
 extension Store {
+    /// Releases that stay for what somebody wants with them, or for what runs in them.
+    private static let pinned =
+        "SELECT release FROM pin UNION SELECT release FROM run WHERE state = 'running'"
+
     /// What may go now.
     /// - Parameters:
     ///   - only: nil: of all services.
@@ -17,11 +21,12 @@ extension Store {
                 sql: """
                     SELECT * FROM release WHERE live = 1 OR status IN ('queued', 'deploying')
                     OR json_extract(body, '$.artifact.available') = 1
-                    OR json_array_length(body, '$.instances') > 0 OR id IN (SELECT release FROM pin) OR id IN (SELECT release FROM run)
+                    OR json_array_length(body, '$.instances') > 0 OR id IN (SELECT release FROM pin)
+                    OR id IN (SELECT release FROM run WHERE state = 'running')
                     """
             ).map(ReleaseBody.release)
             let pinned = try Int64.fetchSet(
-                database, sql: "SELECT release FROM pin UNION SELECT release FROM run")
+                database, sql: Store.pinned)
             return RetentionPlan(
                 releases, pinned: pinned, settings: settings, now: now, only: only, isAsked: isAsked)
         }
@@ -37,7 +42,7 @@ extension Store {
                 arguments: [identifier]
             ).map(ReleaseBody.release)
             let pinned = try Int64.fetchSet(
-                database, sql: "SELECT release FROM pin UNION SELECT release FROM run")
+                database, sql: Store.pinned)
             let isNeeded = holders.contains {
                 $0.live || !$0.status.isFinal || !$0.instances.isEmpty || pinned.contains($0.id)
             }

@@ -4,7 +4,8 @@ internal import KintoCore
 /// Everything that the TCP door answers but the dashboard: the routes, the document and the checks of requests are held
 /// to this list.
 enum Operations {
-    static let all: [Operation] = doors + services + environments + releases + traffic + server + access
+    static let all: [Operation] =
+        doors + services + environments + releases + traffic + cron + server + access
 
     private static let byRoute = Dictionary(
         all.map { ("\($0.method) \($0.path)", $0) }, uniquingKeysWith: { first, _ in first })
@@ -28,11 +29,11 @@ enum Operations {
             code: "internal", "the document of the API is not true: \(different.joined(separator: ", "))")
     }
 
-    private static let environment = Field.optional("env", .name, "The environment; production.")
-    private static let ofBody = Field.optional("environment", .name, "In the place of ?env=.")
+    static let environment = Field.optional("env", .name, "The environment; production.")
+    static let ofBody = Field.optional("environment", .name, "In the place of ?env=.")
     static let limit = Field.optional("limit", .integer(1...10_000), "At most so many; 100.")
     private static let nothing: [Field] = []
-    private static let empty = Operation.Answer.json(.object([]))
+    static let empty = Operation.Answer.json(.object([]))
 
     private static let doors: [Operation] = [
         Operation(
@@ -281,13 +282,15 @@ enum Operations {
     private static func log(_ name: String, _ summary: String, _ more: Field...) -> Operation {
         Operation(
             method: "GET", path: "/api/v1/services/{name}/releases/{number}/\(name)", access: .viewer,
-            summary: summary,
-            query: [
-                environment, .optional("follow", .flag, "Goes on until it is over."),
-                .optional("tail", .integer(0...1_000_000), "The last lines only; as plain text."),
-                .optional("times", .flag), .optional("terminal", .flag, "With colours."),
-            ] + more, answers: [(200, .log)])
+            summary: summary, query: ofLog + more, answers: [(200, .log)])
     }
+
+    /// How much of a log, and how.
+    static let ofLog: [Field] = [
+        environment, .optional("follow", .flag, "Goes on until it is over."),
+        .optional("tail", .integer(0...1_000_000), "The last lines only; as plain text."),
+        .optional("times", .flag), .optional("terminal", .flag, "With colours."),
+    ]
 
     private static let traffic: [Operation] = [
         Operation(

@@ -188,6 +188,7 @@ enum Schemas {
                 .required("autoDeploy", .boolean), .required("protect", .boolean),
                 .optional("deploysStopped", .text), .required("warm", .list(.integer)),
                 .required("runs", .list(.schema("Run")), "Commands that are run once."),
+                .required("cron", .list(.schema("Schedule"))),
                 .required("webhook", .schema("Webhook")), .optional("lastDelivery", .schema("Delivery")),
                 .optional("waiting", .text), .required("waits", .list(.schema("Wait"))),
             ]
@@ -231,6 +232,34 @@ enum Schemas {
                 .required("name", .text, "run.7"), .required("release", .integer),
                 .required("command", .text), .required("startedAt", .time), .required("detached", .boolean),
                 .optional("supervisor", .integer, "Its pid."),
+            ]
+        ),
+        (
+            "Schedule",
+            [
+                .required("type", .text, "nightly"), .required("command", .text),
+                .required("schedule", .text, "0 3 * * *"), .required("timezone", .text, "Europe/Berlin"),
+                .required("overlap", .choice(Manifest.ProcessType.RunOverlap.allCases.map(\.rawValue))),
+                .required("timeout", .text, "1h"), .required("release", .integer),
+                .optional("next", .time, "When it is due."),
+                .optional("nextLocal", .time, "The same with the zone's offset."),
+                .required("running", .list(.text), "nightly.7"), .optional("last", .schema("CronRun")),
+            ]
+        ),
+        (
+            "CronRun",
+            [
+                .required("run", .text, "nightly.7"), .required("type", .text),
+                .required("release", .integer),
+                .required(
+                    "state", .choice(["running"] + Run.Outcome.allCases.map(\.rawValue)),
+                    "What is missed or skipped did not run."),
+                .optional("due", .time, "None: somebody wanted it."), .optional("by", .text),
+                .required("count", .integer, "How many times it stands for, which did not run."),
+                .optional("until", .time, "The last of them."), .required("startedAt", .time),
+                .optional("finishedAt", .time),
+                .optional("code", .integer, "128 and the signal's number when one ended it."),
+                .optional("problem", .text), .required("command", .text),
             ]
         ),
         (
