@@ -83,7 +83,9 @@ struct Status: AsyncParsableCommand {
             }
             for schedule in service["cron"] as? [[String: Any]] ?? [] {
                 let (type, last) = (schedule["type"] as? String ?? "", schedule["last"] as? [String: Any])
-                guard let last, !["succeeded", "stopped"].contains(last["state"] as? String ?? "") else {
+                guard let last,
+                    !["succeeded", "stopped", "replaced"].contains(last["state"] as? String ?? "")
+                else {
                     continue
                 }
                 Output.line(

@@ -38,6 +38,9 @@ public struct Run: Sendable, Equatable, Codable {
         /// Not run: the server was away then, or the clock passed it over.
         case missed
 
+        /// Whether somebody ought to look.
+        public var isTrouble: Bool { ![.succeeded, .stopped, .replaced].contains(self) }
+
         /// Whether nothing ran at all.
         public var isAbsence: Bool { self == .skipped || self == .missed }
     }

@@ -115,6 +115,8 @@ extension Actions {
         let log = ReleaseLog(path: home.consoleLog(run.target, run.release, instance: run.name))
         if end.outcome != .succeeded {
             log.append(.trouble("\(run.name) \(end.words)"))
+        }
+        if end.outcome.isTrouble {
             logger.warning(
                 "a scheduled run did not succeed",
                 metadata: ["run": "\(run.target) \(run.name)", "end": "\(end.words)"])

@@ -55,7 +55,7 @@ enum CronView {
             "cron": path(target), "hasSchedules": !schedules.isEmpty,
             "schedules": schedules.map { schedule -> [String: Any] in
                 let last = schedule.last
-                let isBad = last.map { !["succeeded", "stopped", "replaced"].contains($0.state) } ?? false
+                let isBad = last.flatMap { Run.Outcome(rawValue: $0.state) }?.isTrouble ?? false
                 return [
                     "type": schedule.type, "schedule": schedule.schedule, "zone": schedule.timezone,
                     "next": schedule.next.map(shown) ?? "–",
@@ -81,8 +81,7 @@ enum CronView {
             switch run.end?.outcome {
             case nil: "busy"
             case .succeeded: "ok"
-            case .stopped, .replaced, .skipped: ""
-            case .failed, .timedOut, .lost, .missed: "bad"
+            case let outcome?: outcome.isTrouble ? "bad" : ""
             }
         var result = run.end?.words ?? "runs"
         if isAbsence, let count = run.occasion?.count, count > 1, let until = run.occasion?.until {

@@ -213,6 +213,42 @@ struct CronSchedulerTests {
         }
     }
 
+    /// Whatever the clock does within three hours back, and however often the server is started: each time comes once, as a
+    /// run or as missed.
+    @Test(arguments: [1, 2, 3] as [UInt64])
+    func nothingIsRepeatedAndNothingLost(seed: UInt64) async throws {
+        try await with { world in
+            try await world.deploy("*/10 * * * *")
+            var random = SplitMix(state: seed)
+            let start = World.time("2026-11-23T00:00:30Z")
+            var (server, now, highest) = (world.server(), start, start)
+            _ = await server.look()
+            for _ in 0..<120 {
+                let minutes: Int64 =
+                    switch Int.random(in: 0...9, using: &random) {
+                    case 0: -Int64.random(in: 0...180, using: &random)
+                    case 1: Int64.random(in: 0...600, using: &random)
+                    case 2: 0
+                    default: Int64.random(in: 1...12, using: &random)
+                    }
+                // Never back by more than three hours from where it was.
+                let back = highest.milliseconds - 3 * 3_600_000
+                now = Timestamp(milliseconds: max(back, now.milliseconds + minutes * 60_000))
+                highest = max(highest, now)
+                if Int.random(in: 0...3, using: &random) == 0 { server = world.server() }
+                world.clock.set(now)
+                for _ in 0..<Int.random(in: 1...2, using: &random) { _ = await server.look() }
+                try await world.settle()
+            }
+            #expect(Set(world.due).count == world.due.count)
+            let runs = try await world.store.cronRuns(Self.hello, type: "job", limit: 10_000)
+            let missed = runs.reduce(0) { $0 + ($1.end?.outcome == .missed ? $1.occasion?.count ?? 0 : 0) }
+            let all = (highest.milliseconds / 600_000) - (start.milliseconds / 600_000)
+            #expect(Int64(world.due.count + missed) == all)
+            #expect(missed > 0 && world.due.count > 5)
+        }
+    }
+
     @Test func overlapsAreForbiddenAllowedOrReplaceWhatRuns() async throws {
         try await with { world in
             world.holds.withLock { $0 = true }
