@@ -14,6 +14,8 @@ extension Pipeline {
         let path: String
         /// By their paths.
         let submodules: [String: Submodule]
+        /// nil: an earlier server saw to it.
+        var foreseen: Foreseen?
     }
 
     func fetch(_ release: Release, _ recorder: ReleaseRecorder) async throws -> Fetched {
@@ -47,14 +49,13 @@ extension Pipeline {
         try await preflight(manifest, release.target, config: config)
         try Fault.settingsRead.reach()
         try await recorder.facts { $0.manifest = manifest }
-        let warnings = await warnings(commit.id, manifest, release.target, in: path)
-        for line in warnings.flatMap(\.lines) { await recorder.log(line) }
-        if !warnings.isEmpty { try await recorder.facts { $0.warnings = Warning.kept(warnings) } }
         var release = release
         release.commit = commit.id
+        let submodules = try await submodules(commit.id, manifest, service, release)
         return Fetched(
             release: release, commit: commit.id, manifest: manifest, config: config, path: path,
-            submodules: try await submodules(commit.id, manifest, service, release))
+            submodules: submodules,
+            foreseen: foresee(commit.id, manifest, release.target, in: path))
     }
 
     private func submodules(

@@ -3,10 +3,41 @@ public import KintoCore
 
 /// What is said before a build, and what a deploy would do.
 extension Pipeline {
-    /// What will fail, or may. Never fails itself: a warning that cannot be made is none.
+    /// Warnings that are on their way while the commit is checked out.
+    struct Foreseen: Sendable {
+        let source, host: Task<[Warning], Never>
+
+        func cancel() {
+            source.cancel()
+            host.cancel()
+        }
+    }
+
+    func foresee(_ commit: CommitID, _ manifest: Manifest, _ target: Target, in path: String) -> Foreseen {
+        Foreseen(
+            source: Task { await sourceWarnings(commit, manifest, in: path) },
+            host: Task { await examineHost(manifest, target) })
+    }
+
+    /// Tells what was foreseen, and keeps it with the release.
+    /// - Parameter isBuilt: else its sources were built before, and warned of then.
+    func tell(_ foreseen: Foreseen?, isBuilt: Bool, _ recorder: ReleaseRecorder) async throws {
+        guard let foreseen else { return }
+        if !isBuilt { foreseen.source.cancel() }
+        let warnings = (isBuilt ? await foreseen.source.value : []) + (await foreseen.host.value)
+        for line in warnings.flatMap(\.lines) { await recorder.log(line) }
+        if !warnings.isEmpty { try await recorder.facts { $0.warnings = Warning.kept(warnings) } }
+    }
+
+    /// What will fail, or may.
     func warnings(_ commit: CommitID, _ manifest: Manifest, _ target: Target, in path: String) async
         -> [Warning]
     {
+        await sourceWarnings(commit, manifest, in: path) + (await examineHost(manifest, target))
+    }
+
+    /// Never fails itself: a warning that cannot be made is none.
+    private func sourceWarnings(_ commit: CommitID, _ manifest: Manifest, in path: String) async -> [Warning] {
         var limits = SourceTree.Limits()
         limits.time = .seconds(1)
         let foreseen = try? await git.run { [limits] in
@@ -14,7 +45,7 @@ extension Pipeline {
                 commit, root: manifest.root, limits: limits)
             return Foresight(manifest, tree).warnings
         }
-        return (foreseen ?? []) + (await examineHost(manifest, target))
+        return foreseen ?? []
     }
 
     /// What a release of a commit would meet, as far as it is known now. Nothing is written.

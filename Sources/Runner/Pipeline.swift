@@ -78,6 +78,7 @@ public struct Pipeline: Sendable {
     /// from.
     private func build(_ release: Release, _ recorder: ReleaseRecorder) async throws -> Prepared {
         let fetched = try await fetch(release, recorder)
+        defer { fetched.foreseen?.cancel() }
         let artifact = try await artifact(of: fetched, recorder)
         let prepared = Prepared(
             manifest: fetched.manifest, directory: artifact.path, config: fetched.config)
@@ -104,6 +105,7 @@ public struct Pipeline: Sendable {
         } else if let kept = try await reused(
             release, fetched.commit, fetched.manifest, config: fetched.config, in: fetched.path, recorder)
         {
+            try await tell(fetched.foreseen, isBuilt: false, recorder)
             return kept
         }
         let log = ReleaseLog(path: home.releaseLog(release.target, release.number))
@@ -175,6 +177,7 @@ public struct Pipeline: Sendable {
                     limits: .init(fileBytes: fileBytes), cancellation: cancellation)
             }
             for warning in extracted.warnings { await recorder.log(.trouble(warning)) }
+            try await tell(fetched.foreseen, isBuilt: true, recorder)
             _ = try place.root(manifest)
         }
     }
