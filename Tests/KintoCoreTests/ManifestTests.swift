@@ -176,7 +176,7 @@ struct ProcessTypeTests {
         (#"{"start":"x","release":{"timeout":"1s"}}"#, "needs a command"),
         (
             #"{"start":"x","processes":{"a":{"command":"y","schedule":"60 * * * *"}}}"#,
-            "kinto.json:1:58: processes.a.schedule the minute is from 0 to 59"
+            "kinto.json:1:57: processes.a.schedule the minute is from 0 to 59"
         ),
         (
             #"{"start":"x","processes":{"a":{"command":"y","schedule":"30 2 31 2 *"}}}"#,
@@ -184,7 +184,7 @@ struct ProcessTypeTests {
         ),
         (
             #"{"start":"x","processes":{"a":{"command":"y","schedule":"@daily","timezone":"CET"}}}"#,
-            #"kinto.json:1:78: processes.a.timezone must be "UTC" or a zone like "Europe/Berlin""#
+            #"kinto.json:1:77: processes.a.timezone must be "UTC" or a zone like "Europe/Berlin""#
         ),
         (
             #"{"start":"x","processes":{"a":{"command":"y","schedule":"@daily","overlap":"never"}}}"#,

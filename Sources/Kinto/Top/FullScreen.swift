@@ -75,20 +75,25 @@ final class FullScreen: Sendable {
         enter()
     }
 
-    /// Restores the terminal when this process is told to end, and ends it.
+    /// Restores the terminal when this process is told to end, and ends it. To be called before ``enter()``: until it returns a
+    /// signal has its usual effect, and none is lost.
     /// - Returns: to be kept as long as that is so.
-    func watch(resized: @escaping @Sendable () -> Void) -> [any DispatchSourceSignal] {
-        ([SIGWINCH, SIGINT, SIGTERM, SIGHUP, SIGQUIT] as [Int32]).map { number in
-            signal(number, SIG_IGN)
+    func watch(resized: @escaping @Sendable () -> Void) async -> [any DispatchSourceSignal] {
+        var sources: [any DispatchSourceSignal] = []
+        for number in [SIGWINCH, SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
             source.setEventHandler { [self] in
                 if number == SIGWINCH { return resized() }
                 leave()
                 exit(128 + number)
             }
-            source.activate()
-            return source
+            await withCheckedContinuation { registered in
+                source.setRegistrationHandler { registered.resume() }
+                source.activate()
+            }
+            sources.append(source)
         }
+        return sources
     }
 
     static var size: (columns: Int, rows: Int) {

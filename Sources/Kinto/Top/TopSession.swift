@@ -37,7 +37,7 @@ struct TopSession {
         { throw refusal.told() }
         let (news, told) = AsyncStream.makeStream(of: News.self)
         let screen = try FullScreen()
-        let sources = screen.watch { told.yield(.resized) }
+        let sources = await screen.watch { told.yield(.resized) }
         screen.enter()
         let looking = look(told)
         Thread.detachNewThread { TopSession.readKeys(told) }
