@@ -37,7 +37,8 @@ extension Pipeline {
     }
 
     /// Never fails itself: a warning that cannot be made is none.
-    private func sourceWarnings(_ commit: CommitID, _ manifest: Manifest, in path: String) async -> [Warning] {
+    private func sourceWarnings(_ commit: CommitID, _ manifest: Manifest, in path: String) async -> [Warning]
+    {
         var limits = SourceTree.Limits()
         limits.time = .seconds(1)
         let foreseen = try? await git.run { [limits] in
