@@ -141,7 +141,7 @@ struct Deployment: Sendable {
 
     /// Instances of these types that serve now are stopped, and not started again before the new ones are live or have
     /// failed.
-    fileprivate func clear(
+    func clear(
         _ types: Set<String>, for plan: RolloutPlan, _ recorder: ReleaseRecorder, _ stopped: Stopped
     ) async throws {
         await restorer.hold(plan.target, types)
@@ -305,84 +305,4 @@ struct Deployment: Sendable {
         if let port = manifest.port { return "http://127.0.0.1:\(port)/" }
         return "http://\(target.ownHost)\(proxyPort == 80 ? "" : ":\(proxyPort)")/"
     }
-}
-
-/// The number of the release that was stopped, in part at least, before the next one started.
-final class Stopped: Sendable {
-    private let number = Mutex<Int?>(nil)
-
-    var release: Int? { number.withLock { $0 } }
-    func set(_ release: Int) { number.withLock { $0 = release } }
-}
-
-/// Records a rollout, and has the release watched from the moment it is live.
-private struct RolloutRecord: RolloutJournal {
-    let recorder: ReleaseRecorder
-    let store: Store
-    let keeper: ReleaseKeeper
-    let rollouts: Slots
-    let plan: RolloutPlan
-    let deployment: Deployment
-    let stopped: Stopped
-
-    func enter(_ stage: Stage) async throws { try await recorder.enter(stage) }
-    func starting(_ instance: Instance) async throws { try await recorder.starting(instance) }
-    func swapping() async throws -> RolloutPlan.Previous? {
-        try await recorder.swapping()
-        return try await store.live(plan.target).flatMap(RolloutPlan.Previous.init)
-    }
-    func clear(_ types: Set<String>) async throws {
-        try await deployment.clear(types, for: plan, recorder, stopped)
-    }
-    func stopped(_ workers: [Instance], of previous: RolloutPlan.Previous) async {
-        let names = workers.map(\.name).joined(separator: ", ")
-        await recorder.log(.step("Stopped \(names) of release \(previous.number)"))
-        _ = try? await persistently { [deployment, plan] in try await deployment.stopReplaced(plan.target) }
-    }
-    func swapped(from previous: RolloutPlan.Previous?, baseline: Double) async throws {
-        let time = Int64(plan.manifest.rollout.watch.milliseconds)
-        let watch = (previous?.number ?? stopped.release).flatMap { number in
-            time == 0
-                ? nil
-                : Release.Watch(
-                    until: Timestamp(milliseconds: Timestamp.now.milliseconds + time), previous: number,
-                    baseline: baseline)
-        }
-        try await recorder.swapped(watch: watch)
-        let live = try await persistently { [store, plan] in try await store.release(plan.target, plan.number)
-        }
-        guard let release = live else { return }
-        // The drain may take its time.
-        await rollouts.give(release)
-        await keeper.watch(release, plan)
-    }
-    func drained(_ receipt: Release.SwapReceipt) async throws {
-        try await persistently { [recorder] in try await recorder.drained(receipt) }
-    }
-    func log(_ line: LogLine) async { await recorder.log(line) }
-}
-
-/// Records the instances of a release that is live already and is only started again.
-private struct RestartJournal: RolloutJournal {
-    let store: Store
-    let release: Release
-
-    func enter(_ stage: Stage) async throws {}
-    func starting(_ instance: Instance) async throws {
-        try await store.update(release.id, step: "starting \(instance.name) again") {
-            $0.instances.put(instance)
-        }
-    }
-    func swapping() async throws -> RolloutPlan.Previous? {
-        // Another release, or an operator, may have come first.
-        guard let live = try await store.live(release.target), live.id == release.id,
-            try await store.environment(release.target)?.suspended == false
-        else { throw CancellationError() }
-        return nil
-    }
-    func clear(_ types: Set<String>) async throws {}
-    func stopped(_ workers: [Instance], of previous: RolloutPlan.Previous) async {}
-    func swapped(from previous: RolloutPlan.Previous?, baseline: Double) async throws {}
-    func drained(_ receipt: Release.SwapReceipt) async throws {}
-    func log(_ line: LogLine) async {}
 }
