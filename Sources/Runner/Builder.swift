@@ -149,8 +149,8 @@ struct Builder: Sendable {
             .command(log: home.releaseLog(release.target, release.number)), release.target,
             release: release.number, command: command.text, directory: command.directory,
             environment: command.environment, ending: state.ending)
-        // The log may be large.
-        let explained = try await Blocking.run { diagnosis.explain(failure) }
+        // The log may be large, and a failure that is not explained is one all the same.
+        let explained = (try? await WorkerThread.behind { diagnosis.explain(failure) }) ?? failure
         throw Builder.diskFull(explained, in: command.directory).at(command.stage)
     }
 

@@ -18,6 +18,8 @@ actor CronScheduler {
 
     /// What could not be read or written is tried again after so long, in milliseconds.
     private static let rest: Int64 = 5_000
+    /// Changes of the database that come within this are looked at together.
+    private static let pause = Duration.milliseconds(500)
 
     private let store: Store
     private let clock: any WallClock
@@ -38,7 +40,13 @@ actor CronScheduler {
     func run() async {
         let (wakes, wake) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
         let changes = store.changes()
-        let listening = Task { for await _ in changes { wake.yield() } }
+        let listening = Task {
+            for await _ in changes {
+                wake.yield()
+                // Many triggers are many changes, and schedules are of minutes: what is due is looked at anew in any case.
+                try? await Task.sleep(for: CronScheduler.pause)
+            }
+        }
         var alarm: Task<Void, Never>?
         wake.yield()
         for await _ in wakes {

@@ -19,6 +19,8 @@ struct LogScan {
     private let exit: Int32?
     private let isFit: (Int, [String: String]) -> Bool
     private var seen: [Int: Int] = [:]
+    /// The line before, and how often it came.
+    private var last: (bytes: [UInt8], count: Int) = ([], 0)
 
     private static let patterns: [(rule: Int, pattern: LogPattern)] = Rule.all.indices.flatMap { index in
         Rule.all[index].patterns.map { (index, $0) }
@@ -27,6 +29,7 @@ struct LogScan {
     /// Patterns that are tried on one line; a line that looks like more of them is made up.
     private static let candidates = 16
     private static let tailLines = 400
+    private static let repeated = 100
     private static let warnings = ["warning", "npm warn", "warn "].map { Array($0.utf8) }
     /// Bytes of a log in which the same is told.
     private static let oneTale = 4096
@@ -45,6 +48,7 @@ struct LogScan {
             begin: {
                 matches = []
                 seen = [:]
+                last = ([], 0)
                 suspects = Suspects()
                 tail = []
             },
@@ -52,6 +56,13 @@ struct LogScan {
     }
 
     mutating func take(_ bytes: ArraySlice<UInt8>, at offset: Int) {
+        // A flood of one line says it once. Some are kept, to be seen as one.
+        if bytes.elementsEqual(last.bytes) {
+            last.count += 1
+            if last.count > LogScan.repeated { return }
+        } else {
+            last = (Array(bytes), 1)
+        }
         let plain =
             bytes.contains(0x1B) ? TerminalFilter.stripped(Array(bytes))[...] : bytes
         if tail.count >= LogScan.tailLines * 2 { tail.removeFirst(LogScan.tailLines) }

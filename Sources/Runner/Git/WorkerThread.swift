@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import CLinux
 internal import Glibc
 internal import Wire
 
@@ -37,6 +38,19 @@ struct WorkerThread: Sendable {
             throw SystemError("pthread_create", code: code)
         }
         return WorkerThread(handle: handle)
+    }
+
+    /// Runs what takes a processor for long on a thread of its own that comes after the others.
+    /// - Throws: what `body` throws, or a `SystemError` when no thread can be started.
+    static func behind<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
+        try await withCheckedThrowingContinuation { continuation in
+            do {
+                _ = try start(detached: true) {
+                    kinto_give_way(10)
+                    continuation.resume(with: Result { try body() })
+                }
+            } catch { continuation.resume(throwing: error) }
+        }
     }
 
     /// Waits for its end.
