@@ -82,8 +82,8 @@ final class LogTail: Sendable {
     private static let room = 1 << 20
 
     /// The time between two pieces. Each watcher that is woken costs processor time which a build may need, so the more there are,
-    /// the more is collected first; what is looked at by people may be as late as they do not notice.
-    private static func rest(after count: Int) -> Duration { .microseconds(min(count * 800, 150_000)) }
+    /// the more is collected first.
+    private static func rest(after count: Int) -> Duration { .microseconds(min(count, 250) * 400) }
 
     init(_ key: Key) { self.key = key }
 
