@@ -135,6 +135,8 @@ extension Preview.Plan {
         _ branch: String, _ rule: PreviewRule, _ service: RegisteredService,
         _ environments: [RegisteredEnvironment], _ now: Timestamp
     ) {
+        // A sender may say anything: what is no branch's name would be a pattern of others.
+        guard (try? RefPattern(branch))?.isExact == true else { return }
         let ending = Set(ended.map(\.target))
         let there = environments.filter { $0.previewUntil != nil && !ending.contains($0.target) }.count
         guard there + opened.count < rule.most else {

@@ -61,6 +61,14 @@ struct PreviewTests {
         #expect(Preview.plan(service, [review], [("refs/heads/feature/a", false)]).isEmpty)
     }
 
+    @Test func whatIsNoBranchGetsNone() throws {
+        let strange = [
+            "refs/heads/feature/*", "refs/heads/feature/?", "refs/heads/feature/a\u{7}",
+            "refs/heads/feature/[a]",
+        ]
+        #expect(Preview.plan(try service(), [], strange.map { ($0, false) }).isEmpty)
+    }
+
     @Test func noMoreThanAreAllowed() throws {
         let service = try service(most: 2)
         let plan = Preview.plan(
