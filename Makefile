@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PREFIX ?= /usr/local
 DESTDIR ?=
 SWIFT ?= swift
-PACKAGES := libgit2-dev libcurl4-openssl-dev libssl-dev libnghttp2-dev libsqlite3-dev pkg-config git python3 openssh-server
+PACKAGES := libgit2-dev libcurl4-openssl-dev zlib1g-dev libssl-dev libnghttp2-dev libsqlite3-dev pkg-config git python3 openssh-server
 
 .PHONY: deps build test test-browser lint format bench bench-proxy bench-queue bench-hooks bench-dashboard swap-drivers fuzz fuzz-hooks fuzz-api faults soak soak-swaps soak-undo soak-proxy soak-long hostile crash demo man install clean help
 

@@ -33,6 +33,7 @@ let package = Package(
         // System libraries and the few kernel calls that Swift cannot import.
         .systemLibrary(name: "CGit2", pkgConfig: "libgit2", providers: [.apt(["libgit2-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CLinux"),
         // OpenSSL and nghttp2, loaded when they are needed.
         .target(name: "CTLS"),
@@ -61,7 +62,8 @@ let package = Package(
         .target(
             name: "Runner",
             dependencies: [
-                "CGit2", "CLinux", "KintoCore", "Wire", .product(name: "Crypto", package: "swift-crypto"),
+                "CGit2", "CLinux", "CZlib", "KintoCore", "Wire",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),

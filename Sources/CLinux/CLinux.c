@@ -17,6 +17,7 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -166,6 +167,10 @@ long kinto_splice(int socket, int pipe, unsigned long size) {
 }
 long kinto_splice_out(int pipe, int socket, unsigned long size, _Bool more) {
     return splice(pipe, NULL, socket, NULL, size, SPLICE_F_MOVE | SPLICE_F_NONBLOCK | (more ? SPLICE_F_MORE : 0));
+}
+long kinto_send_file(int file, int socket, int64_t offset, unsigned long size) {
+    off_t from = offset;
+    return sendfile(socket, file, &from, size);
 }
 int kinto_pipe(int *ends) { return pipe2(ends, O_CLOEXEC); }
 

@@ -96,7 +96,10 @@ extension Actions {
             let now = Target(service: new, environment: target.environment)
             let route: RoutingTable.Route
             if let live = try await store.live(now), live.manifest != nil {
-                route = Deployment.route(live, to: live.instances.filter(\.supervisor.isRunning))
+                let isSuspended = try await store.environment(now)?.suspended == true
+                route = Deployment.route(
+                    live, to: live.instances.filter(\.supervisor.isRunning),
+                    isSuspended ? nil : try await deployment.files.of(live))
             } else {
                 route = .init(identifier: now.description, hosts: [now.ownHost])
             }

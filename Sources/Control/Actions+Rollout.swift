@@ -20,7 +20,10 @@ extension Actions {
                 async let counters = try? await routes.counters()
                 let release = try await store.acceptWarm(new, from: earlier)
                 let before = await counters?.first { $0.upstream == previous?.upstream }
-                do { try await routes.set(Deployment.route(release, to: release.instances)) } catch {
+                do {
+                    try await routes.set(
+                        Deployment.route(release, to: release.instances, deployment.files.of(release)))
+                } catch {
                     try await giveBack(release, to: earlier, error)
                     throw error
                 }

@@ -89,7 +89,7 @@ extension Actions {
             try await rollout.raise(plan, names, journal, started)
             let web = (live.instances + started.all).web
             if web.count > live.instances.web.count {
-                try await routes.set(Deployment.route(live, to: web))
+                try await routes.set(Deployment.route(live, to: web, deployment.files.of(live)))
             }
             await watch(live, live.instances + started.all, plan)
         } catch {
@@ -110,7 +110,9 @@ extension Actions {
     private func take(_ taken: [Instance], _ live: Release, _ plan: RolloutPlan) async throws {
         let now = try await store.release(live.target, live.number)?.instances ?? live.instances
         let kept = now.filter { one in !taken.contains { $0.identifier == one.identifier } }
-        if !taken.web.isEmpty { try await routes.set(Deployment.route(live, to: kept.web)) }
+        if !taken.web.isEmpty {
+            try await routes.set(Deployment.route(live, to: kept.web, deployment.files.of(live)))
+        }
         await watch(live, kept, plan)
         for instance in taken {
             guard let port = instance.port else { continue }

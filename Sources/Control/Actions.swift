@@ -181,7 +181,9 @@ struct Actions: Sendable {
         try await require(target)
         await keeper.forget(target)
         try await rollout.gate.with(target) {
-            guard let live = try await store.live(target), let serving = RolloutPlan.Previous(live) else {
+            guard let live = try await store.live(target), let serving = RolloutPlan.Previous(live),
+                try await store.environment(target)?.suspended == false || !serving.instances.isEmpty
+            else {
                 throw Failure(code: "nothing-live", "nothing of \(target) runs")
             }
             try await store.update(target) { $0.suspended = true }

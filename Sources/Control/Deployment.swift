@@ -22,6 +22,8 @@ struct Deployment: Sendable {
     /// Port of the proxy's listener, for the URL that people are told.
     let proxyPort: Int
 
+    var files: ReleaseFiles { ReleaseFiles(home: home, store: store) }
+
     /// What waits for a slot.
     var waits: [Slots.Wait] { get async { await pipeline.builds.waits + rollouts.waits } }
 
@@ -41,7 +43,7 @@ struct Deployment: Sendable {
             await deadlines.leave(release.id)
             try await rollouts.take(release) { log.append(.detail($0)) }
         }
-        guard !plan.names.isEmpty else {
+        guard !plan.names.isEmpty || plan.takesRequests else {
             throw Failure(
                 stage: .start, code: "nothing-to-run",
                 "no process type of this release has an instance to run",
@@ -63,11 +65,11 @@ struct Deployment: Sendable {
         if let previous {
             let isKept = await keeper.keep(previous, of: release.target)
             let warm = previous.manifest.rollout.warm
-            await recorder.log(
-                .step(
-                    isKept
-                        ? "Release \(previous.number) drained, and kept running for \(warm): kinto rollback \(release.target.words) takes it back at once"
-                        : "Release \(previous.number) drained and stopped"))
+            let words =
+                isKept
+                ? " and kept running for \(warm): kinto rollback \(release.target.words) takes it back at once"
+                : previous.instances.isEmpty ? "" : " and stopped"
+            await recorder.log(.step("Release \(previous.number) drained\(isKept ? "," : "")\(words)"))
         }
         let done = try await persistently { [store] in try await store.release(release.target, release.number)
         }
@@ -183,14 +185,15 @@ struct Deployment: Sendable {
         await keeper.forget(plan.target)
         await restorer.hold(plan.target, nil)
         try await rollout.gate.with(plan.target) {
-            guard let live = try await store.live(plan.target), let serving = RolloutPlan.Previous(live)
+            guard let live = try await store.live(plan.target), let serving = RolloutPlan.Previous(live),
+                !serving.instances.isEmpty
             else { return }
             try Task.checkCancellation()
             stopped.set(live.number)
             await recorder.log(
                 .step("Stopping release \(live.number) first (strategy recreate); requests wait meanwhile"))
-            if serving.manifest.start != nil {
-                var route = Deployment.route(live, to: [])
+            if serving.manifest.takesRequests {
+                var route = Deployment.route(live, to: [], nil)
                 route.hold = RoutePolicy.longHold.milliseconds
                 try await routes.set(route)
             }
@@ -208,7 +211,7 @@ struct Deployment: Sendable {
             secrets: ProcessEnvironment.secrets(prepared.config),
             releaseDirectory: home.release(release.target, release.number),
             hosts: Deployment.hosts(release.target, prepared.manifest),
-            groups: prepared.manifest.groups(scale: scale))
+            groups: prepared.manifest.groups(scale: scale), files: try await files.of(release))
     }
 
     /// That of a release that was rolled out before.
@@ -221,15 +224,17 @@ struct Deployment: Sendable {
             ))
     }
 
-    /// The route by which requests reach a release's instances.
-    static func route(_ release: Release, to instances: [Instance]) -> RoutingTable.Route {
+    /// The route by which requests reach a release's instances and its files.
+    static func route(_ release: Release, to instances: [Instance], _ files: StaticFiles?)
+        -> RoutingTable.Route
+    {
         let manifest = release.manifest
         return RoutingTable.Route(
             identifier: release.target.description,
             hosts: manifest.map { hosts(release.target, $0) } ?? [release.target.ownHost],
             port: manifest?.port,
-            upstream: instances.isEmpty
-                ? nil : .init(identifier: release.upstream, ports: instances.ports))
+            upstream: instances.isEmpty && files?.isSite != true
+                ? nil : .init(identifier: release.upstream, ports: instances.ports, files: files))
     }
 
     /// Starts the instances of a live release that are gone, from its artifact and as the release it is: those that
@@ -253,7 +258,8 @@ struct Deployment: Sendable {
         }
         for (group, names) in missing where group.worker == nil && !names.isEmpty {
             try await raise(names, plan, journal) { started in
-                try await routes.set(Deployment.route(release, to: running.web + started))
+                try await routes.set(
+                    Deployment.route(release, to: running.web + started, files.of(release)))
             }
         }
         await rollout.stop(lost, of: nil, longest: .seconds(0))
@@ -301,7 +307,7 @@ struct Deployment: Sendable {
 
     /// nil: it takes no requests.
     func url(_ target: Target, _ manifest: Manifest) -> String? {
-        if manifest.start == nil { return nil }
+        if !manifest.takesRequests { return nil }
         if let port = manifest.port { return "http://127.0.0.1:\(port)/" }
         return "http://\(target.ownHost)\(proxyPort == 80 ? "" : ":\(proxyPort)")/"
     }

@@ -48,14 +48,15 @@ struct Recovery: Sendable {
                 continue
             }
             let running = release.instances.filter(\.supervisor.isRunning)
-            var route = Deployment.route(release, to: running.web)
+            let files = environment.suspended ? nil : try await actions.deployment.files.of(release)
+            var route = Deployment.route(release, to: running.web, files)
             let wanted = release.manifest?.groups(scale: environment.wanted).flatMap(\.names) ?? []
             if !environment.suspended, !Set(running.map(\.name)).isSuperset(of: wanted) {
                 rest.gone.append(release)
                 // They are coming.
-                if running.web.isEmpty { route.hold = RoutePolicy.longHold.milliseconds }
+                if route.upstream == nil { route.hold = RoutePolicy.longHold.milliseconds }
             }
-            if release.manifest?.start != nil { routes.append(route) }
+            if release.manifest?.takesRequests == true { routes.append(route) }
         }
         do { try await actions.routes.replace(routes, policies: policies) } catch
             where actions.routes.isExternal
@@ -80,7 +81,7 @@ struct Recovery: Sendable {
             log.reopen()
             let stage = release.stage?.rawValue ?? "start"
             let isProven =
-                release.stage == .swap && !release.instances.isEmpty
+                release.stage == .swap && (!release.instances.isEmpty || release.manifest?.static != nil)
                 && release.instances.allSatisfy(\.supervisor.isRunning)
             if release.live || isProven {
                 log.append(.detail("The server was restarted at \(stage); this release is live"))

@@ -90,7 +90,9 @@ actor ReleaseKeeper {
         guard !running.isEmpty else { return await undoCold(live, to: earlier, trouble) }
         cancelTimer(earlier)
         // Visitors first.
-        try await routes.set(Deployment.route(earlier, to: running))
+        try await routes.set(
+            Deployment.route(
+                earlier, to: running, ReleaseFiles(home: home, store: store).of(earlier)))
         let failure = await explained(live, earlier, trouble)
         try await store.undo(live, to: earlier, failure)
         tell(live, failure, "Release \(earlier.number) serves again: it was still running")

@@ -37,6 +37,7 @@ struct Check: AsyncParsableCommand {
         var valid = false
         /// Of `web`; none: workers only.
         var start: String?
+        var serves: String?
         /// What runs all the time, in words.
         var runs: [String] = []
         var mistakes: [Mistake] = []
@@ -77,6 +78,7 @@ struct Check: AsyncParsableCommand {
         case .success(let manifest):
             report.valid = true
             report.start = manifest.start
+            report.serves = manifest.static.map { _ in manifest.build.output } ?? manifest.assets?.directory
             report.runs = manifest.groups().map { "\($0.instances) of \($0.name) ('\($0.command)')" }
             report.unsupported = manifest.unsupported
             let root = manifest.root == "." ? directory : "\(directory)/\(manifest.root)"
@@ -105,7 +107,10 @@ struct Check: AsyncParsableCommand {
                 for line in failure.evidence { Output.error("       \(Output.safe(line))\n") }
             }
             if report.valid {
-                Output.line("kinto.json is valid: runs \(Output.safe(report.runs.joined(separator: ", ")))")
+                let does =
+                    (report.runs.isEmpty ? [] : ["runs \(report.runs.joined(separator: ", "))"])
+                    + (report.serves.map { ["serves the files of '\($0)'"] } ?? [])
+                Output.line("kinto.json is valid: \(Output.safe(does.joined(separator: "; ")))")
             }
             for notice in report.unsupported { Output.line(" !     \(notice)") }
             for warning in report.warnings { for line in warning.lines { Output.line(line.text) } }

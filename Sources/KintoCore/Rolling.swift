@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Wire
+public import Wire
 
 /// Everything a rollout needs, fixed when it starts.
 public struct RolloutPlan: Sendable {
@@ -19,6 +19,8 @@ public struct RolloutPlan: Sendable {
     public var hosts: [String]
     /// What runs: with the operator's numbers, else those of the settings. `web` first.
     public var groups: [ProcessGroup]
+    /// What of it the proxy answers with itself.
+    public var files: StaticFiles?
 
     /// The release that a rollout replaces.
     public struct Previous: Sendable {
@@ -27,9 +29,13 @@ public struct RolloutPlan: Sendable {
         public var instances: [Instance]
         public var manifest: Manifest
 
-        /// nil when nothing of the release runs.
+        /// Whether requests came to it.
+        public var tookRequests: Bool { !instances.web.isEmpty || manifest.static != nil }
+
+        /// nil when nothing of the release runs, and it has no files.
         public init?(_ release: Release) {
-            guard let manifest = release.manifest, !release.instances.isEmpty else { return nil }
+            guard let manifest = release.manifest, !release.instances.isEmpty || manifest.static != nil
+            else { return nil }
             number = release.number
             upstream = release.upstream
             instances = release.instances
@@ -40,8 +46,9 @@ public struct RolloutPlan: Sendable {
     public init(
         target: Target, number: Int, manifest: Manifest, directory: String, environment: [String],
         secrets: [String],
-        releaseDirectory: String, hosts: [String], groups: [ProcessGroup]
+        releaseDirectory: String, hosts: [String], groups: [ProcessGroup], files: StaticFiles? = nil
     ) {
+        self.files = files
         self.target = target
         self.number = number
         self.manifest = manifest
@@ -54,7 +61,7 @@ public struct RolloutPlan: Sendable {
     }
 
     /// Whether it takes requests.
-    public var hasWeb: Bool { groups.contains { $0.worker == nil } }
+    public var takesRequests: Bool { files?.isSite == true || groups.contains { $0.worker == nil } }
 
     /// `web.1`, `worker.1` …
     public var names: [String] { groups.flatMap(\.names) }

@@ -44,6 +44,14 @@ extension ClientConnection {
             advance()
             return true
         }
+        if !found.isPaused, found.files != nil, let end = MessageHead.end(in: bytes[...]),
+            let head = try? MessageHead(Array(bytes[..<end]), request: true, limits: worker.limits),
+            serve(head, from: found)
+        {
+            if !isDelayed { found.upstream?.counters.delayed += 1 }
+            advance()
+            return true
+        }
         guard !found.isPaused, let target = found.upstream,
             let server = target.pick(except: [], now: worker.now)
         else {

@@ -84,6 +84,7 @@ extension ClientConnection {
         heldUntil = nil
         isDelayed = false
         replay = nil
+        if !found.isPaused, serve(head, from: found) { return }
         let target = found.isPaused ? nil : found.upstream
         let server = target?.pick(except: [], now: worker.now)
         if let target, server != nil {

@@ -59,6 +59,7 @@ extension ClientConnection {
 
     func releaseUpstream(reusable: Bool) {
         pipe = nil
+        file = nil
         guard let connection = upstream else { return }
         upstream = nil
         connection.client = nil

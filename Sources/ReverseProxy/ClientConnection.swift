@@ -50,6 +50,10 @@ class ClientConnection: Endpoint {
     var isDelayed = false
     /// By which the rest of the answer goes, when it is long.
     var pipe: SplicePipe?
+    /// What is left of an answer that is a file.
+    var file: FileBody?
+    /// Since `advance` looked: the next request may be there already.
+    var hasEndedFile = false
     /// Of a WebSocket; nil for other tunnels.
     var frames: WebSocketFrames?
     /// Whether the answer is a stream of events: one that may end between any two.
@@ -200,8 +204,9 @@ class ClientConnection: Endpoint {
         repeat {
             isHeldBack = false
             takeInput()
+            hasEndedFile = false
             flush()
-        } while isOpen && isHeldBack && output.count <= Limits.buffered
+        } while isOpen && (hasEndedFile || isHeldBack && output.count <= Limits.buffered)
     }
 
     func takeInput() {
@@ -239,6 +244,10 @@ class ClientConnection: Endpoint {
         guard isOpen else { return }
         let waiting = output.count
         guard transmit(&output) else { return visitorLeft() }
+        if file != nil {
+            sendFile()
+            guard isOpen else { return }
+        }
         if output.count < waiting {
             if state == .head { awaitHead() }
             if state == .closing { deadline = worker.now + Int64(worker.limits.stallTime) }
@@ -261,7 +270,7 @@ class ClientConnection: Endpoint {
             || (upstream.map { $0.output.count > Limits.buffered } ?? false)
             || (state == .exchange && requestBody?.isDone == true && input.count > Limits.read) || inputEnded
             || (state == .head && output.count > Limits.buffered)
-        let isWaiting = !output.isEmpty || isSplicing && pipe?.count != 0
+        let isWaiting = !output.isEmpty || file != nil || isSplicing && pipe?.count != 0
         want((pausedIn ? 0 : Endpoint.input) | (isWaiting ? Endpoint.output : 0))
         if state == .exchange || state == .tunnel {
             // Only who is waited for can be late: a visitor that has sent all and read all may wait for hours.

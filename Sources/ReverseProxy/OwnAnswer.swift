@@ -34,6 +34,14 @@ struct OwnAnswer {
         fields += "Location: \(location)\r\n"
     }
 
+    /// Elsewhere.
+    /// - Parameter location: without control characters.
+    init(_ status: Int, moved location: [UInt8]) {
+        let place = String(decoding: location, as: UTF8.self)
+        self.init(status, "see \(place)")
+        fields = "Content-Type: text/plain; charset=utf-8\r\nLocation: \(place)\r\n"
+    }
+
     /// The content of a file, as it is.
     init(file: [UInt8]) {
         status = 200
@@ -50,16 +58,27 @@ struct OwnAnswer {
         if !bodiless { out.append(body) }
     }
 
-    private static func phrase(_ status: Int) -> String {
+    static func phrase(_ status: Int) -> String {
         switch status {
         case 200: "OK"
+        case 206: "Partial Content"
+        case 301: "Moved Permanently"
+        case 302: "Found"
+        case 303: "See Other"
+        case 304: "Not Modified"
+        case 307: "Temporary Redirect"
         case 308: "Permanent Redirect"
         case 400: "Bad Request"
         case 404: "Not Found"
         case 405: "Method Not Allowed"
         case 408: "Request Timeout"
+        case 410: "Gone"
+        case 412: "Precondition Failed"
         case 414: "URI Too Long"
+        case 416: "Range Not Satisfiable"
         case 431: "Request Header Fields Too Large"
+        case 451: "Unavailable For Legal Reasons"
+        case 500: "Internal Server Error"
         case 501: "Not Implemented"
         case 502: "Bad Gateway"
         case 503: "Service Unavailable"

@@ -16,6 +16,7 @@ final class Proxy: Sendable {
     let current = Mutex(Current())
     /// Whether another proxy has taken over. Held while one does: a table goes to the one or to the other.
     let isReplaced = Mutex(false)
+    private let library = SiteLibrary()
     /// With which the process ends when its visitors have left.
     let status = Atomic<Int32>(0)
     /// Where it lives, if others may take over from it.
@@ -96,7 +97,8 @@ final class Proxy: Sendable {
                     return .failed(code: "io", message: "\(error)")
                 }
             }
-            let left = gather { $0.apply(table) }
+            let sites = library.read(table)
+            let left = gather { $0.apply(table, sites) }
             for (port, socket) in opened {
                 if current.isAccepting { watch(socket, .port(port)) }
                 current.sockets[.port(port)] = socket

@@ -6,6 +6,8 @@ struct Router {
     struct Route {
         let identifier: String
         let upstream: UpstreamState?
+        /// Asked before the upstream's instances.
+        let files: ServedFiles?
         /// Milliseconds.
         let hold: Int64
         let isPaused: Bool
@@ -18,12 +20,15 @@ struct Router {
 
     init() {}
 
-    init(_ table: RoutingTable, state: (RoutingTable.Upstream) -> UpstreamState) {
+    /// - Parameter sites: by the path of the index.
+    init(_ table: RoutingTable, sites: [String: Site] = [:], state: (RoutingTable.Upstream) -> UpstreamState)
+    {
         for entry in table.routes {
             let upstream = entry.upstream.map(state)
             if let upstream { states.insert(ObjectIdentifier(upstream)) }
             let route = Route(
-                identifier: entry.identifier, upstream: upstream, hold: Int64(entry.hold),
+                identifier: entry.identifier, upstream: upstream,
+                files: entry.upstream?.files.map { ServedFiles($0, sites) }, hold: Int64(entry.hold),
                 isPaused: entry.paused, maintenance: entry.maintenance)
             for host in entry.hosts { hosts[Array(host.utf8)] = route }
             if let port = entry.port { ports[port] = route }

@@ -63,6 +63,7 @@ final class Worker {
     private var due: [Endpoint] = []
     /// Where visitors come over TLS; nil: nowhere.
     var tls: TLSSettings?
+    private var date = HTTPDate()
     /// How often something happened.
     private(set) var rounds = 0
 
@@ -224,6 +225,8 @@ final class Worker {
         }
     }
 
+    func dateField() -> [UInt8] { date.line() }
+
     // MARK: Splicing
 
     func pipe() -> SplicePipe? { pipes.popLast() ?? SplicePipe() }
@@ -263,10 +266,10 @@ final class Worker {
 
     /// Puts a table in force: the next request is routed by it.
     /// - Returns: the upstreams that left.
-    func apply(_ table: RoutingTable) -> [ProxyReply.Counters] {
+    func apply(_ table: RoutingTable, _ sites: [String: Site] = [:]) -> [ProxyReply.Counters] {
         tables += 1
         let before = router
-        router = Router(table) { upstream in
+        router = Router(table, sites: sites) { upstream in
             // The same object for as long as there are requests: it counts them.
             let state = upstreams[upstream.identifier] ?? UpstreamState(upstream)
             upstreams[upstream.identifier] = state

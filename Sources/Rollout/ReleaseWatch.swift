@@ -38,7 +38,7 @@ public struct ReleaseWatch: Sendable {
                 group.addTask { await end(of: instance) }
                 if let port = instance.port { group.addTask { await probes(instance, port) } }
             }
-            if plan.hasWeb { group.addTask { await errors() } }
+            if plan.takesRequests { group.addTask { await errors() } }
             defer { group.cancelAll() }
             return await group.next() ?? nil
         }

@@ -30,7 +30,7 @@ public struct RolloutController: Sendable {
         let swap: Swap
         let started = StartedInstances()
         do {
-            try await journal.enter(.start)
+            if !plan.names.isEmpty { try await journal.enter(.start) }
             try await raise(plan, plan.names.filter { plan.overlaps($0) }, journal, started)
             let alone = plan.names.filter { !plan.overlaps($0) }
             if !alone.isEmpty {
@@ -80,7 +80,7 @@ public struct RolloutController: Sendable {
             try Fault.swapRecorded.reach()
             let old = counters.first { $0.upstream == previous?.upstream }
             do {
-                if plan.hasWeb {
+                if plan.takesRequests {
                     try await routes.set(route(plan, instances.ports))
                 } else {
                     try await routes.withdraw(plan.target.description)
@@ -97,7 +97,7 @@ public struct RolloutController: Sendable {
 
     /// Takes the target's upstream away, drains and stops what serves it.
     public func stop(_ target: Target, _ live: RolloutPlan.Previous, hosts: [String]) async throws {
-        if live.manifest.start != nil {
+        if live.manifest.takesRequests {
             try await routes.set(
                 RoutingTable.Route(identifier: target.description, hosts: hosts, port: live.manifest.port))
         }
@@ -110,7 +110,7 @@ public struct RolloutController: Sendable {
         async let workers: Void = stop(old.instances.workers, of: old.manifest)
         var cut: UInt64 = 0
         let web = old.instances.web
-        if !web.isEmpty {
+        if old.tookRequests {
             cut = (try? await routes.drain(old.upstream, old.manifest.rollout.drain))?.cut ?? 0
             await waitForDrains(old)
             await stop(web, of: old.manifest)
@@ -150,7 +150,7 @@ public struct RolloutController: Sendable {
     private func route(_ plan: RolloutPlan, _ ports: [UInt16]) -> RoutingTable.Route {
         RoutingTable.Route(
             identifier: plan.target.description, hosts: plan.hosts, port: plan.manifest.port,
-            upstream: .init(identifier: "\(plan.target)/\(plan.number)", ports: ports))
+            upstream: .init(identifier: "\(plan.target)/\(plan.number)", ports: ports, files: plan.files))
     }
 
     /// Waits for the old release's last request, and counts what the swap touched.
@@ -161,7 +161,7 @@ public struct RolloutController: Sendable {
         _ previous: RolloutPlan.Previous?, before: ProxyReply.Counters?, upstream: String
     ) async -> Release.SwapReceipt {
         var receipt = Release.SwapReceipt(requests: 0, failed: 0, delayed: 0)
-        guard let previous, !previous.instances.web.isEmpty else { return receipt }
+        guard let previous, previous.tookRequests else { return receipt }
         let drained = await drains.during(previous.instances) { [routes] in
             try? await routes.drain(previous.upstream, previous.manifest.rollout.drain)
         }

@@ -29,7 +29,9 @@ struct BuildPlace: Sendable {
 
     /// What is kept.
     func output(_ manifest: Manifest) throws -> String {
-        try BuildPlace.directory(manifest.build.output, in: root(manifest), key: "build.output")
+        try BuildPlace.directory(
+            manifest.build.output, in: root(manifest),
+            key: manifest.static?.output == "." ? "static.output" : "build.output")
     }
 
     /// What the build may write to.
@@ -80,7 +82,7 @@ struct BuildPlace: Sendable {
                     "the commit has no directory '\(name)' (root in kinto.json)")
                 : Failure(
                     stage: .store, code: "output-missing",
-                    "the build made no directory '\(name)' (build.output in kinto.json)")
+                    "the build made no directory '\(name)' (\(key) in kinto.json)")
         }
     }
 }

@@ -86,6 +86,7 @@ public struct Pipeline: Sendable {
         if prepared.manifest.release == nil { try await requireStart(prepared, fetched.release) }
         try await runReleaseCommand(prepared, fetched.release, recorder)
         if prepared.manifest.release != nil { try await requireStart(prepared, fetched.release) }
+        try await indexSite(artifact, prepared.manifest, recorder)
         return prepared
     }
 
@@ -203,6 +204,7 @@ public struct Pipeline: Sendable {
             // It ran where the artifact comes from, and not here.
             try await runReleaseCommand(prepared, release, recorder)
         }
+        try await indexSite(artifact, manifest, recorder)
         return prepared
     }
 

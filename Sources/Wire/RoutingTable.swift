@@ -3,16 +3,19 @@
 /// Everything the proxy needs to know to route: a value that replaces the one before it whole. It is also the form
 /// of the snapshot file from which the proxy boots.
 public struct RoutingTable: Sendable, Equatable {
-    /// The instances of one release, which share its counters.
+    /// What answers for one release, and shares its counters: its instances, its files, or both.
     public struct Upstream: Sendable, Equatable {
         /// `SERVICE/ENVIRONMENT/RELEASE`, unique for all time.
         public var identifier: String
-        /// Loopback ports (127.0.0.1) of the instances, at least one.
+        /// Loopback ports (127.0.0.1) of the instances, at least one unless there are files.
         public var ports: [UInt16]
+        /// Asked before the instances.
+        public var files: StaticFiles?
 
-        public init(identifier: String, ports: [UInt16]) {
+        public init(identifier: String, ports: [UInt16], files: StaticFiles? = nil) {
             self.identifier = identifier
             self.ports = ports
+            self.files = files
         }
     }
 
@@ -70,6 +73,7 @@ public struct RoutingTable: Sendable, Equatable {
             if let upstream = route.upstream {
                 f.add("upstream", upstream.identifier)
                 for port in upstream.ports { f.add("server", port) }
+                upstream.files?.add(to: &f)
             }
         }
         return f
@@ -97,6 +101,10 @@ public struct RoutingTable: Sendable, Equatable {
                 routes[last].upstream?.ports.append(port)
             case "hold": routes[last].hold = min(max(0, Int(entry.value) ?? 0), 3_600_000)
             case "paused": routes[last].paused = entry.value == "1"
+            case "site", "assets", "fallback", "earlier":
+                guard var upstream = routes[last].upstream else { throw .malformed(entry.name) }
+                StaticFiles.read(entry, into: &upstream.files)
+                routes[last].upstream = upstream
             default: Maintenance.read(entry, into: &routes[last].maintenance)
             }
         }

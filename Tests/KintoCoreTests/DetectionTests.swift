@@ -10,10 +10,11 @@ struct DetectionTests {
         let testDescription: String
         let files: [String: String]
         let build: String?
-        let start: String
+        let start: String?
         var cache: [String] = []
         var output = "."
         var requires: [String] = []
+        var site: Manifest.Site?
     }
 
     private static func detect(_ files: [String: String]) async throws -> Detection? {
@@ -65,7 +66,7 @@ struct DetectionTests {
                 "package.json": #"{"scripts":{"build":"vite build"},"devDependencies":{"vite":"5"}}"#,
                 "package-lock.json": "", "index.html": "",
             ], build: "npm ci --include=dev && npm run build",
-            start: #"python3 -m http.server --bind "$HOST" --directory dist "$PORT""#),
+            start: nil, output: "dist", site: .init(output: ".", fallback: "index.html")),
         .init(
             testDescription: "Flask with gunicorn",
             files: [
@@ -161,7 +162,7 @@ struct DetectionTests {
             start: #"php -S "$HOST:$PORT" -t public"#, cache: ["vendor"]),
         .init(
             testDescription: "pages", files: ["public/index.html": ""], build: nil,
-            start: #"python3 -m http.server --bind "$HOST" --directory public "$PORT""#),
+            start: nil, output: "public", site: .init(output: ".")),
     ]
 
     @Test(arguments: projects) func knowsWhatIsPlain(_ project: Project) async throws {
@@ -170,6 +171,7 @@ struct DetectionTests {
         // As it is written, it is what a push accepts.
         let manifest = try Manifest.parse(Array(text.utf8), environment: "production", procfile: nil).get()
         #expect(manifest.start == project.start)
+        #expect(manifest.static == project.site)
         #expect(manifest.build.command == project.build)
         #expect(manifest.build.cache == project.cache)
         #expect(manifest.build.output == project.output)
@@ -184,7 +186,7 @@ struct DetectionTests {
         #expect(library.settings == nil)
         #expect(library.words == "Rust (Cargo.toml)")
         let gems = try #require(try await Self.detect(["Gemfile": "gem 'jekyll'", "index.html": ""]))
-        #expect(gems.settings?.contains("http.server") == true)
+        #expect(gems.settings?.contains(#""static": { "output": "." }"#) == true)
     }
 
     /// What stands in a file of the project becomes no command.

@@ -96,6 +96,9 @@ long kinto_splice(int socket, int pipe, unsigned long size);
 /// splice(2) of at most `size` bytes from a pipe into a socket, without waiting.
 long kinto_splice_out(int pipe, int socket, unsigned long size, _Bool more);
 
+/// sendfile(2) of at most `size` bytes of a file, from `offset`, into a socket: how many, 0 at the end, or -1 and errno.
+long kinto_send_file(int file, int socket, int64_t offset, unsigned long size);
+
 /// renameat2(2) with RENAME_EXCHANGE: the two names are never without what they name. 0, or -1 and errno.
 int kinto_exchange(const char *one, const char *other);
 

@@ -46,7 +46,12 @@ public struct Detection: Sendable, Equatable {
             if !caches.isEmpty { build.append("\"cache\": \(list(caches))") }
             members.append("\"build\": {\n    \(build.joined(separator: ",\n    "))\n  }")
         }
-        members.append("\"start\": \(quoted(facts.filled(start.command)))")
+        if let site = start.site {
+            let fallback = start.fallback.map { ", \"fallback\": \(quoted($0))" } ?? ""
+            members.append("\"static\": { \"output\": \(quoted(site))\(fallback) }")
+        } else {
+            members.append("\"start\": \(quoted(facts.filled(start.command)))")
+        }
         if !rule.env.isEmpty {
             let pairs = rule.env.map { "\(quoted($0.name)): \(quoted($0.value))" }.joined(separator: ", ")
             members.append("\"env\": { \(pairs) }")

@@ -47,7 +47,11 @@ struct ProjectRule: Sendable {
         /// What it was known by, for people: `npm`, `Flask`.
         var name = ""
         var when: [Condition] = []
-        let command: String
+        var command = ""
+        /// Of a start: nothing is started, the files of this directory are the site.
+        var site: String?
+        /// The page of the site that stands for all that are made in the browser.
+        var fallback: String?
         var cache: [String] = []
         var output: String?
         var requires: [String] = []

@@ -45,8 +45,7 @@ extension ProjectRules {
             .init(when: [.known("start"), .file("yarn.lock")], command: "yarn start"),
             .init(when: [.known("start")], command: "npm start"),
             .init(
-                name: "Vite", when: [.known("vite"), .known("build")],
-                command: "python3 -m http.server --bind \"$HOST\" --directory dist \"$PORT\""),
+                name: "Vite", when: [.known("vite"), .known("build")], site: "dist", fallback: "index.html"),
             .init(when: [.known("main")], command: "node {main}"),
         ], env: [("NODE_ENV", "production")])
 }

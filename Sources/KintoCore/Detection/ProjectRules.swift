@@ -194,11 +194,9 @@ enum ProjectRules {
         name: "Site", marks: ["index.html", "public/index.html", "dist/index.html"],
         starts: [
             .init(
-                when: [.file("index.html")],
-                command: "python3 -m http.server --bind \"$HOST\" \"$PORT\""),
-            .init(
-                when: [.file("public/index.html")],
-                command: "python3 -m http.server --bind \"$HOST\" --directory public \"$PORT\""),
-            .init(command: "python3 -m http.server --bind \"$HOST\" --directory dist \"$PORT\""),
+                when: [.file("index.html")], site: ".",
+                notes: ["All files of the repository are served, but for those whose names begin with a dot."]
+            ),
+            .init(when: [.file("public/index.html")], site: "public"), .init(site: "dist"),
         ])
 }

@@ -105,13 +105,16 @@ extension Manifest {
         m.rollout = rollout(top.object("rollout"))
         m.release = releaseCommand(top, procfile)
         m.hosts = hosts(top, findings)
+        m.readFiles(top)
         m.readProcesses(top, procfile)
-        if m.start == nil { m.start = procfile?.types["web"] }
-        if m.groups().isEmpty {
+        if m.start == nil, m.static == nil { m.start = procfile?.types["web"] }
+        m.checkFiles(top)
+        if m.groups().isEmpty, m.static == nil {
             findings.add(
                 text.offset,
-                "'start' is missing: the command that runs the service, like \"start\": \"node server.js\"")
-        } else if m.start == nil {
+                "'start' is missing: the command that runs the service, like \"start\": \"node server.js\" (or \"static\", for a site of files)"
+            )
+        } else if !m.takesRequests {
             for key in ["port", "hosts"] where top.has(key) {
                 top.complain(key, "is for requests, and there is no 'start' that would answer them")
             }
@@ -225,7 +228,7 @@ extension Manifest {
     }
 
     /// A relative path that stays below where it begins.
-    private static func checked(_ path: String, _ r: ObjectReader, _ key: String) -> String? {
+    static func checked(_ path: String, _ r: ObjectReader, _ key: String) -> String? {
         let trimmed = path.hasSuffix("/") ? String(path.dropLast()) : path
         if trimmed == "." { return "." }
         guard isPath(trimmed) else {

@@ -117,6 +117,33 @@ public struct Manifest: Sendable, Equatable, Codable {
         public init(command: String) { self.command = command }
     }
 
+    /// A site of files: nothing of it runs, the proxy has them.
+    public struct Site: Sendable, Equatable, Codable {
+        /// Where the files are, relative to what is kept.
+        public var output: String
+        /// The page, relative to the files, that answers where a browser is navigated to what is not there; nil: 404.
+        public var fallback: String?
+        /// How long files of a release that was replaced still answer.
+        public var keep = Site.usualKeep
+        public static let usualKeep = TimeSpan.seconds(3600)
+
+        public init(output: String = ".", fallback: String? = nil) {
+            self.output = output
+            self.fallback = fallback
+        }
+    }
+
+    /// Files of a web service that the proxy has, too.
+    public struct Assets: Sendable, Equatable, Codable {
+        /// Relative to what is kept.
+        public var directory: String
+        /// The path of the URLs that they stand below: `/` or `/static`.
+        public var path = "/"
+        /// As of `Site`.
+        public var keep = Site.usualKeep
+        public init(directory: String) { self.directory = directory }
+    }
+
     public struct Git: Sendable, Equatable, Codable {
         /// Whether they are fetched and checked out.
         public var submodules = false
@@ -134,6 +161,8 @@ public struct Manifest: Sendable, Equatable, Codable {
     public var rollout = Rollout()
     public var release: ReleaseCommand?
     public var hosts: [String] = []
+    public var `static`: Site?
+    public var assets: Assets?
     public var processes: [String: ProcessType] = [:]
     public var requires: [String] = []
     public var root = "."
@@ -144,4 +173,7 @@ public struct Manifest: Sendable, Equatable, Codable {
     public var unsupported: [String] = []
 
     public init(start: String?) { self.start = start }
+
+    /// Whether requests are answered: by `web`, or with files.
+    public var takesRequests: Bool { start != nil || self.static != nil }
 }

@@ -99,11 +99,14 @@ public struct RetentionPlan: Sendable, Equatable {
             // Where "kinto rollback" goes.
             list.first { $0.isProven && !$0.live && $0.number < live?.number ?? .max }?.number,
         ]
+        // Pages that are open may still ask for their files.
+        let answering = Set(live?.earlierFiles(list, now: now).map(\.release.id) ?? [])
         // A release under way by one of these may still turn to it.
         let sources = list.filter { !$0.status.isFinal }.compactMap(\.rollbackOf)
         return list.filter { release in
             release.live || !release.status.isFinal || !release.instances.isEmpty
-                || release.warmUntil.map { $0 > now } == true || pinned.contains(release.id)
+                || answering.contains(release.id) || release.warmUntil.map { $0 > now } == true
+                || pinned.contains(release.id)
                 || comesBack.contains(release.number) || sources.contains(release.number)
                 || abs(now.milliseconds &- (release.finishedAt ?? release.createdAt).milliseconds) < recent
         }

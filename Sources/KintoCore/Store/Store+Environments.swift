@@ -65,7 +65,8 @@ extension Store {
             let live = try database.makeStatement(
                 sql: """
                     SELECT \(Store.shown), json_extract(body, '$.manifest.port') AS port,
-                        json_extract(body, '$.manifest.start') IS NOT NULL AS serves FROM release
+                        coalesce(json_extract(body, '$.manifest.start'),
+                            json_extract(body, '$.manifest.static')) IS NOT NULL AS serves FROM release
                     WHERE service = ? AND environment = ? AND live = 1
                     """)
             let last = try database.makeStatement(

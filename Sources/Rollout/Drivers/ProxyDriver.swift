@@ -68,6 +68,17 @@ protocol ExternalProxyDriver: ProxyDriver {
 
 extension ExternalProxyDriver {
     public func check(_ route: RoutingTable.Route) throws(Failure) {
+        if let files = route.upstream?.files {
+            throw Failure(
+                code: "proxy-setting",
+                "'\(files.isSite ? "static" : "assets")' is served by kinto's own proxy only, and this server uses \(Self.program)",
+                hints: [
+                    .init(
+                        files.isSite
+                            ? "give it a 'start' that serves the files, or let \(Self.program) have them"
+                            : "remove 'assets' from kinto.json: the service answers with its files itself")
+                ])
+        }
         guard let port = route.port else { return }
         throw Failure(
             code: "proxy-setting",
