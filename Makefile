@@ -7,7 +7,7 @@ DESTDIR ?=
 SWIFT ?= swift
 PACKAGES := libgit2-dev libcurl4-openssl-dev zlib1g-dev libssl-dev libnghttp2-dev libsqlite3-dev pkg-config git python3 openssh-server
 
-.PHONY: deps build test test-browser lint format bench bench-proxy bench-queue bench-hooks bench-dashboard swap-drivers fuzz fuzz-hooks fuzz-api faults soak soak-swaps soak-undo soak-proxy soak-long hostile crash demo man install clean help
+.PHONY: deps build test test-browser lint format bench bench-proxy bench-queue bench-hooks bench-dashboard swap-drivers fuzz fuzz-hooks fuzz-api faults soak soak-swaps soak-undo soak-proxy soak-long hostile crash demo tour man install clean help
 
 deps: ## install the missing Debian packages
 	@missing=(); for package in $(PACKAGES); do \
@@ -144,6 +144,9 @@ crash: deps ## the server killed at each point of a deploy, and 500 times at any
 
 demo: release load ## two deploys under load, then look around until Ctrl-C (ONCE=1: leave at once)
 	scripts/demo
+
+tour: release load ## the shop of examples/shop: staging, promotion, failures and rollback under load
+	examples/shop/tour
 
 # From what --help is made of.
 man: release ## manual pages, in .build/man

@@ -108,8 +108,8 @@ class Box:
             if self.server.poll() is not None:
                 self.start()
             proxy = self.status()["proxy"]["supervisor"]
-            for service in self.status()["services"]:
-                self.kinto("service", "remove", service["name"], "--yes")
+            for name in {service["name"] for service in self.status()["services"]}:
+                self.kinto("service", "remove", name, "--yes")
             self.stop()
             os.kill(proxy, signal.SIGTERM)
             for _ in range(200):
