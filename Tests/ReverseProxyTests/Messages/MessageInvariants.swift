@@ -14,7 +14,7 @@ enum MessageInvariants {
             }
             return nil
         }
-        return requests(bytes)
+        return requests(bytes) ?? SiteInvariants.problem(in: bytes)
     }
 
     private static func requests(_ bytes: [UInt8]) -> String? {
