@@ -5,6 +5,16 @@ internal import Wire
 /// `kinto-runtime hook pre-receive|post-receive --home DIR --service NAME`: what git runs. Tells the control server
 /// over its socket and prints what it answers; a push is never lost, and never refused but for a bad kinto.json.
 public enum HookMain {
+    /// Seconds that the server has to answer. `KINTO_HOOK_PATIENCE=60`: for tests, in debug builds only.
+    private static func patience(_ kind: String) -> Double {
+        #if DEBUG
+            if let text = getenv("KINTO_HOOK_PATIENCE"), let seconds = Double(String(cString: text)) {
+                return seconds
+            }
+        #endif
+        return kind == "pre-receive" ? 2 : 5
+    }
+
     public static func run(arguments: [String]) -> Int32 {
         guard let kind = arguments.first, kind == "pre-receive" || kind == "post-receive",
             let home = value("--home", arguments), let service = value("--service", arguments)
@@ -31,7 +41,7 @@ public enum HookMain {
         do {
             let exchange = try HookExchange(
                 socket: "\(home)/kinto.sock", path: "/hook/\(service)/\(kind)", body: request.encoded(),
-                patience: kind == "pre-receive" ? 2 : 5)
+                patience: patience(kind))
             if exchange.status == 200 { block(false) }
             var whole = true
             do { try exchange.copyBody { say($0, to: exchange.status == 422 ? 2 : 1) } } catch {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Glibc
 internal import Synchronization
+internal import Wire
 
 /// Places on a release's way at which a test can have the server die, fail or wait, to show that what is recorded by then
 /// is enough to go on from: `KINTO_FAULT=job-ended:kill`. Only in debug builds; in a release build each is nothing.
 ///
-/// The form is `POINT:kill`, `POINT:error` or `POINT:delay`, with `=MILLISECONDS` after `delay` and `@N` at the end for
-/// the N-th time that the point is reached; several are separated by commas.
+/// The form is `POINT:kill`, `POINT:error`, `POINT:delay`, with `=MILLISECONDS` after `delay`, or `POINT:hold=PATH`, which
+/// makes a file `PATH.held` and waits for one at the path. `@N` at the end is for the N-th time that the point is reached;
+/// several are separated by commas.
 public enum Fault: String, Sendable, CaseIterable {
     /// A webhook's or a hook's body was read, nothing is recorded.
     case bodyRead = "body-read"
@@ -94,6 +96,7 @@ public enum Fault: String, Sendable, CaseIterable {
         enum Kind: Equatable {
             case kill, error
             case delay(milliseconds: UInt32)
+            case hold(String)
         }
 
         struct Order: Equatable {
@@ -122,7 +125,7 @@ public enum Fault: String, Sendable, CaseIterable {
                 else {
                     throw Failure(
                         code: "invalid-request",
-                        "KINTO_FAULT is POINT:kill, POINT:error or POINT:delay, not '\(part)'; the points are "
+                        "KINTO_FAULT is POINT:kill, POINT:error, POINT:delay or POINT:hold=PATH, not '\(part)'; the points are "
                             + allCases.map(\.rawValue).joined(separator: ", "))
                 }
                 orders.append(Order(point: point, kind: kind, time: ends.count == 2 ? Int(ends[1]) : nil))
@@ -135,6 +138,7 @@ public enum Fault: String, Sendable, CaseIterable {
             case "kill": return .kill
             case "error": return .error
             case "delay": return .delay(milliseconds: 1000)
+            case _ where text.hasPrefix("hold=/"): return .hold(String(text.dropFirst("hold=".count)))
             default:
                 guard text.hasPrefix("delay="), let time = UInt32(text.dropFirst("delay=".count)),
                     time <= 600_000
@@ -157,6 +161,9 @@ public enum Fault: String, Sendable, CaseIterable {
                 var left = timespec(
                     tv_sec: Int(milliseconds / 1000), tv_nsec: Int(milliseconds % 1000) * 1_000_000)
                 withUnsafeMutablePointer(to: &left) { while nanosleep($0, $0) != 0, errno == EINTR {} }
+            case .hold(let path):
+                _ = try? Descriptor.open("\(path).held", O_WRONLY | O_CREAT)
+                while access(path, F_OK) != 0 { usleep(20_000) }
             case .error: break
             }
             return order.kind

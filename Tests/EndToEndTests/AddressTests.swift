@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Where the server and its proxy listen.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.serialized, .timeLimit(.minutes(20)))
 struct AddressTests {
     @Test func visitorsOfBothKindsAreServed() async throws {
         let (control, proxy) = (try FreePort.take(), try FreePort.take())
@@ -18,11 +18,11 @@ struct AddressTests {
             for host in ["127.0.0.1", "[::1]"] {
                 let answer = try await HTTPClient.send(
                     .init(
-                        url: "http://\(host):\(proxy)/", headers: ["Host: hello.localhost"], timeout: 10_000))
+                        url: "http://\(host):\(proxy)/", headers: ["Host: hello.localhost"], timeout: 60_000))
                 #expect(answer.status == 200)
             }
             let health = try await HTTPClient.send(
-                .init(url: "http://[::1]:\(control)/healthz", timeout: 10_000))
+                .init(url: "http://[::1]:\(control)/healthz", timeout: 60_000))
             #expect(health.status == 200)
             // The same addresses are recognised: nothing is replaced.
             let before = try await server.json("status", "--json") as? [String: Any]

@@ -43,6 +43,7 @@ struct ConsolePageTests {
             let found = try await page(
                 "?process=worker.2&in=console&find=here", shows: "worker.2&amp;console=1#C1")
             #expect(found.contains(#"class="found""#))
+            _ = try await page("?process=worker.2&console=2", shows: "not so good")
             let error = try await visitor.get("\(place)/console/first-error?process=worker.2")
             #expect(error.status == 303)
             #expect(error.headers["location"] == ["\(place)?process=worker.2&console=2#C2"])

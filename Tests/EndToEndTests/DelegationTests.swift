@@ -6,7 +6,7 @@ import Wire
 
 /// A server that is not root, with a subtree of control groups that was given to its user and without one, as systemd gives
 /// it with `Delegate=yes`.
-@Suite(.serialized, .timeLimit(.minutes(5)), .enabled(if: geteuid() == 0, "needs root, to be somebody else"))
+@Suite(.serialized, .timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "needs root, to be somebody else"))
 struct DelegationTests {
     @Test(arguments: [true, false])
     func aServerOfAUserSaysWhatItHasAndKeepsItsLimits(isDelegated: Bool) async throws {

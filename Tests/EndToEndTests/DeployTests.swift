@@ -4,11 +4,13 @@ import Foundation
 import HTTPClient
 import Testing
 
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.serialized, .timeLimit(.minutes(20)))
 struct DeployTests {
     @Test func pushesGoLiveWithNoRequestDropped() async throws {
         try await Server.with { server in
-            try await server.setUp()
+            try await server.setUp(
+                #"{"start":"python3 server.py","probe":{"path":"/"},"rollout":{"warm":"20m","stop":{"grace":"5s"}}}"#
+            )
             let first = try await server.push("first")
             #expect(
                 first.output.contains("Release 1 is live at http://hello.localhost:\(server.proxy)/"),
@@ -39,6 +41,7 @@ struct DeployTests {
         try await Server.with { server in
             try await server.setUp()
             try await server.push("first")
+            // Each with a deadline that is told when it is pushed.
             let cases: [(settings: String, code: String)] = [
                 (#"{"start":"python3 server.py","build":{"command":"echo oops; exit 3"}}"#, "build-exit"),
                 (#"{"start":"python3 server.py","build":{"command":"nosuchprogram"}}"#, "build-not-found"),
@@ -52,11 +55,14 @@ struct DeployTests {
                 ),
                 (#"{"start":"exit 7"}"#, "exited"),
                 (#"{"start":"nosuchprogram"}"#, "start-not-found"),
-                (#"{"start":"sleep 60","probe":{"deadline":"1s"}}"#, "not-listening"),
-                (#"{"start":"PORT=0 python3 server.py","probe":{"deadline":"2s"}}"#, "wrong-port"),
-                (#"{"start":"HOST=127.0.0.2 python3 server.py","probe":{"deadline":"2s"}}"#, "wrong-address"),
+                (#"{"start":"sleep 60","probe":{"deadline":"DEADLINE"}}"#, "not-listening"),
+                (#"{"start":"PORT=0 python3 server.py","probe":{"deadline":"DEADLINE"}}"#, "wrong-port"),
                 (
-                    #"{"start":"python3 server.py","probe":{"path":"/","status":"500","deadline":"2s"}}"#,
+                    #"{"start":"HOST=127.0.0.2 python3 server.py","probe":{"deadline":"DEADLINE"}}"#,
+                    "wrong-address"
+                ),
+                (
+                    #"{"start":"python3 server.py","probe":{"path":"/","status":"500","deadline":"DEADLINE"}}"#,
                     "probe-status"
                 ),
                 (#"{"start":"python3 server.py","requires":["DATABASE_URL"]}"#, "variables-missing"),
@@ -65,8 +71,9 @@ struct DeployTests {
             let before = String(decoding: try await server.get().body, as: UTF8.self)
             let visitors = Visitors(server, count: 4)
             for (index, broken) in cases.enumerated() {
-                try server.write("kinto.json", broken.settings)
-                let output = try await server.push("broken \(index)").output
+                let output = try await server.push("broken \(index)", failing: broken.code) {
+                    broken.settings.replacing("DEADLINE", with: $0)
+                }.output
                 let release = try await server.releases("hello").first
                 #expect(release?["status"] as? String == "failed", "\(output)")
                 let failure = release?["failure"] as? [String: Any]
@@ -85,7 +92,8 @@ struct DeployTests {
             try await server.setUp()
             try await server.push("first")
             for settings in [
-                #"{"start":"python3 server.py","build":{"command":"sleep 300"}}"#, #"{"start":"sleep 300"}"#,
+                #"{"start":"python3 server.py","build":{"command":"sleep 3000"}}"#,
+                #"{"start":"sleep 3000","probe":{"deadline":"10m"}}"#,
             ] {
                 try server.write("kinto.json", settings)
                 try await server.git("add", "-A")
@@ -112,7 +120,9 @@ struct DeployTests {
             try await server.push("first")
             let before = String(decoding: try await server.get().body, as: UTF8.self)
             let visitors = Visitors(server)
-            #expect(server.stop() < .seconds(30))
+            let took = server.stop()
+            // Its visitors, who go on, are not waited for.
+            #expect(took < .seconds(120), "\(took)")
             // A push meanwhile is kept.
             try server.write("note", "2")
             #expect(try await server.push("while down").output.contains("the push is kept"))
@@ -207,7 +217,7 @@ struct DeployTests {
                             "Content-Type: application/json", "X-GitHub-Event: push",
                             "X-GitHub-Delivery: \(id)", "X-Hub-Signature-256: sha256=\(digest)",
                         ],
-                        body: body, timeout: 10_000))
+                        body: body, timeout: 60_000))
             }
             let wrong = try await deliver("wrong")
             let unknown = try await deliver("wrong", to: "nosuch")

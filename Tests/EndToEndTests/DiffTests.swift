@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// What differs, and variables from and to files.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct DiffTests {
     private static func settings(_ more: String = "") -> String {
         #"{"start":"python3 server.py","probe":{"path":"/"},"rollout":{"drain":"1s","warm":"0s","watch":"0s"}\#(more)}"#

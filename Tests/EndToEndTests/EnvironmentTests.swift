@@ -6,7 +6,7 @@ import Testing
 import Wire
 
 /// Several environments of one service, by real pushes.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.serialized, .timeLimit(.minutes(20)))
 struct EnvironmentTests {
     private static let settings = #"""
         {"start":"python3 server.py","probe":{"path":"/"},"env":{"GREETING":"base"},

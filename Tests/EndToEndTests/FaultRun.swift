@@ -141,7 +141,7 @@ struct FaultRun {
         let answer = try await HTTPClient.send(
             .init(
                 url: "http://127.0.0.1:\(server.listen)/api/v1/services/hello/releases?limit=5",
-                headers: ["Authorization: Bearer \(token)"], timeout: 10_000))
+                headers: ["Authorization: Bearer \(token)"], timeout: 60_000))
         guard answer.status == 200 else { throw Trouble("releases: \(answer.status)") }
         return try JSONSerialization.jsonObject(with: Data(answer.body)) as? [[String: Any]] ?? []
     }

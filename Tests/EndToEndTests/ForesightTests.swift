@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Warnings before the failure, the plan of a deploy, and what was slow, through a real server.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.serialized, .timeLimit(.minutes(20)))
 struct ForesightTests {
     @Test func aPushWarnsAndFailsBeforeWhatCannotGoWell() async throws {
         try await Server.with { server in
@@ -240,7 +240,7 @@ struct ForesightTests {
             #expect(try await server.releases("hello").count == 1)
 
             // Behind one that runs and one that waits.
-            try server.write("kinto.json", #"{"start":"python3 server.py","build":{"command":"sleep 30"}}"#)
+            try server.write("kinto.json", #"{"start":"python3 server.py","build":{"command":"sleep 3000"}}"#)
             try await server.git("commit", "-q", "-a", "-m", "third")
             try await server.git("push", "-o", "skip", "\(server.home)/repos/hello.git", "HEAD:main")
             try await server.kinto("deploy", "hello", "--detach")
@@ -297,7 +297,8 @@ struct ForesightTests {
                 try server.write("n", "\(number)")
                 let push = try await server.push("\(number)")
                 #expect(push.output.contains("cache kept: hit, 2 MiB"), "\(push.output)")
-                #expect(!push.output.contains("usually"), "\(push.output)")
+                // Of builds two are not enough to know what is usual; other stages are as slow as the machine is.
+                #expect(!push.output.contains(number == 3 ? "usually" : "build took"), "\(push.output)")
             }
             // Slow is what is slow on a machine that may be so itself.
             let builds = try await server.releases("hello").compactMap {

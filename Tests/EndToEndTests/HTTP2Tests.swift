@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// HTTP/2 to visitors. They are curl and h2load, which are made by others.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct HTTP2Tests {
     @Test func requestsAndAnswersOfAllKinds() async throws {
         try await TLSServer.with { tls in
@@ -35,7 +35,7 @@ struct HTTP2Tests {
                     "/bin/sh",
                     [
                         "-c",
-                        "cat \(file) | curl -sS --max-time 60 --cacert \(tls.server.root)/hello.localhost/fullchain.pem --resolve hello.localhost:\(tls.port):127.0.0.1 \(options.joined(separator: " ")) -o \(file).back https://hello.localhost:\(tls.port)/",
+                        "cat \(file) | curl -sS --max-time 300 --cacert \(tls.server.root)/hello.localhost/fullchain.pem --resolve hello.localhost:\(tls.port):127.0.0.1 \(options.joined(separator: " ")) -o \(file).back https://hello.localhost:\(tls.port)/",
                     ])
                 #expect(copy.status == 0, "\(copy.output)")
                 #expect(
@@ -48,7 +48,7 @@ struct HTTP2Tests {
                     "/bin/sh",
                     [
                         "-c",
-                        "curl -sS --max-time 60 --cacert \(tls.server.root)/hello.localhost/fullchain.pem --resolve hello.localhost:\(tls.port):127.0.0.1 \(limit.joined(separator: " ")) https://hello.localhost:\(tls.port)/bytes/33554432 | md5sum",
+                        "curl -sS --max-time 300 --cacert \(tls.server.root)/hello.localhost/fullchain.pem --resolve hello.localhost:\(tls.port):127.0.0.1 \(limit.joined(separator: " ")) https://hello.localhost:\(tls.port)/bytes/33554432 | md5sum",
                     ])
                 #expect(long.output == "2c6da963315f16a8323aa3d81b488149  -\n", "\(long.output)")
             }

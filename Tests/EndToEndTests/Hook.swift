@@ -35,7 +35,7 @@ struct Hook {
             .init(
                 "POST", url: "http://127.0.0.1:\(server.listen)/hooks/\(name)",
                 headers: ["Content-Type: application/json"] + headers, body: Array(body.utf8),
-                timeout: 60_000))
+                timeout: 180_000))
         let json = try? JSONSerialization.jsonObject(with: Data(answer.body)) as? [String: Any]
         return (answer.status, json ?? [:])
     }

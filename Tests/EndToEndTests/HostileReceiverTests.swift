@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Places that mean no good, or are not well, beside one that listens.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct HostileReceiverTests {
     /// Answers by path, and notes each request in a file.
     private static let script = """

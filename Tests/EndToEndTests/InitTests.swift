@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Projects without settings, from `kinto init` to live, with the tools that this machine has.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct InitTests {
     struct Project: Sendable, CustomTestStringConvertible {
         let testDescription: String

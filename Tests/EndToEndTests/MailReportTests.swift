@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Reports by mail, taken by a real mail server.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct MailReportTests {
     private func failing(_ server: Server, _ text: String = "fails") async throws {
         try server.write("kinto.json", #"{"start":"echo the reason; exit 7","probe":{"deadline":"5s"}}"#)
@@ -80,7 +80,7 @@ struct MailReportTests {
             #expect(mails[1].header("Subject")?.contains("release 4 is live again") == true)
             // The password is nowhere that it can be read.
             #expect(!(try await server.kinto("report", "list", "--json").output.contains(mail.password)))
-            let files = try await server.run("/usr/bin/grep", ["-rlF", mail.password, server.home])
+            let files = try await server.run("/usr/bin/grep", ["-rlsF", mail.password, server.home])
             #expect(files.output.isEmpty, "\(files.output)")
             await mail.end()
         }

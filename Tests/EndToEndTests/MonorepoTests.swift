@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// One repository that feeds several services through one hook.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct MonorepoTests {
     private static let settings =
         #"{"start":"python3 server.py","probe":{"path":"/"},"paths":["PLACE/**","!**/*.md"],"rollout":{"drain":"1s","warm":"0s","watch":"0s"}}"#

@@ -6,7 +6,7 @@ import Testing
 import Wire
 
 /// Environments that branches get, by real pushes and deliveries.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.serialized, .timeLimit(.minutes(20)))
 struct PreviewTests {
     private static let settings = #"""
         {"start":"python3 server.py","probe":{"path":"/"},"env":{"GREETING":"base"},

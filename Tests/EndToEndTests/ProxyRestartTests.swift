@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// `kinto proxy restart`, and what `kinto serve` does with a proxy that is not as it should be.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct ProxyRestartTests {
     /// The short form of `make soak-proxy`.
     @Test func replacementsUnderLoadDropNothing() async throws {

@@ -7,7 +7,7 @@ import Testing
 import Wire
 
 /// Many triggers at once, by webhook and by hook.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.serialized, .timeLimit(.minutes(20)))
 struct QueueDoorTests {
     /// Services `s0`, `s1` … of one repository with a chain of commits, none of which was deployed yet.
     struct Services {
@@ -196,7 +196,7 @@ extension Server {
                 headers: [
                     "Content-Type: application/json", "X-GitHub-Event: push",
                     "X-GitHub-Delivery: \(id)", "X-Hub-Signature-256: sha256=\(digest)",
-                ], body: body, timeout: 60_000))
+                ], body: body, timeout: 180_000))
         let json = try JSONSerialization.jsonObject(with: Data(answer.body))
         return (answer.status, json as? [String: Any] ?? [:])
     }

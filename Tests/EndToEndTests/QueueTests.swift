@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// What becomes of triggers that come while others are on their way, with real pushes.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.serialized, .timeLimit(.minutes(20)))
 struct QueueTests {
     /// A build that lasts until a file `go` is there.
     private static func settings(_ server: Server) -> String {

@@ -6,7 +6,7 @@ import Testing
 import Wire
 
 /// A service gets another name while it serves.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct RenameTests {
     private static let settings =
         #"{"start":"python3 server.py","probe":{"path":"/"},"rollout":{"drain":"1s","warm":"0s","watch":"0s","stop":{"grace":"5s"}}}"#

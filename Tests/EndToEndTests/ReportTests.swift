@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// What forges and people are told, by real receivers on loopback.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct ReportTests {
     /// Notes what it is sent, and answers as a file says: a status, `429 5` with Retry-After, `hang`, or `older`, which knows
     /// nothing below `/rest/api`.

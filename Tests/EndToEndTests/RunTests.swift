@@ -5,7 +5,7 @@ import Testing
 import Wire
 
 /// `kinto run` and `kinto shell`: docs/processes.md.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct RunTests {
     private static let settings =
         #"{"start":"python3 server.py","probe":{"path":"/"},"env":{"COLOUR":"blue"},"rollout":{"stop":{"grace":"5s"}}}"#
@@ -60,13 +60,14 @@ struct RunTests {
                     fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 111, 0, 0))
                     os.environ["TERM"] = "vt100"
                     os.execv(sys.argv[1], ["kinto"] + sys.argv[2:])
-                sent = False
+                sent, seen = False, b""
                 while True:
                     try: chunk = os.read(master, 4096)
                     except OSError: break
                     if not chunk: break
                     sys.stdout.buffer.write(chunk)
-                    if b"ready" in chunk and not sent:
+                    seen += chunk
+                    if b"ready" in seen and not sent:
                         sent = True
                         os.write(master, b"typed\\r")
                 sys.stdout.flush()
@@ -134,7 +135,7 @@ struct RunTests {
             }
             server.end(with: SIGKILL)
             try await server.serve()
-            #expect(try await server.kinto("ps", "hello").output.contains("echo over"))
+            try await server.until { try await server.kinto("ps", "hello").output.contains("echo over") }
             try server.touch("go")
             let result = try await going.value
             #expect(result.status == 9)

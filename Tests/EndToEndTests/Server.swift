@@ -75,14 +75,21 @@ final class Server: Sendable {
                 environment: more, standardOutput: log, standardError: log
             ).start()
         }
-        let latest = ContinuousClock.now + .seconds(60)
-        while ContinuousClock.now < latest {
+        let latest = ContinuousClock.now + .seconds(180)
+        while ContinuousClock.now < latest, isThere {
             if try await kinto("status", "--json").status == 0 { return }
             try await Task.sleep(for: .milliseconds(50))
         }
         throw Trouble(
             "the server did not start: \((try? String(contentsOfFile: "\(root)/serve.log", encoding: .utf8)) ?? "")"
         )
+    }
+
+    /// Whether it has not ended. Its number stays its own until somebody waits for it.
+    private var isThere: Bool {
+        var end = siginfo_t()
+        return pid > 0 && waitid(P_PID, id_t(pid), &end, WEXITED | WNOHANG | WNOWAIT) == 0
+            && end.si_signo != SIGCHLD
     }
 
     /// SIGTERM, and the time it took to end.
@@ -152,6 +159,8 @@ final class Server: Sendable {
             "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin", "HOME": root,
             "GIT_CONFIG_GLOBAL": "/dev/null",
             "GIT_CONFIG_NOSYSTEM": "1",
+            // A hook waits for some seconds for the server to answer; on a machine with much to do that is not long.
+            "KINTO_HOOK_PATIENCE": "120",
         ]
         for entry in more {
             let parts = entry.split(separator: "=", maxSplits: 1)
@@ -185,6 +194,24 @@ final class Server: Sendable {
         return try await git("push", "\(home)/repos/hello.git", "HEAD:\(branch)")
     }
 
+    /// Pushes a release that is to fail for what its probe finds within a short deadline. A process that was not so far
+    /// by then, on a machine with much to do, gets more time.
+    /// - Parameters:
+    ///   - code: of the failure that is wanted; nil: any deadline will do.
+    ///   - settings: with the deadline in them.
+    @discardableResult
+    func push(_ message: String, failing code: String?, _ settings: (String) -> String) async throws -> Result
+    {
+        var result = Result(status: 0, output: "")
+        for deadline in code == nil ? ["3m"] : ["2s", "15s", "90s"] {
+            try write("kinto.json", settings(deadline))
+            result = try await push(message)
+            let failure = try await releases("hello").first?["failure"] as? [String: Any]
+            if failure?["code"] as? String == code { break }
+        }
+        return result
+    }
+
     /// Waits for something to be so, at most three minutes: the machine may have much to do.
     func until(_ condition: () async throws -> Bool) async throws {
         let latest = ContinuousClock.now + .seconds(180)
@@ -195,7 +222,7 @@ final class Server: Sendable {
         throw Trouble("what was waited for did not come")
     }
 
-    func get(_ path: String = "/", host: String = "hello.localhost", timeout: Int = 10_000) async throws
+    func get(_ path: String = "/", host: String = "hello.localhost", timeout: Int = 60_000) async throws
         -> HTTPClient.Response
     {
         try await HTTPClient.send(

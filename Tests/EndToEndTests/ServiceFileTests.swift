@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// A service goes to another machine in a file.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct ServiceFileTests {
     private func prepare(_ server: Server) async throws {
         try await server.setUp()

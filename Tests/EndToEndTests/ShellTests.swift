@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Completions and manual pages, by the programs that read them.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct ShellTests {
     private static func path(_ tool: String) -> String? {
         ["/bin", "/usr/bin", "/usr/local/bin"].map { "\($0)/\(tool)" }.first {

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// The soaks in their short form: what `make soak`, `make soak-swaps` and `make crash` show at length.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct SoakTests {
     @Test(arguments: [[], ["--broken"]])
     func nothingIsDroppedSeenTwiceOrLeftOver(options: [String]) async throws {

@@ -6,7 +6,7 @@ import Testing
 import Wire
 
 /// What is stored of a release is what comes back, and nobody else's.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct StorageArtifactTests {
     @Test("Scenario 54: an artifact with a bit that turned is refused, and what is live stays")
     func aTurnedBit() async throws {

@@ -6,7 +6,7 @@ import Wire
 
 /// No descriptor is left for one connection more: nothing asks the kernel in a circle, nobody who came is forgotten, and
 /// nothing is started again.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.serialized, .timeLimit(.minutes(20)))
 struct StorageDescriptorTests {
     @Test("Scenario 10: a server without descriptors rests, and answers who came when it has some")
     func theServerRests() async throws {
@@ -21,7 +21,7 @@ struct StorageDescriptorTests {
                 }
                 let push = Task { try await server.push("second") }
                 let used = try await processorTime(of: pid, over: .seconds(2))
-                #expect(used < .milliseconds(400), "of two seconds")
+                #expect(used < 0.2)
                 return (callers, push)
             }
             // The hook waited for the answer, or kept the push.
@@ -52,7 +52,7 @@ struct StorageDescriptorTests {
                 // Its orders come over a connection, too.
                 let push = Task { try await server.push("second") }
                 let used = try await processorTime(of: pid, over: .seconds(2))
-                #expect(used < .milliseconds(400), "of two seconds")
+                #expect(used < 0.2)
                 return (callers, push)
             }
             #expect(try await push.value.output.contains("Release 2 is live"))
@@ -88,17 +88,19 @@ struct StorageDescriptorTests {
         return result.1
     }
 
-    /// What a process uses of the processors meanwhile.
-    private func processorTime(of pid: Int32, over time: Duration) async throws -> Duration {
+    /// What share of a processor a process uses meanwhile.
+    private func processorTime(of pid: Int32, over time: Duration) async throws -> Double {
         func used() throws -> Int {
             // The second field may hold spaces; utime and stime are the 14th and the 15th (proc(5)).
             let text = String(decoding: try Files.read("/proc/\(pid)/stat"), as: UTF8.self)
             let fields = text[(text.lastIndex(of: ")") ?? text.startIndex)...].split(separator: " ")
             return (Int(fields[12]) ?? 0) + (Int(fields[13]) ?? 0)
         }
-        let before = try used()
+        let (before, began) = (try used(), ContinuousClock.now)
         try await Task.sleep(for: time)
-        return .milliseconds((try used() - before) * 1000 / sysconf(Int32(_SC_CLK_TCK)))
+        let spent = Double(try used() - before) / Double(sysconf(Int32(_SC_CLK_TCK)))
+        // It may have been longer than was asked for.
+        return spent / ((ContinuousClock.now - began) / .seconds(1))
     }
 }
 
@@ -113,7 +115,7 @@ private final class Caller: Sendable {
         name.sin_family = sa_family_t(AF_INET)
         name.sin_port = port.bigEndian
         name.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var patience = timeval(tv_sec: 60, tv_usec: 0)
+        var patience = timeval(tv_sec: 180, tv_usec: 0)
         setsockopt(socket.raw, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
         let connected = withUnsafePointer(to: &name) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { [socket] in

@@ -7,7 +7,7 @@ import Testing
 import Wire
 
 /// The power goes. What a disk may hold then is made from a log of all that was written and synchronised.
-@Suite(.serialized, .timeLimit(.minutes(10)))
+@Suite(.serialized, .timeLimit(.minutes(20)))
 struct StoragePowerTests {
     @Test("Scenario 8: nothing that was acknowledged is lost, wherever the power goes")
     func nothingThatWasAcknowledgedIsLostWhereverThePowerGoes() async throws {

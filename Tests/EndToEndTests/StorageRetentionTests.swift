@@ -6,7 +6,7 @@ import Testing
 import Wire
 
 /// What is kept and what goes, on a real home.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.serialized, .timeLimit(.minutes(20)))
 struct StorageRetentionTests {
     private static let settings =
         #"{"start":"python3 server.py","probe":{"path":"/"},"build":{"command":"mkdir -p kept && seq 100 > kept/x","cache":["kept"]},"rollout":{"warm":"0s","watch":"0s"}}"#
@@ -59,13 +59,16 @@ struct StorageRetentionTests {
     func retentionTakesNothingFromARollbackToTheOldest() async throws {
         try await Server.with(["--keep", "artifacts=5", "--keep", "recent=0m"]) { server in
             try await server.setUp(
-                #"{"start":"sleep 2; exec python3 server.py","probe":{"path":"/"},"rollout":{"warm":"0s","watch":"0s"}}"#
+                #"{"start":"while [ -e \#(server.root)/wait ]; do sleep 0.05; done; exec python3 server.py","probe":{"path":"/","deadline":"10m"},"rollout":{"warm":"0s","watch":"0s"}}"#
             )
             for number in 1...4 { try await server.pushChange("\(number)") }
+            try server.touch("wait")
             async let rollback = server.kinto("rollback", "hello", "1")
             try await server.until {
                 try await server.releases("hello").first?["status"] as? String == "deploying"
             }
+            for _ in 0..<3 { #expect(try await server.kinto("prune", "--keep", "1").status == 0) }
+            try FileManager.default.removeItem(atPath: "\(server.root)/wait")
             while try await server.releases("hello").first?["status"] as? String == "deploying" {
                 #expect(try await server.kinto("prune", "--keep", "1").status == 0)
             }

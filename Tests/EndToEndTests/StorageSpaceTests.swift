@@ -7,7 +7,7 @@ import Wire
 
 /// Real file systems that are really full, or that nobody may write to. Mounting one takes root, or sudo without a
 /// password.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct StorageSpaceTests {
     private static let settings = #"{"start":"python3 server.py","probe":{"path":"/"}}"#
 

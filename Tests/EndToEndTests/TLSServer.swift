@@ -58,7 +58,7 @@ struct TLSServer: Sendable {
         try await server.run(
             "/usr/bin/curl",
             [
-                "-sS", "--max-time", "30", "--cacert", "\(server.root)/\(host)/fullchain.pem", "--resolve",
+                "-sS", "--max-time", "180", "--cacert", "\(server.root)/\(host)/fullchain.pem", "--resolve",
                 "\(host):\(port):127.0.0.1",
             ] + options + ["https://\(host):\(port)\(path)"])
     }

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Certificates, and what is served with and without them. The visitors are curl and openssl.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct TLSTests {
     @Test func aServiceIsServedWithItsCertificate() async throws {
         try await TLSServer.with { tls in
@@ -70,7 +70,7 @@ struct TLSTests {
     }
 
     @Test func aCertificateThatIsRenewedIsShownToWhoComesThen() async throws {
-        try await TLSServer.with { tls in
+        try await TLSServer.with(["--proxy-limit", "idle-time=10m"]) { tls in
             try await tls.setUp()
             // As certbot has it: a folder of links, which lead elsewhere after the renewal.
             let live = "\(tls.server.root)/live"
@@ -170,7 +170,8 @@ struct TLSTests {
                     ])
                 #expect((shown.status == 0) == isServed, "\(options): \(shown.output)")
             }
-            let plain = try await HTTPClient.send(.init(url: "http://127.0.0.1:\(tls.port)/", timeout: 5_000))
+            let plain = try await HTTPClient.send(
+                .init(url: "http://127.0.0.1:\(tls.port)/", timeout: 60_000))
             #expect(plain.status == 400)
             #expect(String(decoding: plain.body, as: UTF8.self).contains("this port speaks HTTPS"))
         }
@@ -188,7 +189,7 @@ struct TLSTests {
                     try await tls.server.run(
                         "/usr/bin/curl",
                         [
-                            "-sS", "--fail", "--max-time", "120", "--rate", "100/s", "--cacert",
+                            "-sS", "--fail", "--max-time", "300", "--rate", "100/s", "--cacert",
                             "\(tls.server.root)/hello.localhost/fullchain.pem", "--connect-to",
                             "::127.0.0.1:\(tls.port)", number % 2 == 0 ? "--http2" : "--http1.1", "-w",
                             " %{http_code}\n",

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// A process that serves as one release after the other.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct TakenBackTests {
     @Test func aRequestFromItsFirstTimeEndsBeforeItIsStopped() async throws {
         try await Server.with { server in
@@ -36,7 +36,7 @@ struct TakenBackTests {
                 try await HTTPClient.send(
                     .init(
                         "POST", url: "http://127.0.0.1:\(server.proxy)/slow",
-                        headers: ["Host: hello.localhost"], timeout: 20_000))
+                        headers: ["Host: hello.localhost"], timeout: 60_000))
             }
             try await server.until { FileManager.default.fileExists(atPath: mark) }
             for _ in 4...6 { #expect(try await server.kinto("rollback", "hello").status == 0) }

@@ -59,7 +59,7 @@ enum Terminal {
             take(chunk.decode(errors="replace"))
         def shown(): return "\n".join(screen[row] for row in sorted(screen))
         def wait(text, isThere):
-            latest = time.monotonic() + 60
+            latest = time.monotonic() + 180
             while (text in shown()) != isThere:
                 if isOver or time.monotonic() > latest:
                     print("waited for", repr(text), isThere, "on:\n" + shown())

@@ -143,7 +143,7 @@ struct TopTests {
             try await server.until {
                 for _ in 0..<20 { _ = try await server.get() }
                 place = (try await look()["services"] as? [[String: Any]])?.first ?? [:]
-                return place["requests"] as? Double ?? 0 > 0
+                return place["requests"] as? Double ?? 0 > 0 && place["memory"] as? Int ?? 0 > 0
             }
             #expect(place["errors"] as? Double == 0 && place["p99"] as? Double ?? 0 > 0, "\(place)")
             #expect(place["memory"] as? Int ?? 0 > 1 << 20, "\(place)")

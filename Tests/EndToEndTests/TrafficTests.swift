@@ -3,17 +3,19 @@ import Foundation
 import HTTPClient
 import TestSupport
 import Testing
+import Wire
 
 /// What an operator does with a service's requests: pause, maintenance, more and fewer instances.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.serialized, .timeLimit(.minutes(20)))
 struct TrafficTests {
     @Test func aPauseLetsRequestsWaitAndSurvivesARestart() async throws {
-        try await Server.with { server in
+        // Half a minute is what requests wait in a pause; what is done meanwhile takes longer where there is much to do.
+        try await Server.with(environment: { _ in ["KINTO_HOLD=5m"] }) { server in
             try await server.setUp()
             try await server.push("first")
             #expect(try await server.kinto("pause", "hello").output.contains("kinto resume hello"))
             #expect(try await server.kinto("status").output.contains("hello/production is paused"))
-            let waiting = Task { try await server.get(timeout: 60_000) }
+            let waiting = Task { try await server.get(timeout: 600_000) }
             // A deploy goes on meanwhile, and the server may come and go.
             try await server.push("second")
             _ = server.stop()
@@ -55,9 +57,9 @@ struct TrafficTests {
     }
 
     @Test func whatCannotRunTwiceIsStoppedFirstAndVisitorsWait() async throws {
-        try await Server.with { server in
+        try await Server.with(environment: { _ in ["KINTO_HOLD=3m"] }) { server in
             let settings =
-                #"{"start":"python3 server.py","probe":{"path":"/","deadline":"2s"},"rollout":{"strategy":"recreate","stop":{"grace":"5s"}}}"#
+                #"{"start":"python3 server.py","probe":{"path":"/","deadline":"90s"},"rollout":{"strategy":"recreate","stop":{"grace":"5s"}}}"#
             try await server.setUp(settings)
             // It takes a lock that only one process can have.
             try server.write(
@@ -71,7 +73,8 @@ struct TrafficTests {
             try await server.until { visitors.saw(2) }
             // One that fails: the one before it is started again, from its artifact.
             try server.write(
-                "kinto.json", settings.replacingOccurrences(of: "python3 server.py", with: "sleep 60"))
+                "kinto.json",
+                settings.replacing("python3 server.py", with: "sleep 3000").replacing("90s", with: "2s"))
             let third = try await server.push("third").output
             #expect(third.contains("Starting release 2 again"))
             #expect(third.contains("did not listen"))
@@ -86,7 +89,7 @@ struct TrafficTests {
     @Test func theReceiptOfASwapTellsWhatItTouched() async throws {
         try await Server.with { server in
             try await server.setUp(
-                #"{"start":"python3 server.py","probe":{"path":"/"},"rollout":{"drain":"6s","stop":{"grace":"5s"}}}"#
+                #"{"start":"python3 server.py","probe":{"path":"/"},"rollout":{"drain":"20s","stop":{"grace":"5s"}}}"#
             )
             try server.write(
                 "server.py",
@@ -94,20 +97,23 @@ struct TrafficTests {
                     of: "        self.rfile.read(",
                     with: """
                                 import time
-                                if self.path != "/": time.sleep(float(self.path[1:]))
+                                if self.path != "/":
+                                    open("\(server.root)" + self.path + "-begun", "w").close()
+                                    while not os.path.exists("\(server.root)" + self.path): time.sleep(0.02)
                                 self.rfile.read(
                         """))
             try await server.push("first")
             // One ends within the drain, one does not.
-            async let ends = server.get("/5")
-            async let late = server.get("/60")
+            async let ends = server.get("/ends", timeout: 600_000)
+            async let late = server.get("/late", timeout: 600_000)
             try await server.until {
-                // Both are on their way when a third one, sent after them, is answered.
-                try await server.get().status == 200
+                Files.exists("\(server.root)/ends-begun") && Files.exists("\(server.root)/late-begun")
             }
-            try await Task.sleep(for: .milliseconds(200))
-            let push = try await server.push("second")
-            #expect(push.output.contains("1 requests were still on their way after 6s and were cut"))
+            async let pushing = server.push("second")
+            try await server.until { try await server.text("hello.localhost").hasPrefix("release=2 ") }
+            try server.touch("ends")
+            let push = try await pushing
+            #expect(push.output.contains("1 requests were still on their way after 20s and were cut"))
             #expect(try await ends.status == 200)
             #expect(try await late.status == 504)
             let swap = try #require(try await server.releases("hello").first?["swap"] as? [String: Any])

@@ -45,15 +45,24 @@ final class Visitor: Sendable {
         try await Visitor.send(server, "POST", path, form.merging(["csrf": csrf]) { $1 }, cookie: cookie)
     }
 
-    /// Whether it came to an end.
-    func stream(_ path: String) async -> Bool {
-        let began = ContinuousClock.now
-        _ = try? await HTTPClient.stream(
-            .init(
-                url: "http://127.0.0.1:\(server.listen)\(path)", headers: ["Cookie: \(cookie)"],
-                timeout: 30_000)
-        ) { _ in }
-        return ContinuousClock.now - began < .seconds(25)
+    /// Whether it came to an end by itself.
+    /// - Parameter begun: when there is something of it.
+    func stream(_ path: String, begun: Mutexed<Bool>) async -> Bool {
+        await Visitor.ends(
+            "http://127.0.0.1:\(server.listen)\(path)", ["Cookie: \(cookie)"], begun: begun)
+    }
+
+    /// Whether a stream comes to an end by itself, within three minutes.
+    static func ends(_ url: String, _ headers: [String], begun: Mutexed<Bool>) async -> Bool {
+        do {
+            _ = try await HTTPClient.stream(.init(url: url, headers: headers, timeout: 180_000)) { _ in
+                begun.write { $0 = true }
+            }
+        } catch let error as HTTPClient.TransportError {
+            // CURLE_OPERATION_TIMEDOUT.
+            return error.code != 28
+        } catch { return false }
+        return true
     }
 
     /// What a stream tells up to some text.

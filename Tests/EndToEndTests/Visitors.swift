@@ -32,7 +32,7 @@ final class Visitors: Sendable {
                                     index % 3 == 0 ? "POST" : "GET", url: "http://127.0.0.1:\(server.proxy)/",
                                     headers: ["Host: hello.localhost"],
                                     body: index % 3 == 0 ? Array(repeating: 0x61, count: 512) : nil,
-                                    timeout: 10_000)
+                                    timeout: 240_000)
                                 let answer = try await HTTPClient.send(request)
                                 let text = String(decoding: answer.body, as: UTF8.self)
                                 tally.write { t in

@@ -5,33 +5,44 @@ import TestSupport
 import Testing
 
 /// A release is watched after its swap, and the one before it comes back when it is no good.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.serialized, .timeLimit(.minutes(20)))
 struct WatchTests {
     private static let settings =
-        #"{"start":"python3 server.py","probe":{"path":"/"},"rollout":{"stop":{"grace":"5s"},"watch":"60s"}}"#
+        #"{"start":"python3 server.py","probe":{"path":"/"},"rollout":{"stop":{"grace":"5s"},"watch":"20m","warm":"20m"}}"#
 
-    /// The application with some seconds to live from the first request that a visitor sends.
-    private func dying(after seconds: Double) -> String {
+    /// The application with some seconds to live from the first request that a visitor sends. Started again it does not
+    /// listen: how often that is done before the release is undone is the machine's affair.
+    private func dying(_ server: Server, after seconds: Double) -> String {
         Server.application.replacingOccurrences(
             of: "        self.rfile.read(",
             with: """
                         if self.headers.get("Via") and not hasattr(Handler, "end"):
                             import threading
-                            Handler.end = threading.Timer(\(seconds), lambda: os._exit(3))
+                            Handler.end = threading.Timer(\(seconds), lambda: (open(died, "w").close(), os._exit(3)))
                             Handler.end.start()
                         self.rfile.read(
+                """
+        ).replacingOccurrences(
+            of: "class Handler",
+            with: """
+                died = "\(server.root)/died-" + os.environ["KINTO_RELEASE"]
+                if os.path.exists(died):
+                    import time
+                    time.sleep(10000)
+                class Handler
                 """)
     }
 
     @Test(arguments: [0.01, 0.5, 5])
     func aReleaseThatDiesAfterTheSwapIsUndone(seconds: Double) async throws {
-        try await Server.with { server in
+        // Visitors wait for as long as it takes to undo it.
+        try await Server.with(environment: { _ in ["KINTO_HOLD=3m"] }) { server in
             try await server.setUp(Self.settings)
             try await server.push("good")
             let first = try #require(
                 try await server.releases("hello").first?["instances"] as? [[String: Any]])
             let visitors = Visitors(server)
-            try server.write("server.py", dying(after: seconds))
+            try server.write("server.py", dying(server, after: seconds))
             try await server.push("bad")
             try await server.until {
                 try await server.releases("hello").first?["status"] as? String == "failed"
@@ -94,7 +105,7 @@ struct WatchTests {
             // By hand it goes, and when it has gone well so do pushes.
             try server.write(
                 "kinto.json",
-                Self.settings.replacingOccurrences(of: #""watch":"60s""#, with: #""watch":"1s""#))
+                Self.settings.replacingOccurrences(of: #""watch":"20m""#, with: #""watch":"1s""#))
             try await server.push("watched less")
             #expect(try await server.kinto("deploy", "hello").status == 0)
             try await server.until {
@@ -114,7 +125,7 @@ struct WatchTests {
             try await server.setUp(Self.settings)
             try await server.push("good")
             for number in [2, 4] {
-                try server.write("server.py", dying(after: 0.01) + "\n# \(number)")
+                try server.write("server.py", dying(server, after: 0.01) + "\n# \(number)")
                 try await server.push("bad")
                 let visitors = Visitors(server)
                 try await server.until {
@@ -157,10 +168,10 @@ struct WatchTests {
     @Test func whatIsNotKeptWarmIsStartedAgain() async throws {
         try await Server.with { server in
             let settings = Self.settings.replacingOccurrences(
-                of: #""watch":"60s""#, with: #""watch":"60s","warm":"0s""#)
+                of: #""warm":"20m""#, with: #""warm":"0s""#)
             try await server.setUp(settings)
             try await server.push("good")
-            try server.write("server.py", dying(after: 0.5))
+            try server.write("server.py", dying(server, after: 3))
             #expect(try await server.push("bad").output.contains("Release 1 drained and stopped"))
             #expect(try await server.get().status == 200)
             try await server.until {
@@ -177,7 +188,7 @@ struct WatchTests {
     @Test func aWarmReleaseIsTakenBackAndStoppedWhenItsTimeIsOver() async throws {
         try await Server.with { server in
             try await server.setUp(
-                Self.settings.replacingOccurrences(of: #""watch":"60s""#, with: #""warm":"3s""#))
+                Self.settings)
             try await server.push("1")
             try await server.push("2")
             func pids() async throws -> [[Int]] {
@@ -192,11 +203,18 @@ struct WatchTests {
             #expect(try await pids() == [before[1], before[0], []])
             #expect(try await server.kinto("rollback", "hello").status == 0)
             #expect(try await pids() == [before[0], before[1], [], []])
-            // A server that comes later keeps to the time, too.
+            // One whose time is short, over which the server comes and goes.
+            try server.write(
+                "kinto.json", Self.settings.replacingOccurrences(of: #""warm":"20m""#, with: #""warm":"15s""#)
+            )
+            try await server.push("5")
+            let short = try #require(try await pids().first?.first)
+            try await server.push("6")
+            let last = try await pids()[0]
             _ = server.stop()
             try await server.serve()
-            try await server.until { try await pids() == [before[0], [], [], []] }
-            try await server.until { kill(Int32(before[1][0]), 0) != 0 }
+            try await server.until { try await pids() == [last, [], [], [], [], []] }
+            try await server.until { kill(Int32(short), 0) != 0 && kill(Int32(before[1][0]), 0) != 0 }
             #expect(await visitors.end().failures.isEmpty)
         }
     }

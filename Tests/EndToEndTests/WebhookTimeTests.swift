@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// What takes long at the webhook door, or never comes.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct WebhookTimeTests {
     /// Scenario 28, and what is never ended in a head.
     @Test func dripsAreClosedByTimeAndGoodDeliveriesGoOn() async throws {
@@ -26,7 +26,7 @@ struct WebhookTimeTests {
                 began = time.monotonic()
                 print("open", flush=True)
                 answers = set()
-                while drips and time.monotonic() - began < 100:
+                while drips and time.monotonic() - began < 600:
                     for one in list(drips):
                         s, goes_on = one
                         try:

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// What a person is told of a release that failed, after real programs in the real pipeline.
-@Suite(.serialized, .timeLimit(.minutes(8)))
+@Suite(.serialized, .timeLimit(.minutes(20)))
 struct WhyTests {
     /// Those whose tools the tests have, and that run in a release's directory as they are.
     static let light = FailureFixture.all.filter { fixture in
@@ -26,7 +26,7 @@ struct WhyTests {
                 let settings: [String: Any] =
                     fixture.isBuild
                     ? ["start": "true", "build": ["command": fixture["command"]]]
-                    : ["start": fixture["command"], "probe": ["deadline": "20s"]]
+                    : ["start": fixture["command"], "probe": ["deadline": "90s"]]
                 try server.write(
                     "kinto.json",
                     String(
@@ -159,10 +159,9 @@ struct WhyTests {
                             self.wfile.write(body)
                     HTTPServer(("127.0.0.1", int(os.environ["PORT"])), H).serve_forever()
                     """)
-                try server.write(
-                    "kinto.json",
-                    #"{"start":"python3 other.py","probe":{"path":"/","status":"200","deadline":"2s"}}"#)
-                let push = try await server.push("answers \(status)")
+                let push = try await server.push("answers \(status)", failing: "probe-status") {
+                    #"{"start":"python3 other.py","probe":{"path":"/","status":"200","deadline":"\#($0)"}}"#
+                }
                 let why = try await server.json("why", "hello", "--json") as? [String: Any] ?? [:]
                 #expect((why["cause"] as? [String: Any])?["code"] as? String == cause, "\(push.output)")
                 let evidence = why["evidence"] as? [String] ?? []

@@ -5,7 +5,7 @@ import Testing
 import Wire
 
 /// The program that git runs, with a server that answers this or that.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct ServerAnswerTests {
     /// Runs the hook against a server that reads one request and sends `answer`.
     private func exchange(

@@ -9,7 +9,7 @@ import Wire
 @testable import KintoCore
 
 /// What becomes of a trigger, by the store alone.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct AcceptTests {
     private static func commit(_ number: Int) throws -> CommitID {
         let digits = String(number, radix: 16)

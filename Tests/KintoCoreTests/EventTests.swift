@@ -8,7 +8,7 @@ import Wire
 @testable import KintoCore
 
 /// What the store tells of changes.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct EventTests {
     private func target(_ store: Store) async throws -> Target {
         let name = try ServiceName("hello")

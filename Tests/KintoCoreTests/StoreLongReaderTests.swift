@@ -7,7 +7,7 @@ import Testing
 import Wire
 
 /// A reader that stays keeps the log of the database (its `-wal`) from being written back.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct StoreLongReaderTests {
     @Test(
         "Scenario 14: the log grows under a reader that stays, nothing waits, and it is small again afterwards"

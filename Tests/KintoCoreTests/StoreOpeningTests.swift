@@ -8,7 +8,7 @@ import Wire
 @testable import KintoCore
 
 /// What the database must be like to be used.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct StoreOpeningTests {
     @Test("Scenario 13: a database of the first schema is migrated with all that it holds")
     func aDatabaseOfTheFirstSchemaIsMigratedWithAllThatItHolds() async throws {

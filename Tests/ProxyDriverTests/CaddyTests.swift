@@ -9,7 +9,7 @@ import Wire
 @testable import Rollout
 
 /// The real Caddy, with the configuration that docs/proxies.md shows.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.serialized, .timeLimit(.minutes(20)))
 struct CaddyTests {
     private func with(
         _ body: (RealProxy, CaddyDriver, _ admin: String, _ start: () async throws -> Void) async throws ->
@@ -33,7 +33,7 @@ struct CaddyTests {
     }
 
     private func configuration(_ admin: String) async throws -> NSDictionary {
-        let answer = try await HTTPClient.send(.init(url: "http://\(admin)/config/", timeout: 5_000))
+        let answer = try await HTTPClient.send(.init(url: "http://\(admin)/config/", timeout: 60_000))
         let object = try JSONSerialization.jsonObject(with: Data(answer.body))
         return try #require(object as? NSDictionary)
     }
@@ -68,7 +68,7 @@ struct CaddyTests {
             #expect(await proxy.get(host: "unknown.example.com")?.status == 404)
             // Without kinto's route it is what it was.
             let gone = try await HTTPClient.send(
-                .init("DELETE", url: "http://\(admin)/id/kinto", timeout: 5_000))
+                .init("DELETE", url: "http://\(admin)/id/kinto", timeout: 60_000))
             #expect(gone.status == 200)
             #expect(try await configuration(admin) == before)
             #expect(await driver.isInForce() == false)
@@ -125,7 +125,7 @@ struct CaddyTests {
                     body: Array(
                         #"{"certificates":{"load_files":[{"certificate":"\#(file).crt","key":"\#(file)"}]}}"#
                             .utf8),
-                    timeout: 10_000))
+                    timeout: 60_000))
             #expect(answer.status == 200)
             try FileManager.default.removeItem(atPath: file)
             let before = try await configuration(admin)

@@ -9,7 +9,7 @@ import Wire
 @testable import Rollout
 
 /// What the server does beside its releases when somebody else's proxy stands before them.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct ExternalProxyTests {
     /// A program that is there or not, and keeps what it was told.
     private final class Program: ExternalProxyDriver {

@@ -8,7 +8,7 @@ import Wire
 @testable import Rollout
 
 /// The real HAProxy, with the configuration that docs/proxies.md shows.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.serialized, .timeLimit(.minutes(20)))
 struct HAProxyTests {
     private func with(
         _ body: (RealProxy, HAProxyDriver, _ start: () async throws -> Void) async throws -> Void

@@ -8,7 +8,7 @@ import Wire
 @testable import Rollout
 
 /// The real nginx, with the configuration that docs/proxies.md shows.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.serialized, .timeLimit(.minutes(20)))
 struct NginxTests {
     private func with(
         _ body: (RealProxy, NginxDriver, _ start: () async throws -> Void) async throws -> Void

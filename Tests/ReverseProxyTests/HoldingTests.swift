@@ -7,7 +7,7 @@ import Wire
 @testable import ReverseProxy
 
 /// Requests that wait for an instance, a pause and a closed service.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct HoldingTests {
     private let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
     private let name = "a/production/1"

@@ -7,7 +7,7 @@ import Wire
 @testable import ReverseProxy
 
 /// Answers that are long enough to go by way of the kernel only.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct LongAnswerTests {
     private let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
     private let name = "a/production/1"

@@ -7,7 +7,7 @@ import Wire
 @testable import ReverseProxy
 
 /// What visitors of a proxy see that another one has taken over from.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct RetirementTests {
     private let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
     private let name = "a/production/1"

@@ -7,7 +7,7 @@ import Wire
 @testable import ReverseProxy
 
 /// How streams end that outlive the drain of their release.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct StreamEndTests {
     private let old = "a/production/1"
     private let upgrade =

@@ -8,7 +8,7 @@ import Wire
 @testable import Rollout
 
 /// Real supervisors and commands that do not want to end, with what this machine's kernel offers and without.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct ContainmentTests {
     /// How a tree is kept together.
     enum Means: String, CaseIterable { case kernel, supervisor }

@@ -8,7 +8,7 @@ import Wire
 @testable import Rollout
 
 /// Builds and release commands as they run: real supervisors, real commands.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct JobTests {
     private let client: SupervisorClient
 

@@ -8,7 +8,7 @@ import Wire
 @testable import Rollout
 
 /// A proxy hands over to another: real processes, each under its supervisor.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct ReplacementTests {
     @Test func anotherVersionTakesOverAndTheOldOneEndsWhenItsTunnelDoes() async throws {
         try await Proxies.with { proxies in

@@ -8,7 +8,7 @@ import Wire
 @testable import Rollout
 
 /// Services as they live under their supervisors.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct ServiceTests {
     private let client: SupervisorClient
 

@@ -8,7 +8,7 @@ import Wire
 @testable import Rollout
 
 /// Real supervisors with real commands.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct SupervisorClientTests {
     private let client: SupervisorClient
 

@@ -67,7 +67,7 @@ private final class ManualClock: Clock, Sendable {
     }
 }
 
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct DeadlinesTests {
     private func step(_ number: Int, _ stage: Stage, limit: Int = 30) throws -> Deadlines.Step {
         Deadlines.Step(

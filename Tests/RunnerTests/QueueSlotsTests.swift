@@ -6,7 +6,7 @@ import Wire
 
 @testable import Runner
 
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct QueueSlotsTests {
     private static func release(_ id: Int64, of service: String) throws -> Release {
         Release(

@@ -9,7 +9,10 @@ public enum FreePort {
     public static func take() throws -> UInt16 {
         for _ in 0..<2_000 {
             let port = UInt16.random(in: 10_240...19_999)
-            if isFree(port), reserve(port) { return port }
+            // Looked at when nobody else may be given it: to look takes it for a moment from whoever listens there.
+            guard let place = reserve(port) else { continue }
+            if isFree(port) { return port }
+            close(place)
         }
         throw Trouble("no free port")
     }
@@ -29,7 +32,7 @@ public enum FreePort {
     }
 
     /// By a name that only one process can have, which leaves nothing behind (unix(7), abstract sockets).
-    private static func reserve(_ port: UInt16) -> Bool {
+    private static func reserve(_ port: UInt16) -> Int32? {
         let raw = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var name = sockaddr_un()
         name.sun_family = sa_family_t(AF_UNIX)
@@ -42,6 +45,6 @@ public enum FreePort {
             }
         }
         if !isOurs { close(raw) }
-        return isOurs
+        return isOurs ? raw : nil
     }
 }

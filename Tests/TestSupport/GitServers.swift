@@ -11,7 +11,7 @@ public final class Daemon: Sendable {
 
     /// - Parameters:
     ///   - log: what it says.
-    ///   - isReady: looked at until it is true, or a minute is over.
+    ///   - isReady: looked at until it is true, or three minutes are over.
     init(_ words: [String], environment: [String] = [], log: String, until isReady: () -> Bool) throws {
         let output = try Descriptor.open(log, O_WRONLY | O_CREAT | O_APPEND)
         let started = try Spawn(
@@ -20,7 +20,7 @@ public final class Daemon: Sendable {
             standardOutput: output, standardError: output
         ).start()
         pid = Mutex(started)
-        let end = ContinuousClock.now.advanced(by: .seconds(60))
+        let end = ContinuousClock.now.advanced(by: .seconds(180))
         while !isReady() {
             guard ContinuousClock.now < end else {
                 stop()

@@ -10,7 +10,7 @@ import Wire
 @testable import Control
 
 /// What is begun when, over restarts and changes of the clock. The clock is the test's, the database a real one.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct CronSchedulerTests {
     private static let hello: Target = {
         guard let name = try? ServiceName("hello") else { preconditionFailure("it is a name") }

@@ -7,7 +7,7 @@ import Wire
 @testable import Runner
 
 /// Each limit met by a real repository or by a server that does what no good one does.
-@Suite(.timeLimit(.minutes(3))) struct FetchLimitTests {
+@Suite(.timeLimit(.minutes(20))) struct FetchLimitTests {
     let fixture: GitFixture
     let fetcher: Fetcher
     var mirror: String { "\(fixture.root)/mirror.git" }
