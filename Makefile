@@ -7,7 +7,7 @@ DESTDIR ?=
 SWIFT ?= swift
 PACKAGES := libgit2-dev libcurl4-openssl-dev zlib1g-dev libssl-dev libnghttp2-dev libsqlite3-dev pkg-config git python3 openssh-server
 
-.PHONY: deps build test test-browser lint format bench bench-proxy bench-queue bench-hooks bench-dashboard swap-drivers fuzz fuzz-hooks fuzz-api faults soak soak-swaps soak-undo soak-proxy soak-long hostile crash demo tour man install clean help
+.PHONY: deps build test test-browser test-languages lint format bench bench-proxy bench-queue bench-hooks bench-dashboard swap-drivers fuzz fuzz-hooks fuzz-api faults soak soak-swaps soak-undo soak-proxy soak-long hostile crash demo tour man install clean help
 
 deps: ## install the missing Debian packages
 	@missing=(); for package in $(PACKAGES); do \
@@ -48,6 +48,15 @@ test: deps ## build and run all tests, also with the real nginx, HAProxy and Cad
 	done; \
 	make --no-print-directory test-browser || status=1; \
 	if (( status )); then echo 'what failed:'; grep -ahE '✘|↳' .build/test-*.log | tail -n 40; exit 1; fi
+
+# Projects of all languages, with their tools and the package index of Python.
+missing = $(shell command -v $(1) >/dev/null || echo $(2))
+test-languages: PACKAGES += $(call missing,npm,nodejs npm) $(call missing,go,golang-go) $(call missing,bundle,ruby ruby-bundler) \
+    $(call missing,composer,php-cli composer) $(call missing,cargo,cargo) $(call missing,mvn,default-jdk-headless maven) \
+    libmaven-compiler-plugin-java libmaven-jar-plugin-java libmaven-resources-plugin-java libsurefire-java python3-venv
+test-languages: deps ## small projects of all languages, from `kinto init` to live
+	$(SWIFT) build --build-tests
+	KINTO_LANGUAGES=all $(SWIFT) test --skip-build --filter InitTests
 
 # The browser is Debian's; what drives it comes from PyPI, into the build directory.
 test-browser: PACKAGES += chromium python3-venv

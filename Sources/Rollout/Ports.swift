@@ -50,6 +50,9 @@ public enum Listeners {
     }
 
     private static func text(_ address: [UInt8], family: UInt8) -> String {
+        // How a socket for both kinds has an address of IPv4 (RFC 4291, 2.5.5.2): Java's all are so.
+        let mapped: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]
+        if family == 6, address.starts(with: mapped) { return text(Array(address.dropFirst(12)), family: 4) }
         var address = address
         var buffer = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
         inet_ntop(family == 6 ? AF_INET6 : AF_INET, &address, &buffer, socklen_t(buffer.count))

@@ -13,12 +13,22 @@ struct InitTests {
         let files: [String: String]
         let named: String
 
+        /// A package index, packages that only `make test-languages` installs, or a long time.
+        var needsMore: Bool {
+            files["requirements.txt"]?.contains("flask") == true
+                || ["pom.xml", "Cargo.toml", "Package.swift"].contains { files[$0] != nil }
+        }
+
         var isPossible: Bool {
             (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").contains {
                 FileManager.default.isExecutableFile(atPath: "\($0)/\(tool)")
             }
         }
     }
+
+    /// Every one of them, also those that need a package index: `make test-languages`, which installs what they need. Else those
+    /// whose tools are there.
+    private static let isWhole = ProcessInfo.processInfo.environment["KINTO_LANGUAGES"] == "all"
 
     private static let node = """
         const http = require('http')
@@ -44,6 +54,88 @@ struct InitTests {
         }
         """
 
+    private static let ruby = """
+        require "socket"
+        require "greeting"
+        server = TCPServer.new(ENV["HOST"], ENV["PORT"].to_i)
+        loop do
+          client = server.accept
+          while (line = client.gets) && line != "\\r\\n" do end
+          client.write("HTTP/1.1 200 OK\\r\\nContent-Length: #{GREETING.size}\\r\\nConnection: close\\r\\n\\r\\n#{GREETING}")
+          client.close
+        end
+        """
+    private static let rust = """
+        use std::io::{BufRead, BufReader, Write};
+        fn main() {
+            let place = format!("{}:{}", std::env::var("HOST").unwrap(), std::env::var("PORT").unwrap());
+            for stream in std::net::TcpListener::bind(place).unwrap().incoming() {
+                let mut stream = stream.unwrap();
+                let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                for line in lines { if line.map(|l| l.is_empty()).unwrap_or(true) { break } }
+                let text = "hello from rust";
+                let _ = write!(stream, "HTTP/1.1 200 OK\\r\\nContent-Length: {}\\r\\nConnection: close\\r\\n\\r\\n{}", text.len(), text);
+            }
+        }
+        """
+    private static let swift = """
+        import Glibc
+        let port = UInt16(String(cString: getenv("PORT"))) ?? 0
+        let server = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = inet_addr(getenv("HOST"))
+        _ = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(server, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+        }
+        listen(server, 16)
+        while true {
+            let client = accept(server, nil, nil)
+            var buffer = [UInt8](repeating: 0, count: 65536)
+            _ = read(client, &buffer, buffer.count)
+            let text = "HTTP/1.1 200 OK\\r\\nContent-Length: 16\\r\\nConnection: close\\r\\n\\r\\nhello from swift"
+            _ = write(client, text, text.utf8.count)
+            close(client)
+        }
+        """
+    private static let java = """
+        import com.sun.net.httpserver.HttpServer;
+        import java.net.InetSocketAddress;
+        public class Main {
+            public static void main(String[] words) throws Exception {
+                int port = Integer.parseInt(System.getenv("PORT"));
+                HttpServer server = HttpServer.create(new InetSocketAddress(System.getenv("HOST"), port), 0);
+                server.createContext("/", exchange -> {
+                    byte[] text = "hello from java".getBytes();
+                    exchange.sendResponseHeaders(200, text.length);
+                    exchange.getResponseBody().write(text);
+                    exchange.close();
+                });
+                server.start();
+            }
+        }
+        """
+    /// With the plugins that Debian has, of which nothing is fetched.
+    private static let maven = """
+        <project xmlns="http://maven.apache.org/POM/4.0.0">
+          <modelVersion>4.0.0</modelVersion>
+          <groupId>shop</groupId><artifactId>shop</artifactId><version>1</version>
+          <properties>
+            <maven.compiler.release>17</maven.compiler.release>
+            <project.build.sourceEncoding>UTF-8</project.build.sourceEncoding>
+          </properties>
+          <build><pluginManagement><plugins>
+            <plugin><artifactId>maven-compiler-plugin</artifactId><version>3.10.1</version></plugin>
+            <plugin><artifactId>maven-resources-plugin</artifactId><version>3.3.0</version></plugin>
+            <plugin><artifactId>maven-surefire-plugin</artifactId><version>2.22.3</version></plugin>
+            <plugin><artifactId>maven-jar-plugin</artifactId><version>3.3.0</version>
+              <configuration><archive><manifest><mainClass>Main</mainClass></manifest></archive></configuration>
+            </plugin>
+          </plugins></pluginManagement></build>
+        </project>
+        """
+
     static let projects = [
         Project(
             testDescription: "pages", tool: "python3", files: ["index.html": "hello from pages"],
@@ -61,18 +153,75 @@ struct InitTests {
         Project(
             testDescription: "go", tool: "go", files: ["go.mod": "module example.com/shop\n", "main.go": go],
             named: "Go (go.mod)"),
-    ].filter(\.isPossible)
+        Project(
+            testDescription: "ruby with bundler, and a gem of its own", tool: "bundle",
+            files: [
+                "Gemfile": "gem 'greeting', path: 'vendor/greeting'\n",
+                "vendor/greeting/greeting.gemspec":
+                    "Gem::Specification.new { |s| s.name = 'greeting'; s.version = '1'; s.summary = 'x'; s.authors = ['x']; s.files = ['lib/greeting.rb'] }\n",
+                "vendor/greeting/lib/greeting.rb": "GREETING = 'hello from ruby'\n", "server.rb": ruby,
+            ], named: "Ruby"),
+        Project(
+            testDescription: "php with composer", tool: "composer",
+            files: [
+                "composer.json": #"{"autoload":{"files":["lib/greeting.php"]}}"#,
+                "lib/greeting.php": "<?php function greeting() { return 'hello from php'; }",
+                "public/index.php": "<?php require '../vendor/autoload.php'; echo greeting();",
+            ], named: "PHP"),
+        Project(
+            testDescription: "rust", tool: "cargo",
+            files: [
+                "Cargo.toml": "[package]\nname = \"shop\"\nversion = \"1.0.0\"\nedition = \"2021\"\n",
+                "src/main.rs": rust,
+            ],
+            named: "Rust (Cargo.toml)"),
+        Project(
+            testDescription: "swift", tool: "swift",
+            files: [
+                "Package.swift":
+                    "// swift-tools-version: 5.9\nimport PackageDescription\nlet package = Package(name: \"shop\", targets: [.executableTarget(name: \"shop\")])\n",
+                "Sources/shop/main.swift": swift,
+            ], named: "Swift (Package.swift)"),
+        Project(
+            testDescription: "java with maven", tool: "mvn",
+            files: [
+                "pom.xml": maven, ".mvn/maven.config": "-o\n-Dmaven.repo.local=/usr/share/maven-repo\n",
+                "src/main/java/Main.java": java,
+            ], named: "Java"),
+        Project(
+            testDescription: "python with flask, of PyPI", tool: "python3",
+            files: [
+                "requirements.txt": "flask\ngunicorn\n",
+                "app.py":
+                    "from flask import Flask\napp = Flask(__name__)\n@app.get('/')\ndef hello(): return 'hello from flask'\n",
+            ], named: "Python with gunicorn"),
+    ].filter(isWhole ? { _ in true } : { $0.isPossible && !$0.needsMore })
 
     @Test(arguments: projects) func fromNothingToLive(_ project: Project) async throws {
         try await Server.with { server in
             try await server.kinto("service", "add", "hello")
             try await server.git("init", "-q", "-b", "main")
-            for (name, text) in project.files { try server.write(name, text) }
+            for (name, text) in project.files {
+                try FileManager.default.createDirectory(
+                    atPath: ("\(server.work)/\(name)" as NSString).deletingLastPathComponent,
+                    withIntermediateDirectories: true)
+                try server.write(name, text)
+            }
+            // Where rustup keeps what it installs is nothing that a service's environment tells.
+            if project.tool == "cargo", let home = ProcessInfo.processInfo.environment["HOME"],
+                FileManager.default.fileExists(atPath: "\(home)/.rustup")
+            {
+                try await server.kinto("config", "hello", "set", "RUSTUP_HOME=\(home)/.rustup")
+            }
             // The push says what it found, with the file.
             let refused = try await server.push("first")
             #expect(refused.status != 0)
             #expect(refused.output.contains("it looks like \(project.named)"), "\(refused.output)")
-            #expect(refused.output.contains("\"start\": "), "\(refused.output)")
+            #expect(
+                refused.output.contains(
+                    project.tool == "python3" && project.files["index.html"] != nil
+                        ? "\"static\": " : "\"start\": "),
+                "\(refused.output)")
             #expect(refused.output.contains("kinto init"))
             #expect(try await server.releases("hello").isEmpty)
             let wrote = try await server.run("\(server.bin)/kinto", ["init", server.work])

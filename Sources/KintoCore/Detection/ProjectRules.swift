@@ -49,6 +49,9 @@ enum ProjectRules {
             .init(
                 name: "Sinatra", when: [.mentions(["Gemfile"], "sinatra"), .known("script")],
                 command: "bundle exec ruby {script} -o \"$HOST\" -p \"$PORT\""),
+            .init(
+                when: [.known("script"), .file("Gemfile")], command: "bundle exec ruby {script}",
+                notes: ["It listens on ENV[\"HOST\"] and ENV[\"PORT\"]."]),
         ])
     private static let rails =
         "\"release\": { \"command\": \"RAILS_ENV=production bundle exec rails db:migrate\" } runs migrations before each release."
