@@ -140,18 +140,17 @@ struct SwapTests {
     }
 
     @Test func anInstanceThatRefusesConnectionsIsPassedOver() throws {
-        let dead = try Origin.saying("dead")
-        dead.close()
+        let dead = try FreePort.take()
         let alive = try Origin.saying("alive")
         try ProxyHarness.with { proxy in
-            proxy.route(old, dead, alive)
+            proxy.route(old, ports: [dead, alive.port])
             for _ in 0..<10 {
                 let visitor = try proxy.visitor()
                 try visitor.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
                 let (head, body) = try visitor.readMessage()
                 #expect(body == "alive", "\(head)\(body)")
             }
-            proxy.route(new, dead)
+            proxy.route(new, ports: [dead])
             let visitor = try proxy.visitor()
             try visitor.send(get)
             let (head, body) = try visitor.readMessage()
@@ -242,11 +241,7 @@ struct SwapTests {
 
     @Test func aStablePortNeedsNoHostName() throws {
         let origin = try Origin.saying("one")
-        let stable: UInt16
-        do {
-            let free = try Listener.open(.loopback(0))
-            stable = try ProxyHarness.port(of: free.raw)
-        }
+        let stable = try FreePort.take()
         try ProxyHarness.with { proxy in
             proxy.route(old, origin, stable: stable)
             let visitor = try Peer(connecting: stable)
