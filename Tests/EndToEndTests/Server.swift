@@ -77,12 +77,21 @@ final class Server: Sendable {
         }
         let latest = ContinuousClock.now + .seconds(180)
         while ContinuousClock.now < latest, isThere {
-            if try await kinto("status", "--json").status == 0 { return }
+            if try await kinto("status", "--json").status == 0, await isListening { return }
             try await Task.sleep(for: .milliseconds(50))
         }
         throw Trouble(
             "the server did not start: \((try? String(contentsOfFile: "\(root)/serve.log", encoding: .utf8)) ?? "")"
         )
+    }
+
+    /// Whether it answers at its port, too, which is another socket than that of the commands.
+    private var isListening: Bool {
+        get async {
+            if options.contains("--listen") { return true }
+            let url = "http://127.0.0.1:\(listen)/healthz"
+            return (try? await HTTPClient.send(.init(url: url, timeout: 60_000)).status) == 200
+        }
     }
 
     /// Whether it has not ended. Its number stays its own until somebody waits for it.

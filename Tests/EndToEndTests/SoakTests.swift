@@ -18,7 +18,8 @@ struct SoakTests {
 
     /// Scenarios 1, 3 and 4 of a server that dies: each point once, then at any moment.
     @Test func aServerThatDiesAnywhereGoesOn() async throws {
-        try await run("crash", ["--runs", "1", "--kills", "10", "--seconds", "12", "--rate", "50"])
+        try await run(
+            "crash", ["--runs", "1", "--kills", "10", "--seconds", "12", "--rate", "50", "--within", "60"])
     }
 
     private func run(_ script: String, _ options: [String]) async throws {

@@ -20,7 +20,7 @@ struct HookProcess {
         output = try Descriptor.open("\(path).out", O_RDWR | O_CREAT | O_APPEND)
         pid = try Spawn(
             path: Products.directory() + "/kinto-runtime", arguments: ["kinto-runtime", "hook"] + arguments,
-            environment: environment.map { "\($0)=\($1)" },
+            environment: ["KINTO_HOOK_PATIENCE": "120"].merging(environment) { $1 }.map { "\($0)=\($1)" },
             standardInput: Descriptor.open("\(path).in", O_RDONLY), standardOutput: output,
             standardError: output
         ).start()

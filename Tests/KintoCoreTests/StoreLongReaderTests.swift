@@ -70,9 +70,16 @@ struct StoreLongReaderTests {
                 """)
             #expect(grown > 2 * small)
             #expect(last <= 16 << 20 && last < grown)
-            // On a machine of its own it is under 100 ms; here others have the disk, too.
-            #expect(during[during.count * 99 / 100] < .milliseconds(500))
-            #expect(during[during.count - 1] < .seconds(5))
+            // On a machine of its own each is under 100 ms; here others have the disk, too, and now and then one waits for
+            // them. A step that waited for the reader would wait for a second, and many would: the log is too long all the
+            // time.
+            let usual: Duration = before[before.count / 2] + .milliseconds(5)
+            let median: Duration = during[during.count / 2]
+            #expect(median < usual * 20)
+            func long(_ times: [Duration]) -> Int {
+                times.count { (time: Duration) -> Bool in time > .milliseconds(900) }
+            }
+            #expect(long(during) < 30 + long(before) + long(after))
         }
     }
 }

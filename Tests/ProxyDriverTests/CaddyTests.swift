@@ -46,7 +46,7 @@ struct CaddyTests {
             // those that it has not accepted yet. Nothing else is lost.
             #expect(
                 report.kinds.keys.allSatisfy { ["stale", "closed"].contains($0) }, "\(report.firstFailures)")
-            #expect(report.failed <= 2 * SwapLoad.swaps, "\(report.firstFailures)")
+            #expect(report.failed <= 2 * SwapLoad.swaps * SwapLoad.connections, "\(report.firstFailures)")
             #expect(report.requests > 0)
             #expect(Set(report.releases.map(\.release)) == Set(1...(SwapLoad.swaps + 1)))
         }
@@ -94,7 +94,7 @@ struct CaddyTests {
             #expect(
                 try await driver.drain("hello/production/1", port: nil, TimeSpan(milliseconds: 50)).cut == 1)
             old.letGo()
-            #expect(try await driver.drain("hello/production/1", port: nil, .seconds(20)).cut == 0)
+            #expect(try await driver.drain("hello/production/1", port: nil, .seconds(120)).cut == 0)
             #expect(await slow.value?.body == "release=1 ")
         }
     }
@@ -171,7 +171,7 @@ struct CaddyTests {
             try await driver.apply([SwapLoad.route(1, [one.port, two.port])])
             #expect(await seen() == ["release=1 ", "release=2 "])
             try await driver.apply([SwapLoad.route(1, [two.port])])
-            #expect(try await driver.drain("hello/production/1", port: one.port, .seconds(20)).cut == 0)
+            #expect(try await driver.drain("hello/production/1", port: one.port, .seconds(120)).cut == 0)
             #expect(await seen() == ["release=2 "])
         }
     }

@@ -48,7 +48,7 @@ struct HAProxyTests {
     @Test func theDrainIsTheLastRequestAndWhatIsLeftIsCut() async throws {
         try await with { proxy, driver, start in
             try await start()
-            for time in [TimeSpan.seconds(20), TimeSpan(milliseconds: 50)] {
+            for time in [TimeSpan.seconds(120), TimeSpan(milliseconds: 50)] {
                 let (old, new) = (try await Instance(release: 1), try await Instance(release: 2))
                 defer { new.stop() }
                 defer { old.stop() }
@@ -59,10 +59,10 @@ struct HAProxyTests {
                 }
                 try await driver.apply([SwapLoad.route(2, [new.port])])
                 #expect(await proxy.get()?.body == "release=2 ")
-                if time == .seconds(20) { old.letGo() }
+                if time == .seconds(120) { old.letGo() }
                 let (counters, cut) = try await driver.drain("hello/production/1", port: nil, time)
                 #expect(counters.requests == 1)
-                if time == .seconds(20) {
+                if time == .seconds(120) {
                     #expect(cut == 0)
                     #expect(await slow.value?.body == "release=1 ")
                 } else {
@@ -149,7 +149,7 @@ struct HAProxyTests {
             try await driver.apply([SwapLoad.route(1, [one.port, two.port])])
             #expect(await seen() == ["release=1 ", "release=2 "])
             try await driver.apply([SwapLoad.route(1, [two.port])])
-            #expect(try await driver.drain("hello/production/1", port: one.port, .seconds(20)).cut == 0)
+            #expect(try await driver.drain("hello/production/1", port: one.port, .seconds(120)).cut == 0)
             #expect(await seen() == ["release=2 "])
             try await driver.apply([.init(identifier: "hello/production", hosts: [])])
             #expect(await proxy.get()?.status == 503)

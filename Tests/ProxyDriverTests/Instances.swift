@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import HTTPClient
 import TestSupport
 import Wire
 
@@ -14,15 +15,17 @@ final class Instance: Sendable {
         from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
         class Server(ThreadingHTTPServer):
             request_queue_size = 128
-        go = threading.Event()
+        go, served = threading.Event(), 0
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
             wbufsize = -1
             def answer(self):
+                global served
+                served += 1
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                if self.path == "/slow": go.wait(120)
-                body = ("release=%s " % sys.argv[2]).encode()
+                if self.path == "/slow": go.wait(600)
+                body = (str(served) if self.path == "/served" else "release=%s " % sys.argv[2]).encode()
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -42,6 +45,22 @@ final class Instance: Sendable {
             environment: ["PATH=/usr/bin:/bin"]
         ).start()
         try await Ports.listening(port)
+    }
+
+    /// Returns when it has answered some more requests.
+    func serves() async throws {
+        func served() async throws -> Int {
+            let answer = try await HTTPClient.send(
+                .init(url: "http://127.0.0.1:\(port)/served", timeout: 60_000))
+            return Int(String(decoding: answer.body, as: UTF8.self)) ?? 0
+        }
+        // Of those that are looked for here each is one itself.
+        let before = try await served()
+        var looks = 0
+        try await until("requests for the instance at \(port)") {
+            looks += 1
+            return try await served() >= before + looks + 20
+        }
     }
 
     /// Answers requests for `/slow` from now on, and those that wait.

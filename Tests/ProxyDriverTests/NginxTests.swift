@@ -51,7 +51,7 @@ struct NginxTests {
             let report = try await SwapLoad.run(proxy, driver)
             // A reload closes connections that rest; a request may be on its way on one. Nothing else is lost.
             #expect(report.kinds.keys.allSatisfy { $0 == "stale" }, "\(report.firstFailures)")
-            #expect(report.failed <= SwapLoad.swaps, "\(report.firstFailures)")
+            #expect(report.failed <= SwapLoad.swaps * SwapLoad.connections, "\(report.firstFailures)")
             #expect(report.requests > 0)
             #expect(Set(report.releases.map(\.release)) == Set(1...(SwapLoad.swaps + 1)))
         }
@@ -75,7 +75,7 @@ struct NginxTests {
             let early = try await driver.drain("hello/production/1", port: nil, TimeSpan(milliseconds: 50))
             #expect(early.cut == 1)
             old.letGo()
-            let whole = try await driver.drain("hello/production/1", port: nil, .seconds(20))
+            let whole = try await driver.drain("hello/production/1", port: nil, .seconds(120))
             #expect(whole.cut == 0)
             #expect(await slow.value?.body == "release=1 ")
         }

@@ -59,7 +59,7 @@ final class RealProxy: Sendable {
     /// What a visitor is answered; nil when nobody listens.
     func get(_ path: String = "/", host: String = "hello.localhost") async -> (status: Int, body: String)? {
         let answer = try? await HTTPClient.send(
-            .init(url: "http://127.0.0.1:\(port)\(path)", headers: ["Host: \(host)"], timeout: 60_000))
+            .init(url: "http://127.0.0.1:\(port)\(path)", headers: ["Host: \(host)"], timeout: 180_000))
         return answer.map { ($0.status, String(decoding: $0.body, as: UTF8.self)) }
     }
 

@@ -12,6 +12,9 @@ enum SwapLoad {
     /// How many swaps: few in the ordinary suite.
     static var swaps: Int { Int(ProcessInfo.processInfo.environment["KINTO_SWAPS"] ?? "") ?? 4 }
 
+    /// Of the visitors. Each may be lost once at a swap by a proxy that closes those that rest.
+    static let connections = 32
+
     struct Report: Decodable {
         let requests, failed, reconnects: Int
         let kinds: [String: Int]
@@ -38,13 +41,13 @@ enum SwapLoad {
         load.executableURL = URL(fileURLWithPath: "\(try Products.directory())/kinto-load")
         load.arguments = [
             "--connect", "127.0.0.1:\(proxy.port)", "--host", "hello.localhost", "--rate", "300",
-            "--connections", "32", "--json", report,
+            "--connections", "\(connections)", "--json", report,
         ]
         try load.run()
         var slowest = Duration.zero
         do {
             for release in 2...(swaps + 1) {
-                try await Task.sleep(for: .milliseconds(200))
+                try await live.serves()
                 let next = try await Instance(release: release)
                 let time = try await ContinuousClock().measure {
                     try await driver.apply([route(release, [next.port])])
@@ -52,11 +55,11 @@ enum SwapLoad {
                 slowest = max(slowest, time)
                 let answer = await proxy.get()?.body
                 #expect(answer == "release=\(release) ", "after the swap was said to be over")
-                _ = try await driver.drain("hello/production/\(release - 1)", port: nil, .seconds(20))
+                _ = try await driver.drain("hello/production/\(release - 1)", port: nil, .seconds(120))
                 live.stop()
                 live = next
             }
-            try await Task.sleep(for: .milliseconds(200))
+            try await live.serves()
         } catch {
             load.terminate()
             load.waitUntilExit()

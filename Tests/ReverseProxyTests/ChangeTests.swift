@@ -139,7 +139,7 @@ struct ChangeTests {
             let idle = try proxy.visitor()
             try idle.send("GET /idle HTTP/1.1\r\nHost: a\r\n\r\n")
             #expect(try idle.readMessage().body == "end")
-            for _ in 0..<1000 where proxy.counters(name)?.inFlight != 1 { usleep(10_000) }
+            for _ in 0..<18_000 where proxy.counters(name)?.inFlight != 1 { usleep(10_000) }
             proxy.proxy.mailboxes[0].post { $0.stop() }
             #expect(try idle.readToEnd() == "")
             #expect(throws: Trouble.self) { try proxy.visitor() }

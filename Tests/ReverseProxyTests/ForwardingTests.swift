@@ -39,12 +39,17 @@ struct ForwardingTests {
         try ProxyHarness.with { proxy in
             proxy.route("a/production/1", origin)
             let visitor = try proxy.visitor()
+            // What must not be sent twice goes on a connection that was used a moment ago: where the machine stands still for
+            // longer, on another.
+            var (last, pauses) = (ContinuousClock.now, 0)
             for _ in 0..<20 {
                 try visitor.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc" + get)
                 #expect(try visitor.readMessage().body == "hello")
                 #expect(try visitor.readMessage().body == "hello")
+                if ContinuousClock.now - last > .milliseconds(250) { pauses += 1 }
+                last = .now
             }
-            #expect(origin.connections == 1)
+            #expect(origin.connections <= 1 + pauses)
             #expect(try proxy.idle("a/production/1").requests == 40)
         }
     }

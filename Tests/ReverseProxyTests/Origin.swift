@@ -61,7 +61,7 @@ final class Origin: Sendable {
     }
 }
 
-/// Something that another thread brings: waited for at most a minute.
+/// Something that another thread brings: waited for at most three minutes.
 final class Slot<Value: Sendable>: Sendable {
     private let value = Mutex<[Value]>([])
     private let filled = DispatchSemaphore(value: 0)
@@ -72,8 +72,8 @@ final class Slot<Value: Sendable>: Sendable {
     }
 
     func take() throws -> Value {
-        guard filled.wait(timeout: .now() + 60) == .success else {
-            throw Trouble("nothing came within a minute")
+        guard filled.wait(timeout: .now() + 180) == .success else {
+            throw Trouble("nothing came within three minutes")
         }
         return value.withLock { $0.removeFirst() }
     }

@@ -2,14 +2,14 @@
 import Foundation
 import TestSupport
 
-/// One end of a real TCP connection, blocking, with a limit of a minute on every wait. Used by one thread at a time.
+/// One end of a real TCP connection, blocking, with a limit of three minutes on every wait. Used by one thread at a time.
 final class Peer {
     let fd: Int32
     private var buffer: [UInt8] = []
 
     init(fd: Int32) {
         self.fd = fd
-        var patience = timeval(tv_sec: 60, tv_usec: 0)
+        var patience = timeval(tv_sec: 180, tv_usec: 0)
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
         var one: Int32 = 1
@@ -82,7 +82,7 @@ final class Peer {
         if count < 0 {
             if errno == ECONNRESET { throw Trouble("reset") }
             throw Trouble(
-                "nothing came within a minute; so far: \(String(decoding: buffer.suffix(300), as: UTF8.self))"
+                "nothing came within three minutes; so far: \(String(decoding: buffer.suffix(300), as: UTF8.self))"
             )
         }
         buffer += chunk[0..<count]

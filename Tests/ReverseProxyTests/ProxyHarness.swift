@@ -120,7 +120,7 @@ final class ProxyHarness: Sendable {
 
     /// Waits until nothing is on its way to an upstream.
     func idle(_ name: String) throws -> ProxyReply.Counters {
-        for _ in 0..<1000 {
+        for _ in 0..<18_000 {
             if let counters = counters(name), counters.inFlight == 0 { return counters }
             usleep(10_000)
         }

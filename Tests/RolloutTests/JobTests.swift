@@ -15,7 +15,7 @@ struct JobTests {
     init() throws { client = SupervisorClient(runtime: try Products.directory() + "/kinto-runtime") }
 
     private func run(
-        _ command: String, in directory: String, grace: Int = 500, timeout: Int = 20_000, silence: Int = 0,
+        _ command: String, in directory: String, grace: Int = 500, timeout: Int = 200_000, silence: Int = 0,
         limit: Int = 1 << 20, secrets: [String] = []
     ) async throws -> (state: SupervisorState, log: String) {
         let state = try await client.run(
@@ -59,7 +59,7 @@ struct JobTests {
     @Test func outputIsLoggedInCleanLinesWithoutSecrets() async throws {
         try await TemporaryDirectory.with { directory in
             let (_, log) = try await run(
-                #"echo one; printf 'half'; sleep 2; echo ' more'; printf ' 10%%\r 90%%\rdone\n'; printf 'bad \377 byte\n'; echo "token=s3cret-token!" >&2; printf 'no end'"#,
+                #"echo one; printf 'half'; sleep 4; echo ' more'; printf ' 10%%\r 90%%\rdone\n'; printf 'bad \377 byte\n'; echo "token=s3cret-token!" >&2; printf 'no end'"#,
                 in: directory, secrets: ["s3cret-token!"])
             let lines = log.split(separator: "\n").map { String($0.dropFirst(25)) }
             #expect(
@@ -95,7 +95,7 @@ struct JobTests {
     @Test func outputOnlyResetsTheSilence() async throws {
         try await TemporaryDirectory.with { directory in
             let (state, _) = try await run(
-                "for i in 1 2 3 4 5 6 7 8 9; do echo $i; sleep 0.4; done", in: directory, silence: 3_000)
+                "for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 1; done", in: directory, silence: 8_000)
             #expect(state.ending == .exited(code: 0))
             #expect(state.cause == .itself)
         }
@@ -106,7 +106,7 @@ struct JobTests {
         try await TemporaryDirectory.with { directory in
             let mark = "3\(UInt32.random(in: 100_000...999_999))"
             let (state, log) = try await run(
-                "setsid nohup sh -c 'setsid sleep \(mark) & sleep \(mark)' & (trap '' TERM HUP; sleep \(mark); sleep \(mark)) & sleep 0.2; echo over",
+                "setsid nohup sh -c 'setsid sleep \(mark) & touch one; sleep \(mark)' & (trap '' TERM HUP; touch two; sleep \(mark); sleep \(mark)) & until [ -e one ] && [ -e two ]; do sleep 0.02; done; echo over",
                 in: directory)
             #expect(state.ending == .exited(code: 0))
             #expect(state.leftBehind >= 3)

@@ -2,7 +2,7 @@
 import Foundation
 import TestSupport
 
-/// One end of a TCP connection, blocking, at most a minute at a time: the machine may have much to do.
+/// One end of a TCP connection, blocking, at most three minutes at a time: the machine may have much to do.
 final class Line {
     private let fd: Int32
     private var buffer: [UInt8] = []
@@ -10,7 +10,7 @@ final class Line {
 
     init(_ fd: Int32) {
         self.fd = fd
-        var patience = timeval(tv_sec: 60, tv_usec: 0)
+        var patience = timeval(tv_sec: 180, tv_usec: 0)
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
     }
 

@@ -75,7 +75,7 @@ final class Proxies: Sendable {
     /// Asks for the sockets as a new proxy does: they, and the connection, which end with the array.
     func ask() throws -> [Descriptor] {
         let connection = try UnixSocket.connect(home.proxySocket)
-        UnixSocket.setPatience(10_000, of: connection)
+        UnixSocket.setPatience(120_000, of: connection)
         try Frame.write(ProxyRequest.handOver(place: 99, milliseconds: 1_000).fields, to: connection)
         let fields = try #require(try Frame.read(from: connection))
         guard case .sockets = try ProxyReply(fields) else { throw Trouble("no sockets: \(fields)") }

@@ -133,7 +133,7 @@ struct ReplacementTests {
             // Each order occupies a thread of the proxy while it is carried out.
             let tasks = "/proc/\(old.process.pid)/task"
             try await until("the answer's end") { try Files.list(tasks).count == 3 }
-            async let drained = proxies.routes.drain("a/1", .seconds(20))
+            async let drained = proxies.routes.drain("a/1", .seconds(120))
             try await until("the order to drain") { try Files.list(tasks).count == 4 }
             // A request in the old proxy goes where the new one's table says.
             #expect(try resting.get().hasPrefix("HTTP/1.1 200 OK"))

@@ -57,7 +57,8 @@ struct ServiceTests {
 
     @Test func theStopSignalReachesTheApplication() async throws {
         try await with(
-            "trap 'echo bye > bye; exit 0' INT; echo up; while :; do sleep 0.05; done", signal: SIGINT
+            "trap 'echo bye > bye; exit 0' INT; echo up; while :; do sleep 0.05; done", signal: SIGINT,
+            grace: 100_000
         ) {
             handle, directory in
             try await until("the service") { ((try? Files.read("\(directory)/console.log").count) ?? 0) > 0 }

@@ -145,7 +145,7 @@ struct SupervisorClientTests {
     /// be faster; the count goes on from where it was.
     private func sleeper(numbered pid: pid_t) throws -> pid_t {
         let path = "/proc/sys/kernel/ns_last_pid"
-        for _ in 0..<500 {
+        for _ in 0..<5000 {
             let last = try Files.read(path)
             try Descriptor.open(path, O_WRONLY).writeAll("\(pid - 1)".utf8)
             let got = try sleeper()

@@ -19,7 +19,7 @@ import Wire
     }
 
     private func fetch(
-        _ server: HTTPGitServer, _ limits: String..., deadline: Duration = .seconds(60)
+        _ server: HTTPGitServer, _ limits: String..., deadline: Duration = .seconds(180)
     ) async throws -> CommitID {
         var spec = FetchSpec(
             address: try GitAddress("http://127.0.0.1:\(server.port)/work/.git"), repository: mirror,
@@ -93,7 +93,7 @@ import Wire
                 address: try GitAddress("\(scheme)://127.0.0.1:\(server.port)/x.git"), repository: mirror,
                 references: ["refs/heads/main"])
             spec.limits = try FetchLimits(["connect-time=300ms"])
-            let late = await failure { _ = try await fetcher.fetch(spec, deadline: .seconds(60)) }
+            let late = await failure { _ = try await fetcher.fetch(spec, deadline: .seconds(180)) }
             #expect(late?.code == "fetch-timeout" && late?.message.contains("limit connect-time") == true)
         }
     }
@@ -113,7 +113,7 @@ import Wire
         // What talks is not stalled.
         let server = try HTTPGitServer(root: fixture.root, trouble: .talks)
         let late = await failure {
-            _ = try await fetch(server, "stall-time=1s", deadline: .milliseconds(2500))
+            _ = try await fetch(server, "stall-time=5s", deadline: .seconds(8))
         }
         #expect(
             late?.code == "fetch-timeout" && late?.message.contains("limit total-time") == true,

@@ -58,7 +58,7 @@ final class SilentServer: Sendable {
             var bytes = [UInt8](repeating: 0, count: 4096)
             while true {
                 var wait = pollfd(fd: connection.raw, events: Int16(POLLIN), revents: 0)
-                guard poll(&wait, 1, 60_000) == 1 else { return false }
+                guard poll(&wait, 1, 180_000) == 1 else { return false }
                 if read(connection.raw, &bytes, bytes.count) <= 0 { return true }
             }
         }
@@ -68,7 +68,7 @@ final class SilentServer: Sendable {
         accepted.withLock { known in
             if let known { return known }
             var wait = pollfd(fd: listener.raw, events: Int16(POLLIN), revents: 0)
-            guard poll(&wait, 1, 60_000) == 1 else { return nil }
+            guard poll(&wait, 1, 180_000) == 1 else { return nil }
             let raw = accept(listener.raw, nil, nil)
             known = raw < 0 ? nil : Descriptor(owning: raw)
             return known

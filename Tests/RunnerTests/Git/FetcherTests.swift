@@ -28,7 +28,7 @@ import Wire
         for index in 0..<50 { try fixture.write("work/f\(index)", "content \(index)") }
         let second = try fixture.commitAll("Second")
         let seen = Mutex<[FetchProgress]>([])
-        let got = try await fetcher.fetch(try spec(fixture.work), deadline: .seconds(20)) { progress in
+        let got = try await fetcher.fetch(try spec(fixture.work), deadline: .seconds(180)) { progress in
             seen.withLock { $0.append(progress) }
         }
         #expect(got == second)
@@ -36,10 +36,11 @@ import Wire
         let out = "\(fixture.root)/out"
         #expect(try TreeExtractor(repository: mirror).extract(got, to: out).files == 51)
         // Nothing new is fine too.
-        #expect(try await fetcher.fetch(try spec("file://\(fixture.work)"), deadline: .seconds(20)) == second)
+        #expect(
+            try await fetcher.fetch(try spec("file://\(fixture.work)"), deadline: .seconds(180)) == second)
         try fixture.git("reset", "-q", "--hard", first.description, in: fixture.work)
         let third = try fixture.commitAll("Instead of the second")
-        #expect(try await fetcher.fetch(try spec(fixture.work), deadline: .seconds(20)) == third)
+        #expect(try await fetcher.fetch(try spec(fixture.work), deadline: .seconds(180)) == third)
         #expect(try GitRepository(opening: mirror).resolve("main") == third)
     }
 
@@ -48,21 +49,21 @@ import Wire
         let second = try fixture.commitAll("Second")
         let open = try HTTPGitServer(root: fixture.root)
         let address = "http://127.0.0.1:\(open.port)/work/.git"
-        #expect(try await fetcher.fetch(try spec(address), deadline: .seconds(20)) == second)
+        #expect(try await fetcher.fetch(try spec(address), deadline: .seconds(180)) == second)
         let out = "\(fixture.root)/out"
         #expect(try TreeExtractor(repository: mirror).extract(second, to: out).files == 201)
 
         let closed = try HTTPGitServer(root: fixture.root, password: "me:s3cret")
         var wanted = try spec("http://127.0.0.1:\(closed.port)/work/.git")
-        let refused = await failure { _ = try await fetcher.fetch(wanted, deadline: .seconds(20)) }
+        let refused = await failure { _ = try await fetcher.fetch(wanted, deadline: .seconds(180)) }
         #expect(refused?.code == "fetch-auth")
         wanted.username = "me"
         wanted.token = "wrong"
-        let wrong = await failure { _ = try await fetcher.fetch(wanted, deadline: .seconds(20)) }
+        let wrong = await failure { _ = try await fetcher.fetch(wanted, deadline: .seconds(180)) }
         #expect(wrong?.code == "fetch-auth")
         #expect(!"\(wrong.map { "\($0)\($0.evidence)\($0.hints)" } ?? "")".contains("wrong"))
         wanted.token = "s3cret"
-        #expect(try await fetcher.fetch(wanted, deadline: .seconds(20)) == second)
+        #expect(try await fetcher.fetch(wanted, deadline: .seconds(180)) == second)
     }
 
     @Test func fetchesSeveralReferencesAndReportsTheFirst() async throws {
@@ -70,7 +71,7 @@ import Wire
         try fixture.git("tag", "-a", "-m", "one", "v1", in: fixture.work)
         let second = try fixture.commitAll("Second")
         let all = try spec(fixture.work, ["refs/tags/v1", "refs/heads/main", "refs/heads/old"])
-        #expect(try await fetcher.fetch(all, deadline: .seconds(20)) == first)
+        #expect(try await fetcher.fetch(all, deadline: .seconds(180)) == first)
         #expect(try GitRepository(opening: mirror).resolve("main") == second)
         #expect(try GitRepository(opening: mirror).resolve("old") == first)
     }
@@ -78,31 +79,31 @@ import Wire
     @Test func tellsAMissingBranchFromAnEmptyAndAMissingRepository() async throws {
         try fixture.git("branch", "develop", in: fixture.work)
         let gone = await failure {
-            _ = try await fetcher.fetch(try spec(fixture.work, ["refs/heads/nope"]), deadline: .seconds(20))
+            _ = try await fetcher.fetch(try spec(fixture.work, ["refs/heads/nope"]), deadline: .seconds(180))
         }
         #expect(gone?.code == "fetch-branch-gone")
         #expect(gone?.message.contains("'nope'") == true)
         #expect(gone?.evidence == ["branches: develop, main"])
         try fixture.git("init", "-q", "--bare", "empty.git")
         let empty = await failure {
-            _ = try await fetcher.fetch(try spec("\(fixture.root)/empty.git"), deadline: .seconds(20))
+            _ = try await fetcher.fetch(try spec("\(fixture.root)/empty.git"), deadline: .seconds(180))
         }
         #expect(empty?.code == "fetch-empty")
         let missing = await failure {
-            _ = try await fetcher.fetch(try spec("\(fixture.root)/none.git"), deadline: .seconds(20))
+            _ = try await fetcher.fetch(try spec("\(fixture.root)/none.git"), deadline: .seconds(180))
         }
         #expect(missing?.code == "fetch-not-found")
     }
 
     @Test func sweepsWhatAKilledFetchLeft() async throws {
-        _ = try await fetcher.fetch(try spec(fixture.work), deadline: .seconds(20))
+        _ = try await fetcher.fetch(try spec(fixture.work), deadline: .seconds(180))
         let second = try fixture.commitAll("Second")
         try fixture.write("mirror.git/objects/pack/pack_git2_abc123", "half a pack")
         try fixture.write("mirror.git/refs/heads/main.lock", "")
         try fixture.write("mirror.git/packed-refs.lock", "")
         // The server's, at work for another environment: it is not swept away under it.
         try fixture.write("mirror.git/refs/kinto/next/1.lock", "")
-        #expect(try await fetcher.fetch(try spec(fixture.work), deadline: .seconds(20)) == second)
+        #expect(try await fetcher.fetch(try spec(fixture.work), deadline: .seconds(180)) == second)
         #expect(!Files.exists("\(mirror)/objects/pack/pack_git2_abc123"))
         #expect(!Files.exists("\(mirror)/packed-refs.lock"))
         #expect(!Files.exists("\(mirror)/refs/heads/main.lock"))
@@ -112,10 +113,10 @@ import Wire
     }
 
     @Test func twoFetchesIntoOneRepositoryDoNotMix() async throws {
-        _ = try await fetcher.fetch(try spec(fixture.work), deadline: .seconds(20))
+        _ = try await fetcher.fetch(try spec(fixture.work), deadline: .seconds(180))
         let held = try FetchMirror(mirror)
         let busy = await failure {
-            _ = try await fetcher.fetch(try spec(fixture.work), deadline: .seconds(20))
+            _ = try await fetcher.fetch(try spec(fixture.work), deadline: .seconds(180))
         }
         withExtendedLifetime(held) {}
         #expect(busy?.code == "fetch-busy")
@@ -124,7 +125,7 @@ import Wire
     @Test func aPortWhereNobodyListensIsUnreachable() async throws {
         let port = try SilentServer(answers: false).port
         let closed = await failure {
-            _ = try await fetcher.fetch(try spec("http://127.0.0.1:\(port)/x.git"), deadline: .seconds(20))
+            _ = try await fetcher.fetch(try spec("http://127.0.0.1:\(port)/x.git"), deadline: .seconds(180))
         }
         #expect(closed?.code == "fetch-unreachable")
     }
@@ -148,7 +149,9 @@ import Wire
         "http://169.254.169.254/x.git", "https://[fe80::1]/x.git", "ssh://git@169.254.169.254/x.git",
     ])
     func nothingIsFetchedFromAddressesOfALink(_ address: String) async throws {
-        let refused = await failure { _ = try await fetcher.fetch(try spec(address), deadline: .seconds(20)) }
+        let refused = await failure {
+            _ = try await fetcher.fetch(try spec(address), deadline: .seconds(180))
+        }
         #expect(refused?.code == "address-refused", "\(String(describing: refused))")
     }
 
@@ -181,14 +184,14 @@ import Wire
     @Test func aChildThatDiesWithoutAnAnswerIsAFailure() async throws {
         let died = await failure {
             _ = try await Fetcher(program: "/bin/sh", arguments: ["-c", "echo oops; kill -9 $$"])
-                .fetch(try spec(fixture.work), deadline: .seconds(20))
+                .fetch(try spec(fixture.work), deadline: .seconds(180))
         }
         #expect(died?.code == "fetch-failed")
         #expect(died?.message.contains("signal 9") == true)
         #expect(died?.evidence == ["oops"])
         let absent = await failure {
             _ = try await Fetcher(program: "/nonexistent/kinto").fetch(
-                try spec(fixture.work), deadline: .seconds(20))
+                try spec(fixture.work), deadline: .seconds(180))
         }
         #expect(absent?.code == "file-system")
     }
@@ -217,30 +220,30 @@ import Wire
         spec.sshKey = server.key
         spec.knownHosts = "\(fixture.root)/known_hosts"
         let unknown = try #require(
-            await failure { _ = try await fetcher.fetch(spec, deadline: .seconds(20)) })
+            await failure { _ = try await fetcher.fetch(spec, deadline: .seconds(180)) })
         #expect(unknown.code == "host-key-unknown")
         #expect(unknown.evidence.first?.contains(server.fingerprint) == true)
         // The line that the failure gives is the one that helps.
         let line = try #require(unknown.evidence.last?.dropFirst("line: ".count))
         try fixture.write("known_hosts", "# ours\n\(line)\n")
-        #expect(try await fetcher.fetch(spec, deadline: .seconds(20)) == first)
+        #expect(try await fetcher.fetch(spec, deadline: .seconds(180)) == first)
         // Hashed names, as ssh-keygen -H and many distributions write them; and RSA lines first, as
         // ssh-keyscan.
         try fixture.run(["ssh-keygen", "-q", "-H", "-f", "known_hosts"])
         #expect(try !fixture.read("known_hosts").contains("127.0.0.1"))
-        #expect(try await fetcher.fetch(spec, deadline: .seconds(20)) == first)
+        #expect(try await fetcher.fetch(spec, deadline: .seconds(180)) == first)
         let other = try SSHServer.makeKey("other", fixture.root)
         try fixture.write("known_hosts", "[127.0.0.1]:\(server.port) \(other)\n")
-        let changed = await failure { _ = try await fetcher.fetch(spec, deadline: .seconds(20)) }
+        let changed = await failure { _ = try await fetcher.fetch(spec, deadline: .seconds(180)) }
         #expect(changed?.code == "host-key-changed")
         try fixture.write(
             "known_hosts",
             "\(line)\n@revoked * \(line.split(separator: " ").dropFirst().joined(separator: " "))\n")
-        let revoked = await failure { _ = try await fetcher.fetch(spec, deadline: .seconds(20)) }
+        let revoked = await failure { _ = try await fetcher.fetch(spec, deadline: .seconds(180)) }
         #expect(revoked?.code == "host-key-changed")
         try fixture.write("known_hosts", "\(line)\n")
         spec.sshKey = "\(fixture.root)/other"
-        let stranger = await failure { _ = try await fetcher.fetch(spec, deadline: .seconds(20)) }
+        let stranger = await failure { _ = try await fetcher.fetch(spec, deadline: .seconds(180)) }
         #expect(stranger?.code == "fetch-auth")
     }
 }

@@ -340,11 +340,11 @@ import Wire
             spec.commit = commit
             if commit == lost {
                 let gone = await failure { [spec] in
-                    _ = try await fetcher.fetch(spec, deadline: .seconds(30))
+                    _ = try await fetcher.fetch(spec, deadline: .seconds(180))
                 }
                 #expect(gone?.code == "fetch-commit-gone")
             } else {
-                #expect(try await fetcher.fetch(spec, deadline: .seconds(30)) == commit)
+                #expect(try await fetcher.fetch(spec, deadline: .seconds(180)) == commit)
             }
         }
         // Only what leads to it.
