@@ -124,17 +124,17 @@ struct WebhookDoor: Sendable {
     ) async throws -> Answers {
         // Removed meanwhile: nothing is kept of it.
         guard !known.isEmpty else { return [] }
-        let (environments, notes, done) = try await actions.previewed(
-            service, known,
-            told.changes.filter { $0.skipMarker == nil || $0.isRemoved }.map { ($0.reference, $0.isRemoved) })
+        let (environments, notes, done) = try await previewed(told, service, known)
         var event = told
         event.changes.removeAll { done.contains($0.reference) }
         if event.changes.isEmpty, !done.isEmpty { event.ignored = notes.joined(separator: "; ") }
         var delivery = first
         delivery.verdict = ""
-        if !event.changes.isEmpty {
+        // One of a pull request that gets no preview now may get one later.
+        let kept = told.isOfPullRequest ? told.changes : event.changes
+        if !kept.isEmpty {
             delivery.changes = String(
-                decoding: (try? JSONEncoder().encode(DeliveryDecision.kept(event.changes, environments)))
+                decoding: (try? JSONEncoder().encode(DeliveryDecision.kept(kept, environments)))
                     ?? Data(), as: UTF8.self)
         }
         var (news, ignored): ([NewRelease], Answers) = ([], [])
@@ -177,6 +177,20 @@ struct WebhookDoor: Sendable {
         Fault.decided.pass()
         let taken = try await actions.take(news)
         return zip(news, taken).map { ($0.target, Self.answer($1, delivery.identifier)) } + ignored
+    }
+
+    private func previewed(
+        _ event: ForgeEvent, _ service: RegisteredService, _ known: [RegisteredEnvironment]
+    ) async throws -> (environments: [RegisteredEnvironment], notes: [String], done: Set<String>) {
+        if let change = event.changes.first, let number = change.pullRequest {
+            let plan = Preview.plan(
+                pullRequest: number, change.reference, isClosed: change.isRemoved, service, known)
+            return try await actions.follow(plan, service, known)
+        }
+        return try await actions.previewed(
+            service, known,
+            event.changes.filter { $0.skipMarker == nil || $0.isRemoved }.map { ($0.reference, $0.isRemoved) }
+        )
     }
 
     private func release(
