@@ -15,11 +15,14 @@ public struct PendingReport: Sendable {
     public let subject: Subject
     /// How often this was tried.
     public let attempts: Int
+    /// Of a release that was superseded: whether an earlier one is live with the same commit.
+    public let isRepetition: Bool
 
-    public init(target: ReportTarget, subject: Subject, attempts: Int) {
+    public init(target: ReportTarget, subject: Subject, attempts: Int, isRepetition: Bool = false) {
         self.target = target
         self.subject = subject
         self.attempts = attempts
+        self.isRepetition = isRepetition
     }
 
     /// Whose news it is.

@@ -27,6 +27,16 @@ struct PullRequestTests {
                  "head":{"ref":"feature/x","sha":"\(commit)","repo":{"id":\(repository.id),"full_name":"\(repository.name)"}},
                  "base":{"ref":"main","repo":{"id":1,"full_name":"team/app"}}}}
                 """
+            return try await post("pull_request", body, id)
+        }
+
+        func push(_ commit: String, id: String) async throws -> (status: Int, text: String) {
+            try await post("push", #"{"ref":"refs/heads/feature/x","after":"\#(commit)"}"#, id)
+        }
+
+        private func post(_ event: String, _ body: String, _ id: String) async throws -> (
+            status: Int, text: String
+        ) {
             let digest = HMAC<SHA256>.authenticationCode(
                 for: Data(body.utf8), using: SymmetricKey(data: Data(secret.utf8))
             ).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
@@ -34,7 +44,7 @@ struct PullRequestTests {
                 .init(
                     "POST", url: "http://127.0.0.1:\(server.listen)/hooks/hello",
                     headers: [
-                        "Content-Type: application/json", "X-GitHub-Event: pull_request",
+                        "Content-Type: application/json", "X-GitHub-Event: \(event)",
                         "X-GitHub-Delivery: \(id)", "X-Hub-Signature-256: sha256=\(digest)",
                     ], body: Array(body.utf8), timeout: 60_000))
             return (answer.status, String(decoding: answer.body, as: UTF8.self))
@@ -108,9 +118,22 @@ struct PullRequestTests {
             #expect(try await server.text("hello--preview-feature-x.localhost").hasSuffix(" previewed"))
             #expect(try await server.releases("hello").isEmpty)
 
+            // Not built before it may be.
+            try server.write(
+                "kinto.json",
+                Self.settings.replacing(
+                    #"{"start":"#,
+                    with:
+                        #"{"build":{"command":"while [ ! -e \#(server.root)/go ]; do sleep 0.05; done"},"start":"#
+                ))
             try await server.commit("second")
             let second = try await push()
-            #expect(try await forge.tell("synchronize", second, from: own, id: "3").status == 202)
+            // A forge tells of it twice.
+            #expect(try await forge.push(second, id: "push").status == 202)
+            let twice = try await forge.tell("synchronize", second, from: own, id: "3")
+            #expect(twice.status == 200)
+            #expect(twice.text.contains("release 2 of this commit is on its way"), "\(twice.text)")
+            try server.touch("go")
             try await server.until { try await isLive(2) }
             try await server.until {
                 try await server.text("hello--preview-feature-x.localhost").hasPrefix("release=2 ")
@@ -129,6 +152,14 @@ struct PullRequestTests {
                                 == "https://kinto.example.com/services/hello/preview-feature-x/releases/\(number)"
                     }
                 }
+            }
+
+            // What is live already is deployed by hand: no trouble at the forge.
+            try await server.kinto("deploy", "hello", "-e", "preview-feature-x")
+            try await server.until {
+                let last = statuses.seen().last { $0.path.hasSuffix(second) }?.fields
+                return last?["description"] as? String == "release 2 is live with this commit"
+                    && last?["state"] as? String == "success"
             }
 
             // A stranger's end ends nobody else's.

@@ -50,7 +50,7 @@ struct ReportRequest {
         return StatusReport(
             release: release, commit: commit, service: service,
             link: link("\(release.target.environment)/releases/\(release.number)"), api: report.target.url,
-            token: report.target.secret)
+            token: report.target.secret, isRepetition: report.isRepetition)
     }
 
     private var news: (any News)? {

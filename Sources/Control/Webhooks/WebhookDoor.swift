@@ -147,6 +147,12 @@ struct WebhookDoor: Sendable {
             case .ignore(let reason, let reference): ignore(environment.target, reason, reference)
             case .deploy(let change):
                 do {
+                    if let same = try await same(change, environment) {
+                        ignore(
+                            environment.target, "release \(same.number) of this commit is on its way",
+                            change.reference)
+                        continue
+                    }
                     let new = try await release(change, event, environment, service)
                     delivery.reference = news.isEmpty ? change.reference : delivery.reference
                     news.append(new)
@@ -191,6 +197,14 @@ struct WebhookDoor: Sendable {
             service, known,
             event.changes.filter { $0.skipMarker == nil || $0.isRemoved }.map { ($0.reference, $0.isRemoved) }
         )
+    }
+
+    /// A forge tells of each commit of a pull request twice: by the push, and by the pull request.
+    private func same(_ change: RefChange, _ environment: RegisteredEnvironment) async throws -> Release? {
+        guard environment.previewUntil != nil, let commit = change.commit else { return nil }
+        return try await actions.store.openReleases(environment.target).last {
+            RefName.full($0.branch) == change.reference && ($0.commit ?? $0.tip) == commit
+        }
     }
 
     private func release(

@@ -74,7 +74,11 @@ extension Store {
                 sql: """
                     SELECT r.*, p.state AS toldState, coalesce(p.attempts, 0) AS toldAttempts,
                         (SELECT b.status FROM release b WHERE b.service = r.service AND b.environment = r.environment
-                            AND b.id < r.id AND b.status IN ('deployed', 'failed') ORDER BY b.id DESC LIMIT 1) AS beforeState
+                            AND b.id < r.id AND b.status IN ('deployed', 'failed') ORDER BY b.id DESC LIMIT 1) AS beforeState,
+                        r.status = 'superseded' AND EXISTS (
+                            SELECT 1 FROM release s WHERE s.service = r.service AND s.environment = r.environment
+                            AND s.number = json_extract(r.body, '$.supersededBy') AND s.number < r.number
+                            AND json_extract(s.body, '$.commit') = json_extract(r.body, '$.commit')) AS isRepetition
                     FROM release r LEFT JOIN report p ON p.target = ?1 AND p.release = r.id
                     WHERE r.id > ?2 AND (?3 IS NULL OR r.service = ?3)
                         AND (p.state IS NULL OR p.state != r.status) AND coalesce(p.nextAt, 0) <= ?4
@@ -88,7 +92,7 @@ extension Store {
                         try ReleaseBody.release(row),
                         told: (row["toldState"] as String?).flatMap { Release.Status(rawValue: $0) },
                         before: (row["beforeState"] as String?).flatMap { Release.Status(rawValue: $0) }),
-                    attempts: row["toldAttempts"])
+                    attempts: row["toldAttempts"], isRepetition: row["isRepetition"])
             }
             return try releases
                 + Store.pendingNews(database, target, since: row["cronSince"], at: now, limit: limit)
