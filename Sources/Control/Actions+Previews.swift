@@ -13,7 +13,13 @@ extension Actions {
         _ service: RegisteredService, _ environments: [RegisteredEnvironment],
         _ changes: [(reference: String, isRemoved: Bool)]
     ) async throws -> (environments: [RegisteredEnvironment], notes: [String], done: Set<String>) {
-        let plan = Preview.plan(service, environments, changes)
+        try await follow(Preview.plan(service, environments, changes), service, environments)
+    }
+
+    /// Does what a plan says.
+    func follow(
+        _ plan: Preview.Plan, _ service: RegisteredService, _ environments: [RegisteredEnvironment]
+    ) async throws -> (environments: [RegisteredEnvironment], notes: [String], done: Set<String>) {
         guard !plan.isEmpty else { return (environments, [], []) }
         let rule = service.previews
         var notes = plan.notes
@@ -37,7 +43,7 @@ extension Actions {
         let ended = Set(plan.ended.map(\.target))
         return (
             try await store.environments(of: service.name).filter { !ended.contains($0.target) }, notes,
-            Set(plan.ended.map { RefName.full($0.branch) })
+            plan.done
         )
     }
 

@@ -5,7 +5,8 @@ internal import KintoCore
 
 struct ReportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "report", abstract: "Tell forges and people what becomes of releases.",
+        commandName: "report",
+        abstract: "Tell forges and people what becomes of releases and scheduled runs.",
         subcommands: [Add.self, List.self, Remove.self])
 
     struct Add: AsyncParsableCommand {
@@ -13,7 +14,8 @@ struct ReportCommand: AsyncParsableCommand {
             abstract: "Report to one more place, from the next release on.",
             discussion: """
                 status    the commit's status at the forge of the service, with a token of its API
-                webhook   a request signed by Standard Webhooks, on the first failure and on recovery
+                webhook   a request signed by Standard Webhooks, on the first failure and on recovery, of releases and of runs
+                          by a schedule
                 slack     the same as a text for Slack, Mattermost and others
                 mail      the same as a mail, by a server that takes it on: smtps://, or smtp:// with STARTTLS;
                           without TLS on loopback, or with --plaintext

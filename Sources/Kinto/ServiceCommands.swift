@@ -89,11 +89,13 @@ struct ServiceCommand: AsyncParsableCommand {
                 without credentials. See docs/repositories.md.
 
                 --preview gives each pushed branch that fits an environment of its own, until the branch is deleted or
-                --preview-for is over after its last push. See docs/previews.md.
+                --preview-for is over after its last push. --preview pull-requests gives one to each pull request from a
+                branch of the repository, until it is closed; the forge's webhook has to tell of them. See docs/previews.md.
 
                 EXAMPLES:
                   kinto service set hello --queue cancel
                   kinto service set hello --preview 'feature/*' --preview-for 3d
+                  kinto service set hello --preview pull-requests
                   kinto service set hello --submodule-hosts github.com,git.example.com:8443
                   kinto service set hello --token-from token.txt
                   kinto service set hello --provider forgejo
@@ -109,7 +111,8 @@ struct ServiceCommand: AsyncParsableCommand {
         @Option(help: "A PEM file of the only authorities that may sign the https host; empty: the system's.")
         var caFrom: String?
         @Option(help: "Hosts with commas between; empty: none.") var submoduleHosts: String?
-        @Option(help: "A branch or pattern (feature/*); off: none any more.") var preview: String?
+        @Option(help: "A branch, a pattern (feature/*) or pull-requests; off: none any more.")
+        var preview: String?
         @Option(help: "How long after its last push a preview stays; 7d.") var previewFor: String?
         @Option(help: "So many previews at a time; 10.") var previewMost: Int?
         @Option(
@@ -236,11 +239,12 @@ extension Output {
     static func previews(_ services: Any, _ name: String) {
         guard let service = (services as? [[String: Any]])?.first,
             let rule = service["previews"] as? [String: Any]
-        else { return line("\(name): pushed branches get no previews any more") }
+        else { return line("\(name): branches and pull requests get no previews any more") }
         let pattern = rule["pattern"] as? String ?? ""
         let lifetime = TimeSpan(milliseconds: rule["lifetime"] as? Int ?? 0)
+        let isOfPulls = pattern == PreviewRule.pullRequests
         line(
-            "\(name): \((try? RefPattern(pattern))?.words ?? pattern) get a preview each, at most \(rule["most"] as? Int ?? 0), until the branch is deleted or \(lifetime) after its last push"
+            "\(name): \(isOfPulls ? "pull requests" : (try? RefPattern(pattern))?.words ?? pattern) get a preview each, at most \(rule["most"] as? Int ?? 0), until \(isOfPulls ? "they are closed" : "the branch is deleted") or \(lifetime) after the last push"
         )
         line(
             "       with \((rule["config"] as? String).map { "the variables and secrets of \($0)" } ?? "production's variables, but no secrets")"

@@ -4,7 +4,7 @@ public import Wire
 
 /// Which branches of a service get an environment of their own when they are pushed, and how long each stays.
 public struct PreviewRule: Sendable, Equatable, Codable {
-    /// Of branches, as ``RefPattern`` has it: `feature/*`.
+    /// Of branches, as ``RefPattern`` has it: `feature/*`; or ``pullRequests``.
     public var pattern: String
     /// After the last push, in milliseconds.
     public var lifetime: Int
@@ -13,6 +13,8 @@ public struct PreviewRule: Sendable, Equatable, Codable {
     /// The environment whose variables are copied, secrets included; nil: those of production that are no secrets.
     public var config: EnvironmentName?
 
+    /// In a pattern's place: not pushes open previews, but a forge's events of pull requests.
+    public static let pullRequests = "pull-requests"
     public static let usualLifetime = TimeSpan(milliseconds: 7 * 86_400_000)
     public static let usualMost = 10
 
@@ -33,6 +35,12 @@ public struct PreviewRule: Sendable, Equatable, Codable {
         self.lifetime = lifetime
         self.most = most
         self.config = config
+    }
+
+    public var takesPullRequests: Bool { pattern == Self.pullRequests }
+    /// `branches 'feature/*'`, `pull requests`
+    public var words: String {
+        takesPullRequests ? "pull requests" : RefPattern(stored: pattern).words
     }
 
     public func end(after now: Timestamp) -> Timestamp {
@@ -88,6 +96,8 @@ public enum Preview {
         public var ended: [RegisteredEnvironment] = []
         /// One line for each branch that gets none, or loses it.
         public var notes: [String] = []
+        /// References, in full, of which this is all that happens.
+        public var done: Set<String> = []
 
         public var isEmpty: Bool { opened.isEmpty && renewed.isEmpty && ended.isEmpty && notes.isEmpty }
     }
@@ -102,7 +112,9 @@ public enum Preview {
         var plan = Plan()
         let known = environments.filter { $0.previewUntil != nil }
         guard service.previews != nil || !known.isEmpty else { return plan }
-        let pattern = service.previews.map { RefPattern(stored: $0.pattern) }
+        // Of pull requests, a push opens none.
+        let opening = service.previews.flatMap { $0.takesPullRequests ? nil : $0 }
+        let pattern = opening.map { RefPattern(stored: $0.pattern) }
         let others = environments.filter { $0.previewUntil == nil }.map(\.pattern)
         var seen: Set<String> = []
         for (reference, isRemoved) in changes.reversed() where seen.insert(reference).inserted {
@@ -110,12 +122,10 @@ public enum Preview {
             let own = known.first { RefName.full($0.branch) == reference }
             if isRemoved {
                 guard let own else { continue }
-                plan.ended.append(own)
-                plan.notes.append(
-                    "\(RefName.words(shown(branch))) was deleted: its preview \(own.target) ends")
+                plan.end(own, "\(RefName.words(shown(branch))) was deleted")
             } else if let own {
                 if service.previews != nil { plan.renewed.append(own.target) }
-            } else if let rule = service.previews, pattern?.matches(reference) == true,
+            } else if let rule = opening, pattern?.matches(reference) == true,
                 !others.contains(where: { $0.matches(reference) })
             {
                 plan.open(branch, rule, service, environments, now)
@@ -125,35 +135,7 @@ public enum Preview {
     }
 
     /// For people.
-    fileprivate static func shown(_ text: String) -> String {
+    static func shown(_ text: String) -> String {
         text.unicodeScalars.prefix(60).map { $0.escaped(asASCII: true) }.joined()
-    }
-}
-
-extension Preview.Plan {
-    fileprivate mutating func open(
-        _ branch: String, _ rule: PreviewRule, _ service: RegisteredService,
-        _ environments: [RegisteredEnvironment], _ now: Timestamp
-    ) {
-        // A sender may say anything: what is no branch's name would be a pattern of others.
-        guard (try? RefPattern(branch))?.isExact == true else { return }
-        let ending = Set(ended.map(\.target))
-        let there = environments.filter { $0.previewUntil != nil && !ending.contains($0.target) }.count
-        guard there + opened.count < rule.most else {
-            notes.append(
-                "\(RefName.words(Preview.shown(branch))) gets no preview: \(service.name) has \(rule.most) already; remove one (kinto environment remove \(service.name) ENV), or allow more (kinto service set \(service.name) --preview-most N)"
-            )
-            return
-        }
-        let taken = Set((environments + opened).map(\.target.environment))
-        guard let name = Preview.name(of: branch, service: service.name, unless: taken.contains) else {
-            notes.append(
-                "\(RefName.words(Preview.shown(branch))) gets no preview: no host name is left for it")
-            return
-        }
-        opened.append(
-            RegisteredEnvironment(
-                target: Target(service: service.name, environment: name), branch: branch,
-                previewUntil: rule.end(after: now)))
     }
 }

@@ -87,6 +87,8 @@ public struct Release: Sendable, Equatable {
     public var live: Bool
     public var stage: Stage?
     public var commit: CommitID?
+    /// What the trigger said that the branch is at; it may have moved on before it was fetched.
+    public var tip: CommitID?
     public var branch: String
     public var subject: String
     public var author: String

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Where what becomes of releases is reported.
+/// Where what becomes of releases and scheduled runs is reported.
 public struct ReportTarget: Sendable, Equatable {
     public enum Kind: String, Sendable, Codable, CaseIterable {
         /// The commit's status at the forge, by the service's provider.
@@ -34,27 +34,5 @@ public struct ReportTarget: Sendable, Equatable {
         self.url = url
         self.secret = secret
         self.mail = mail
-    }
-}
-
-/// A release whose present state a target was not told yet.
-public struct PendingReport: Sendable {
-    public let target: ReportTarget
-    public let release: Release
-    /// The state that the target knows; nil: none.
-    public let told: Release.Status?
-    /// How often this was tried.
-    public let attempts: Int
-    /// How the release before it of the same environment ended; nil: there was none.
-    public let before: Release.Status?
-
-    public init(
-        target: ReportTarget, release: Release, told: Release.Status?, attempts: Int, before: Release.Status?
-    ) {
-        self.target = target
-        self.release = release
-        self.told = told
-        self.attempts = attempts
-        self.before = before
     }
 }

@@ -41,6 +41,15 @@ public struct Run: Sendable, Equatable, Codable {
         /// Whether somebody ought to look.
         public var isTrouble: Bool { ![.succeeded, .stopped, .replaced].contains(self) }
 
+        /// Whether its command was run and came to no good end, or to a good one; nil: neither, or somebody wanted it to end.
+        public var isFailure: Bool? {
+            switch self {
+            case .failed, .timedOut, .lost: true
+            case .succeeded: false
+            case .stopped, .replaced, .skipped, .missed: nil
+            }
+        }
+
         /// Whether nothing ran at all.
         public var isAbsence: Bool { self == .skipped || self == .missed }
     }

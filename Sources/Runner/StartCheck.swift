@@ -7,17 +7,16 @@ internal import Wire
 enum StartCheck {
     /// Blocks.
     /// - Parameters:
-    ///   - manifest: each type that runs all the time is looked at.
+    ///   - manifest: each type is looked at: what runs at night fails then, and nobody looks.
     ///   - directory: the artifact's tree.
     ///   - environment: `NAME=value`, of the instances.
     /// - Throws: `Failure` of code `start-not-found` or `start-not-executable`.
     static func require(_ manifest: Manifest, in directory: String, environment: [String]) throws(Failure) {
-        for group in manifest.groups() {
-            let what = group.worker == nil ? "start" : "process \(group.name)"
-            for need in StartCommand.needs(group.command) {
+        for (what, command) in manifest.commands {
+            for need in StartCommand.needs(command) {
                 switch need {
                 case .program(let path): try program(path, of: what, in: directory)
-                case .command(let name): try command(name, of: what, in: directory, environment)
+                case .command(let name): try search(name, of: what, in: directory, environment)
                 // What an interpreter makes of a name, it says itself.
                 case .script, .packageScript: break
                 }
@@ -69,7 +68,7 @@ enum StartCheck {
         }
     }
 
-    private static func command(
+    private static func search(
         _ name: String, of what: String, in directory: String, _ environment: [String]
     ) throws(Failure) {
         guard let path = environment.first(where: { $0.hasPrefix("PATH=") })?.dropFirst(5) else { return }

@@ -99,7 +99,7 @@ struct StatusReportTests {
             one.status = .failed
             let pending = PendingReport(
                 target: ReportTarget(service: nil, kind: kind, url: "http://127.0.0.1:1/", secret: ""),
-                release: one, told: nil, attempts: 0, before: nil)
+                subject: .release(one, told: nil, before: nil), attempts: 0)
             guard
                 case .http(let request, _)? = ReportRequest(
                     report: pending, service: service, publicURL: "https://kinto.example.com"

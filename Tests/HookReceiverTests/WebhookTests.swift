@@ -226,8 +226,8 @@ struct WebhookTests {
         #expect(try read(#"{"test":true}"#, .bitbucketServer, event: "diagnostics:ping").ignored == "ping")
         #expect(try read(#"{"test":true}"#, .bitbucketServer).ignored == "ping")
         for (provider, event) in [
-            (Provider.github, "pull_request"), (.gitea, "create"), (.forgejo, "delete"), (.gogs, "release"),
-            (.gitlab, "Note Hook"), (.bitbucket, "issue:created"), (.bitbucketServer, "pr:opened"),
+            (Provider.github, "issues"), (.gitea, "create"), (.forgejo, "delete"), (.gogs, "release"),
+            (.gitlab, "Note Hook"), (.bitbucket, "issue:created"), (.bitbucketServer, "pr:modified"),
             (.generic, "x"),
             (.github, ""),
         ] {

@@ -82,6 +82,46 @@ struct PreviewTests {
         #expect(swap.opened.isEmpty || swap.ended.count == 1)
     }
 
+    @Test func pullRequestsOpenAndEndThem() throws {
+        var service = try service(most: 1)
+        let production = RegisteredEnvironment(target: Target(service: service.name), branch: "main")
+        func plan(_ known: [RegisteredEnvironment], _ branch: String, closed: Bool = false) -> Preview.Plan {
+            Preview.plan(
+                pullRequest: 7, "refs/heads/\(branch)", isClosed: closed, service, [production] + known)
+        }
+        // Of branches they were asked for, or not at all.
+        #expect(plan([], "feature/a").notes[0].contains("previews of hello are of branches 'feature/*'"))
+        service.previews = nil
+        #expect(plan([], "feature/a").notes[0].contains("hello has no previews"))
+        service.previews = try PreviewRule(
+            pattern: PreviewRule.pullRequests, lifetime: 60_000, most: 1, config: nil)
+        #expect(service.previews?.words == "pull requests")
+        // A push opens none, whatever its branch is called.
+        #expect(
+            Preview.plan(
+                service, [production],
+                [("refs/heads/feature/a", false), ("refs/heads/pull-requests", false)]
+            ).isEmpty)
+        let opened = plan([], "feature/a")
+        #expect(names(opened) == ["preview-feature-a"] && opened.done.isEmpty)
+        #expect(plan(opened.opened, "feature/a").renewed == opened.opened.map(\.target))
+        #expect(
+            Preview.plan(service, opened.opened, [("refs/heads/feature/a", false)]).renewed
+                == opened.opened.map(\.target))
+        let gone = plan(opened.opened, "feature/a", closed: true)
+        #expect(gone.ended == opened.opened && gone.done == ["refs/heads/feature/a"])
+        #expect(gone.notes == ["pull request 7 was closed: its preview hello/preview-feature-a ends"])
+        #expect(plan(opened.opened, "feature/b", closed: true).notes[0].contains("it has no preview"))
+        for (branch, why) in [
+            ("feature/b", "hello has 1 already"), ("main", "hello/production deploys branch 'main' anyway"),
+        ] {
+            let none = plan(opened.opened, branch)
+            #expect(none.opened.isEmpty && none.done == ["refs/heads/\(branch)"])
+            #expect(none.notes.count == 1 && none.notes[0].contains(why), "\(none.notes)")
+        }
+        #expect(plan([], "feature/*").notes[0].contains("is no branch's name"))
+    }
+
     @Test func rulesThatMakeNoSenseAreRefused() {
         for (pattern, lifetime, most) in [
             ("tags/v*", 60_000, 1), ("feature/[a]", 60_000, 1), ("feature/*", 59_999, 1),

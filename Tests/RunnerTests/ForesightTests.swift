@@ -125,6 +125,16 @@ struct ForesightTests {
             files: ["package.json": "{\"scripts\":{\"start\":\"x\",\"dev\":\"y\"}}\n"],
             expected: ["start-missing scripts: start, dev"]),
         Case(settings: #"{"start":"npm start"}"#, files: ["index.js": "x\n"], expected: ["start-missing"]),
+        // What runs when it is due.
+        Case(
+            settings:
+                #"{"start":"sh run","processes":{"nightly":{"command":"./report","schedule":"@daily"},"w":{"command":"node w.js"}}}"#,
+            files: ["run": "x\n", "report.sh": "x\n"],
+            expected: ["start-missing", "start-missing there is report.sh"]),
+        Case(
+            settings:
+                #"{"start":"sh run","processes":{"nightly":{"command":"./report","schedule":"@daily"}}}"#,
+            files: ["run": "x\n", "report": "x\n"], expected: ["start-not-marked"]),
         Case(
             settings: #"{"root":"api","start":"./server"}"#, files: ["server": "x\n", "api/README": "x\n"],
             expected: ["start-missing"]),
@@ -285,5 +295,20 @@ struct ForesightTests {
             try StartCheck.require(Manifest(start: "./missing"), in: "\(fixture.root)/a", environment: [])
         }
         #expect(failure?.evidence == ["in its directory: bin, directory, plain"])
+        // What runs when it is due, too.
+        var manifest = Manifest(start: "./bin/own")
+        for (command, what) in [
+            ("./missing --all", "which is not in the artifact"), ("missing", "'missing'"),
+        ] {
+            var type = Manifest.ProcessType(command: command)
+            type.schedule = "@daily"
+            manifest.processes = ["nightly": type]
+            let failure = #expect(throws: Failure.self) {
+                try StartCheck.require(manifest, in: "\(fixture.root)/a", environment: ["PATH=/bin"])
+            }
+            #expect(failure?.code == "start-not-found")
+            #expect(failure?.message.hasPrefix("process nightly runs ") == true, "\(failure?.message ?? "")")
+            #expect(failure?.message.contains(what) == true, "\(failure?.message ?? "")")
+        }
     }
 }

@@ -50,6 +50,8 @@ struct APIServer: Sendable {
         let api = router.group("/api/v1")
         api.add(middleware: RequestCheck())
         ServiceRoutes(actions: actions, version: version, isLocal: trusted).add(to: api)
+        TrafficRoutes(actions: actions).add(to: api)
+        DeliveryRoutes(actions: actions).add(to: api)
         OverviewRoutes(actions: actions, version: version).add(to: api)
         EnvironmentRoutes(actions: actions).add(to: api)
         ReleaseRoutes(actions: actions).add(to: api)

@@ -5,7 +5,7 @@ internal import HookReceiver
 internal import KintoCore
 internal import Wire
 
-/// What is sent to a target because of a release's state.
+/// What is sent to a target because of a release's state, or of what is news of a schedule.
 struct ReportRequest {
     /// For a person who waits behind it.
     static let timeout = 10_000
@@ -19,79 +19,58 @@ struct ReportRequest {
     enum Form {
         /// With one for an older API, when the first is not known there.
         case http(HTTPClient.Request, older: HTTPClient.Request?)
-        case mail(ReleaseMail)
+        case mail(ReportMail)
     }
 
     /// nil: the target has no use for this state.
     func make(at now: Timestamp = .now) -> Form? {
-        if report.target.kind == .mail {
-            guard news != nil, let mail = report.target.mail else { return nil }
-            return .mail(ReleaseMail(report: report, mail: mail, link: link, identifier: identifier))
+        if report.target.kind == .status {
+            return status.flatMap { status in
+                status.request().map { .http($0, older: status.olderRequest()) }
+            }
         }
-        if let status { return status.request().map { .http($0, older: status.olderRequest()) } }
-        return request(now).map { .http($0, older: nil) }
+        guard let news else { return nil }
+        let link = link(news.path)
+        if report.target.kind == .mail {
+            return report.target.mail.map {
+                .mail(ReportMail(report: report, mail: $0, news: news, link: link))
+            }
+        }
+        let text = news.text + (link.map { " \($0)" } ?? "")
+        let request =
+            report.target.kind == .slack
+            ? ReportRequest.post(report.target.url, [], ["text": text]) : signed(news, text, now)
+        return request.map { .http($0, older: nil) }
     }
 
     private var status: StatusReport? {
-        guard report.target.kind == .status, let commit = report.release.commit else { return nil }
+        guard case .release(let release, _, _) = report.subject, let commit = release.commit else {
+            return nil
+        }
         return StatusReport(
-            release: report.release, commit: commit, service: service, link: link, api: report.target.url,
-            token: report.target.secret)
+            release: release, commit: commit, service: service,
+            link: link("\(release.target.environment)/releases/\(release.number)"), api: report.target.url,
+            token: report.target.secret, isRepetition: report.isRepetition)
     }
 
-    private func request(_ now: Timestamp) -> HTTPClient.Request? {
-        switch report.target.kind {
-        case .slack: return news.flatMap { ReportRequest.post(report.target.url, [], ["text": $0.text]) }
-        case .webhook: return news.flatMap { signed($0, now) }
-        case .mail, .status: return nil
+    private var news: (any News)? {
+        switch report.subject {
+        case .release(let release, _, let before): ReleaseNews(release, before: before)
+        case .cron(let news): CronReport(news: news)
         }
     }
 
-    /// The same when it is sent again, and nobody else's: the time tells servers apart that report to the same place.
-    private var identifier: String {
-        let release = report.release
-        return
-            "kinto-\(report.target.id)-\(release.id)-\(release.status.rawValue)-\(release.createdAt.milliseconds)"
-    }
-
-    private var link: String? {
-        publicURL.map {
-            "\($0)/services/\(service.name)/\(report.release.target.environment)/releases/\(report.release.number)"
-        }
-    }
-
-    /// The first failure after something went well, and the first success after a failure: the rest is no news.
-    private var news: (type: String, text: String)? {
-        let release = report.release
-        let name = "\(release.target)"
-        let commit = release.commit.map { " (\($0.short) \(release.subject))" } ?? ""
-        let more = link.map { " \($0)" } ?? ""
-        switch (release.status, report.before) {
-        case (.failed, .deployed), (.failed, nil):
-            return (
-                "release.failed",
-                "\(name): release \(release.number)\(commit) failed: \(release.failure?.summary ?? "")\(more)"
-            )
-        case (.deployed, .failed):
-            return ("release.recovered", "\(name): release \(release.number)\(commit) is live again\(more)")
-        default: return nil
-        }
+    private func link(_ path: String) -> String? {
+        publicURL.map { "\($0)/services/\(service.name)/\(path)" }
     }
 
     /// Standard Webhooks: the same identifier when it is sent again.
-    private func signed(_ news: (type: String, text: String), _ now: Timestamp) -> HTTPClient.Request? {
-        struct Body: Encodable {
-            let type, timestamp, text: String
-            let data: ReleaseJSON
-        }
+    private func signed(_ news: any News, _ text: String, _ now: Timestamp) -> HTTPClient.Request? {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        let release = report.release
-        let body = Body(
-            type: news.type, timestamp: (release.finishedAt ?? now).rfc3339, text: news.text,
-            data: ReleaseJSON(release: release))
+        let body = Body(type: news.type, timestamp: news.at.rfc3339, text: text, data: news.data)
         guard let bytes = try? encoder.encode(body) else { return nil }
-        let (identifier, time) = (self.identifier, "\(now.milliseconds / 1000)")
+        let (identifier, time) = (news.identifier(for: report.target), "\(now.milliseconds / 1000)")
         var headers = [
             "Content-Type: application/json", "webhook-id: \(identifier)", "webhook-timestamp: \(time)",
         ]
@@ -103,6 +82,21 @@ struct ReportRequest {
         }
         return HTTPClient.Request(
             "POST", url: report.target.url, headers: headers, body: Array(bytes), timeout: Self.timeout)
+    }
+
+    private struct Body: Encodable {
+        private enum Keys: String, CodingKey { case type, timestamp, text, data }
+
+        let type, timestamp, text: String
+        let data: any Encodable
+
+        func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: Keys.self)
+            try container.encode(type, forKey: .type)
+            try container.encode(timestamp, forKey: .timestamp)
+            try container.encode(text, forKey: .text)
+            try container.encode(data, forKey: .data)
+        }
     }
 
     static func post(_ url: String, _ headers: [String], _ fields: [String: String]) -> HTTPClient.Request? {

@@ -4,7 +4,7 @@ internal import KintoCore
 internal import Logging
 internal import Wire
 
-/// Tells forges and people what becomes of releases, beside the deploys and never in their way. Each target has a task of its own:
+/// Tells forges and people what becomes of releases and scheduled runs, beside the deploys and never in their way. Each target has a task of its own:
 /// one that is slow or away delays nobody but itself, and is told what is true when it is back.
 actor Reporter {
     /// Pauses between tries, from the first to the longest.
@@ -87,7 +87,7 @@ actor Reporter {
         }
     }
 
-    /// One after the other, in the order of the releases, until nobody answers.
+    /// One after the other, in the order in which it happened, until nobody answers.
     private func tell(_ target: ReportTarget) async {
         while let reports = try? await store.pendingReports(target.id, at: .now), !reports.isEmpty {
             for report in reports {
@@ -101,7 +101,7 @@ actor Reporter {
     /// - Returns: whether somebody answers there, whatever was said.
     private func tell(_ report: PendingReport) async -> Bool {
         do {
-            guard let service = try await store.service(report.release.target.service),
+            guard let service = try await store.service(report.place.service),
                 let form = ReportRequest(report: report, service: service, publicURL: publicURL).make()
             else {
                 try await store.reported(report)
@@ -139,7 +139,7 @@ actor Reporter {
         try await failed(report, "answered \(answer.status)", rest: rest)
     }
 
-    private func send(_ mail: ReleaseMail, _ report: PendingReport) async throws {
+    private func send(_ mail: ReportMail, _ report: PendingReport) async throws {
         var refused: [SMTPClient.Refusal]
         do {
             do { refused = try await SMTPClient.send(mail.submission()) } catch let refusal
@@ -153,7 +153,7 @@ actor Reporter {
         }
         let problem = refused.isEmpty ? nil : refused.map(\.description).joined(separator: "; ")
         if let problem { warn(report, problem) }
-        try await store.reported(report, problem: problem.map { "release \(report.release.upstream): \($0)" })
+        try await store.reported(report, problem: problem.map { "\(report.words): \($0)" })
     }
 
     private func warn(_ report: PendingReport, _ what: String) {
@@ -166,7 +166,7 @@ actor Reporter {
     private func failed(
         _ report: PendingReport, _ problem: String, forGood: Bool = false, rest: Duration? = nil
     ) async throws {
-        let what = "release \(report.release.upstream) (\(report.release.status.rawValue)): \(problem)"
+        let what = "\(report.words) (\(report.state)): \(problem)"
         if forGood || report.attempts + 1 >= Self.tries {
             logger.error(
                 "a report is given up", metadata: ["report": "\(report.target.id)", "of": "\(what)"])

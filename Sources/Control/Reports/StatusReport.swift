@@ -25,6 +25,8 @@ struct StatusReport {
     let link: String?
     let api: String
     let token: String
+    /// What is live has this commit already: nothing went wrong.
+    var isRepetition = false
 
     /// What every forge can say.
     private enum State { case pending, success, failure, stopped }
@@ -34,6 +36,7 @@ struct StatusReport {
         case .queued, .deploying: .pending
         case .deployed: .success
         case .failed: .failure
+        case .superseded where isRepetition: .success
         case .aborted, .superseded: .stopped
         }
     }
@@ -47,6 +50,8 @@ struct StatusReport {
         case .deployed: words = "release \(release.number) is live"
         case .failed: words = "release \(release.number) failed: \(release.failure?.summary ?? "")"
         case .aborted: words = "release \(release.number) was aborted"
+        case .superseded where isRepetition:
+            words = "release \(release.supersededBy ?? 0) is live with this commit"
         case .superseded:
             words =
                 "release \(release.number) was superseded\(release.supersededBy.map { " by \($0)" } ?? "")"

@@ -124,17 +124,17 @@ struct WebhookDoor: Sendable {
     ) async throws -> Answers {
         // Removed meanwhile: nothing is kept of it.
         guard !known.isEmpty else { return [] }
-        let (environments, notes, done) = try await actions.previewed(
-            service, known,
-            told.changes.filter { $0.skipMarker == nil || $0.isRemoved }.map { ($0.reference, $0.isRemoved) })
+        let (environments, notes, done) = try await previewed(told, service, known)
         var event = told
         event.changes.removeAll { done.contains($0.reference) }
         if event.changes.isEmpty, !done.isEmpty { event.ignored = notes.joined(separator: "; ") }
         var delivery = first
         delivery.verdict = ""
-        if !event.changes.isEmpty {
+        // One of a pull request that gets no preview now may get one later.
+        let kept = told.isOfPullRequest ? told.changes : event.changes
+        if !kept.isEmpty {
             delivery.changes = String(
-                decoding: (try? JSONEncoder().encode(DeliveryDecision.kept(event.changes, environments)))
+                decoding: (try? JSONEncoder().encode(DeliveryDecision.kept(kept, environments)))
                     ?? Data(), as: UTF8.self)
         }
         var (news, ignored): ([NewRelease], Answers) = ([], [])
@@ -147,6 +147,12 @@ struct WebhookDoor: Sendable {
             case .ignore(let reason, let reference): ignore(environment.target, reason, reference)
             case .deploy(let change):
                 do {
+                    if let same = try await same(change, environment) {
+                        ignore(
+                            environment.target, "release \(same.number) of this commit is on its way",
+                            change.reference)
+                        continue
+                    }
                     let new = try await release(change, event, environment, service)
                     delivery.reference = news.isEmpty ? change.reference : delivery.reference
                     news.append(new)
@@ -177,6 +183,28 @@ struct WebhookDoor: Sendable {
         Fault.decided.pass()
         let taken = try await actions.take(news)
         return zip(news, taken).map { ($0.target, Self.answer($1, delivery.identifier)) } + ignored
+    }
+
+    private func previewed(
+        _ event: ForgeEvent, _ service: RegisteredService, _ known: [RegisteredEnvironment]
+    ) async throws -> (environments: [RegisteredEnvironment], notes: [String], done: Set<String>) {
+        if let change = event.changes.first, let number = change.pullRequest {
+            let plan = Preview.plan(
+                pullRequest: number, change.reference, isClosed: change.isRemoved, service, known)
+            return try await actions.follow(plan, service, known)
+        }
+        return try await actions.previewed(
+            service, known,
+            event.changes.filter { $0.skipMarker == nil || $0.isRemoved }.map { ($0.reference, $0.isRemoved) }
+        )
+    }
+
+    /// A forge tells of each commit of a pull request twice: by the push, and by the pull request.
+    private func same(_ change: RefChange, _ environment: RegisteredEnvironment) async throws -> Release? {
+        guard environment.previewUntil != nil, let commit = change.commit else { return nil }
+        return try await actions.store.openReleases(environment.target).last {
+            RefName.full($0.branch) == change.reference && ($0.commit ?? $0.tip) == commit
+        }
     }
 
     private func release(

@@ -62,7 +62,10 @@ public enum DeliveryDecision: Sendable, Equatable {
     private static func concerns(
         _ change: RefChange, _ environment: RegisteredEnvironment, _ pattern: RefPattern
     ) -> Bool {
-        change.reference.isEmpty
+        if change.pullRequest != nil {
+            return environment.previewUntil != nil && !change.isRemoved && pattern.matches(change.reference)
+        }
+        return change.reference.isEmpty
             ? environment.target.environment == .production : pattern.matches(change.reference)
     }
 
@@ -99,7 +102,9 @@ public enum DeliveryDecision: Sendable, Equatable {
             "\($0.target.environment) deploys \($0.pattern.words)"
         }.joined(separator: ", ")
         let reason: String
-        if changes.count > 1 {
+        if let number = first.pullRequest {
+            reason = "pull request \(number) has no preview"
+        } else if changes.count > 1 {
             reason = "none of the \(changes.count) changes is deployed: \(deployed)"
         } else {
             let words = RefName.words(RefChange.shown(first.reference))

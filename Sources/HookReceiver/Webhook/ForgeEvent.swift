@@ -9,10 +9,12 @@ public struct ForgeEvent: Sendable, Equatable {
     public var name: String
     /// The provider's identifier of the delivery, the same when it is sent again; nil when there is none.
     public var identifier: String?
-    /// What a push changed, in its order; empty for events that are no push.
+    /// What a push changed, in its order, or the branch of a pull request; empty for other events.
     public var changes: [RefChange]
     /// Why there is nothing to do; nil for a push.
     public var ignored: String?
+
+    public var isOfPullRequest: Bool { changes.first?.pullRequest != nil }
 
     public init(name: String, identifier: String?, changes: [RefChange], ignored: String?) {
         self.name = name
@@ -32,13 +34,16 @@ public struct ForgeEvent: Sendable, Equatable {
         switch kind(of: name, provider) {
         case .ping: return ignored("ping")
         case .other: return ignored("event '\(RefChange.shown(name))' deploys nothing")
-        case .push, .system, .create, .delete: break
+        case .push, .system, .create, .delete, .pullRequest: break
         }
         let text = try PayloadText.json(delivery, provider)
         if text.isEmpty, provider == .generic {
             return ForgeEvent(name: name, identifier: identifier, changes: [.tracked], ignored: nil)
         }
         try PayloadText.checkDepth(text)
+        if kind(of: name, provider) == .pullRequest {
+            return try .of(PullRequest.read(text, provider, event: name), name, identifier)
+        }
         let changes: [RefChange]
         switch provider {
         case .bitbucket: changes = try BitbucketPayload.decode(text).changes()
@@ -57,6 +62,9 @@ public struct ForgeEvent: Sendable, Equatable {
                 changes = [tag]
                 break
             }
+            if kind == .system, payload.event == "merge_request" {
+                return try .of(PullRequest.read(text, provider, event: name), name, identifier)
+            }
             if kind == .system, !payload.isPush {
                 return ignored("event '\(RefChange.shown(payload.event))' deploys nothing")
             }
@@ -66,10 +74,21 @@ public struct ForgeEvent: Sendable, Equatable {
         return ForgeEvent(name: name, identifier: identifier, changes: changes, ignored: nil)
     }
 
+    private static func of(_ request: PullRequest, _ name: String, _ identifier: String?) throws(Failure)
+        -> ForgeEvent
+    {
+        if let reason = request.obstacle {
+            return ForgeEvent(name: name, identifier: identifier, changes: [], ignored: reason)
+        }
+        return ForgeEvent(
+            name: name, identifier: identifier, changes: [try request.change()], ignored: nil)
+    }
+
     private enum Kind {
         case push, ping, system, other
         /// Gogs tells of tags by these alone; all others send a push of the tag, too.
         case create, delete
+        case pullRequest
     }
 
     private static func kind(of name: String, _ provider: Provider) -> Kind {
@@ -77,12 +96,17 @@ public struct ForgeEvent: Sendable, Equatable {
         case (.gitlab, "Push Hook"), (.gitlab, "Tag Push Hook"): .push
         // Of the whole instance: what it is, its body says.
         case (.gitlab, "System Hook"): .system
+        case (.gitlab, "Merge Request Hook"): .pullRequest
         case (.gitlab, _): .other
         case (.bitbucket, "repo:push"), (.bitbucketServer, "repo:refs_changed"): .push
         case (.bitbucket, "diagnostics:ping"), (.bitbucketServer, "diagnostics:ping"): .ping
-        case (.bitbucket, _), (.bitbucketServer, _): .other
+        case (.bitbucket, _), (.bitbucketServer, _):
+            PullRequest.step(of: name, provider) == nil ? .other : .pullRequest
         case (.gogs, "create"): .create
         case (.gogs, "delete"): .delete
+        case (.github, "pull_request"), (.gitea, "pull_request"), (.forgejo, "pull_request"),
+            (.gogs, "pull_request"):
+            .pullRequest
         case (_, "push"): .push
         case (_, "ping"): .ping
         default: .other

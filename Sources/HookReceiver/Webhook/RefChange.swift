@@ -13,16 +13,20 @@ public struct RefChange: Sendable, Equatable, Codable {
     public var isForced: Bool
     /// The words of the newest commit that ask for no deploy.
     public var skipMarker: String?
+    /// Not a push, but a pull request of this number told it: of its branch, which counts as removed when it was closed.
+    /// Previews alone are deployed by it.
+    public var pullRequest: Int?
 
     public init(
         reference: String, commit: CommitID?, isRemoved: Bool = false, isForced: Bool = false,
-        skipMarker: String? = nil
+        skipMarker: String? = nil, pullRequest: Int? = nil
     ) {
         self.reference = reference
         self.commit = commit
         self.isRemoved = isRemoved
         self.isForced = isForced
         self.skipMarker = skipMarker
+        self.pullRequest = pullRequest
     }
 
     /// nil for a tag and everything else that is no branch.

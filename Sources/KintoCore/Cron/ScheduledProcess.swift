@@ -33,6 +33,12 @@ extension Manifest {
         }
     }
 
+    /// What is run of the artifact, all the time or when it is due, each with what it is called in texts.
+    public var commands: [(what: String, command: String)] {
+        groups().map { ($0.worker == nil ? "start" : "process \($0.name)", $0.command) }
+            + scheduled().map { ("process \($0.type)", $0.command) }
+    }
+
     /// What an earlier version noted of a type with a schedule.
     static func scheduleUnsupported(_ type: String) -> String {
         "processes.\(type).schedule in kinto.json is not acted upon by this version"

@@ -36,9 +36,8 @@ public struct Foresight: Sendable {
     // MARK: The start command
 
     private var start: [Warning] {
-        manifest.groups().flatMap { group -> [Warning] in
-            let what = group.worker == nil ? "start" : "process \(group.name)"
-            return StartCommand.needs(group.command).compactMap { need in
+        manifest.commands.flatMap { what, command -> [Warning] in
+            StartCommand.needs(command).compactMap { need in
                 switch need {
                 case .command: nil
                 case .program(let path): path.hasPrefix("/") ? nil : program(path, of: what)

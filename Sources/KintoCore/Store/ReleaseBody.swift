@@ -6,6 +6,7 @@ internal import Wire
 /// What a release's row keeps beside the columns that are searched: one JSON value, tolerant of older versions.
 struct ReleaseBody: Codable {
     var commit: CommitID?
+    var tip: CommitID?
     var branch: String
     var subject: String?
     var author: String?
@@ -41,6 +42,7 @@ struct ReleaseBody: Codable {
 
     init(_ release: Release) {
         commit = release.commit
+        tip = release.tip
         branch = release.branch
         subject = release.subject
         author = release.author
@@ -114,6 +116,7 @@ struct ReleaseBody: Codable {
         release.status = status
         release.live = row["live"]
         release.stage = (row["stage"] as String?).flatMap(Stage.init(rawValue:))
+        release.tip = body.tip
         release.subject = body.subject ?? ""
         release.author = body.author ?? ""
         release.by = body.by

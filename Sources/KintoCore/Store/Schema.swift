@@ -276,6 +276,24 @@ enum Schema {
                     BEGIN \(event) END;
                     """)
         }
+        migrator.registerMigration("11-cron-reports") { database in
+            // `Store+CronNews.swift`.
+            try database.execute(
+                sql: """
+                    CREATE TABLE cronNews (
+                        id INTEGER PRIMARY KEY AUTOINCREMENT, service TEXT NOT NULL, environment TEXT NOT NULL,
+                        type TEXT NOT NULL, isFailure INTEGER NOT NULL, body TEXT NOT NULL,
+                        FOREIGN KEY (service, environment) REFERENCES environment(service, name) ON DELETE CASCADE);
+                    CREATE INDEX cronNews_type ON cronNews(service, environment, type, id);
+                    CREATE TABLE cronReport (
+                        target INTEGER NOT NULL REFERENCES reportTarget(id) ON DELETE CASCADE,
+                        news INTEGER NOT NULL REFERENCES cronNews(id) ON DELETE CASCADE,
+                        isTold INTEGER NOT NULL, attempts INTEGER NOT NULL, nextAt INTEGER, problem TEXT,
+                        PRIMARY KEY (target, news)) WITHOUT ROWID;
+                    CREATE INDEX cronReport_next ON cronReport(nextAt) WHERE nextAt IS NOT NULL;
+                    ALTER TABLE reportTarget ADD COLUMN cronSince INTEGER NOT NULL DEFAULT 0;
+                    """)
+        }
         return migrator
     }()
 

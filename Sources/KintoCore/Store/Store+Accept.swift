@@ -78,6 +78,7 @@ extension Store {
             id: 0, target: new.target, number: number, commit: new.commit, branch: new.branch,
             trigger: new.trigger,
             createdAt: now)
+        release.tip = new.tip
         release.subject = new.subject
         release.author = new.author
         release.by = new.by

@@ -6,15 +6,16 @@ public import Wire
 /// What was reported to whom. Nothing is queued: a target is due a report of each release whose state is not the one that it was
 /// told last, so that none is lost and one that comes late tells what is true then.
 extension Store {
-    /// Releases that are accepted from now on are reported.
+    /// Releases that are accepted from now on are reported, and what is news of schedules from now on.
     /// - Returns: the target's number.
     public func add(_ target: ReportTarget) async throws -> Int64 {
         let mail = try target.mail.map { String(decoding: try JSONEncoder().encode($0), as: UTF8.self) }
         return try await write { database in
             try database.execute(
                 sql: """
-                    INSERT INTO reportTarget (service, kind, url, secret, mail, since)
-                    VALUES (?, ?, ?, ?, ?, (SELECT coalesce(max(id), 0) FROM release))
+                    INSERT INTO reportTarget (service, kind, url, secret, mail, since, cronSince)
+                    VALUES (?, ?, ?, ?, ?, (SELECT coalesce(max(id), 0) FROM release),
+                        (SELECT coalesce(max(id), 0) FROM cronNews))
                     """,
                 arguments: [target.service?.description, target.kind.rawValue, target.url, "", mail])
             let id = database.lastInsertedRowID
@@ -43,9 +44,15 @@ extension Store {
             try Row.fetchAll(
                 database,
                 sql: """
-                    SELECT t.*, (SELECT problem FROM report WHERE target = t.id AND problem IS NOT NULL
-                        ORDER BY release DESC LIMIT 1) AS problem,
-                        (SELECT count(*) FROM report WHERE target = t.id AND nextAt IS NOT NULL) AS waiting
+                    SELECT t.*, coalesce(
+                            (SELECT problem FROM report WHERE target = t.id AND nextAt IS NOT NULL
+                                ORDER BY release DESC LIMIT 1),
+                            (SELECT problem FROM cronReport WHERE target = t.id AND problem IS NOT NULL
+                                ORDER BY nextAt IS NULL, news DESC LIMIT 1),
+                            (SELECT problem FROM report WHERE target = t.id AND problem IS NOT NULL
+                                ORDER BY release DESC LIMIT 1)) AS problem,
+                        (SELECT count(*) FROM report WHERE target = t.id AND nextAt IS NOT NULL)
+                            + (SELECT count(*) FROM cronReport WHERE target = t.id AND nextAt IS NOT NULL) AS waiting
                     FROM reportTarget t ORDER BY id
                     """
             ).map { (try reportTarget($0), $0["problem"], $0["waiting"]) }
@@ -67,64 +74,97 @@ extension Store {
                 sql: """
                     SELECT r.*, p.state AS toldState, coalesce(p.attempts, 0) AS toldAttempts,
                         (SELECT b.status FROM release b WHERE b.service = r.service AND b.environment = r.environment
-                            AND b.id < r.id AND b.status IN ('deployed', 'failed') ORDER BY b.id DESC LIMIT 1) AS beforeState
+                            AND b.id < r.id AND b.status IN ('deployed', 'failed') ORDER BY b.id DESC LIMIT 1) AS beforeState,
+                        r.status = 'superseded' AND EXISTS (
+                            SELECT 1 FROM release s WHERE s.service = r.service AND s.environment = r.environment
+                            AND s.number = json_extract(r.body, '$.supersededBy') AND s.number < r.number
+                            AND json_extract(s.body, '$.commit') = json_extract(r.body, '$.commit')) AS isRepetition
                     FROM release r LEFT JOIN report p ON p.target = ?1 AND p.release = r.id
                     WHERE r.id > ?2 AND (?3 IS NULL OR r.service = ?3)
                         AND (p.state IS NULL OR p.state != r.status) AND coalesce(p.nextAt, 0) <= ?4
                     ORDER BY r.id LIMIT ?5
                     """,
                 arguments: [id, row["since"] as Int64, target.service?.description, now.milliseconds, limit])
-            return try rows.map { row in
+            let releases = try rows.map { row in
                 PendingReport(
-                    target: target, release: try ReleaseBody.release(row),
-                    told: (row["toldState"] as String?).flatMap { Release.Status(rawValue: $0) },
-                    attempts: row["toldAttempts"],
-                    before: (row["beforeState"] as String?).flatMap { Release.Status(rawValue: $0) })
+                    target: target,
+                    subject: .release(
+                        try ReleaseBody.release(row),
+                        told: (row["toldState"] as String?).flatMap { Release.Status(rawValue: $0) },
+                        before: (row["beforeState"] as String?).flatMap { Release.Status(rawValue: $0) }),
+                    attempts: row["toldAttempts"], isRepetition: row["isRepetition"])
             }
+            return try releases
+                + Store.pendingNews(database, target, since: row["cronSince"], at: now, limit: limit)
         }
     }
 
     /// When the next one that failed is tried again; nil: none waits.
     public func nextReport() async throws -> Timestamp? {
         try await read {
-            try Int64.fetchOne($0, sql: "SELECT min(nextAt) FROM report WHERE nextAt IS NOT NULL").map {
-                Timestamp(milliseconds: $0)
-            }
+            try Int64.fetchOne(
+                $0,
+                sql: """
+                    SELECT min(nextAt) FROM (SELECT nextAt FROM report WHERE nextAt IS NOT NULL
+                        UNION ALL SELECT nextAt FROM cronReport WHERE nextAt IS NOT NULL)
+                    """
+            ).map(Timestamp.init(milliseconds:))
         }
     }
 
     /// The target knows this state now, or has no use for it.
     /// - Parameter problem: why it was given up.
     public func reported(_ report: PendingReport, problem: String? = nil) async throws {
-        try await write {
-            try $0.execute(
-                sql:
-                    "INSERT OR REPLACE INTO report (target, release, state, attempts, problem) VALUES (?, ?, ?, 0, ?)",
-                arguments: [report.target.id, report.release.id, report.release.status.rawValue, problem])
+        try await write { database in
+            switch report.subject {
+            case .release(let release, _, _):
+                try database.execute(
+                    sql:
+                        "INSERT OR REPLACE INTO report (target, release, state, attempts, problem) VALUES (?, ?, ?, 0, ?)",
+                    arguments: [report.target.id, release.id, release.status.rawValue, problem])
+            case .cron(let news):
+                try database.execute(
+                    sql:
+                        "INSERT OR REPLACE INTO cronReport (target, news, isTold, attempts, problem) VALUES (?, ?, 1, 0, ?)",
+                    arguments: [report.target.id, news.id, problem])
+            }
         }
     }
 
     /// It is tried again later.
     public func reportFailed(_ report: PendingReport, _ problem: String, next: Timestamp) async throws {
-        try await write {
-            try $0.execute(
-                sql: """
-                    INSERT OR REPLACE INTO report (target, release, state, attempts, nextAt, problem)
-                    VALUES (?, ?, ?, ?, ?, ?)
-                    """,
-                arguments: [
-                    report.target.id, report.release.id, report.told?.rawValue, report.attempts + 1,
-                    next.milliseconds, problem,
-                ])
+        try await write { database in
+            switch report.subject {
+            case .release(let release, let told, _):
+                try database.execute(
+                    sql: """
+                        INSERT OR REPLACE INTO report (target, release, state, attempts, nextAt, problem)
+                        VALUES (?, ?, ?, ?, ?, ?)
+                        """,
+                    arguments: [
+                        report.target.id, release.id, told?.rawValue, report.attempts + 1, next.milliseconds,
+                        problem,
+                    ])
+            case .cron(let news):
+                try database.execute(
+                    sql: """
+                        INSERT OR REPLACE INTO cronReport (target, news, isTold, attempts, nextAt, problem)
+                        VALUES (?, ?, 0, ?, ?, ?)
+                        """,
+                    arguments: [
+                        report.target.id, news.id, report.attempts + 1, next.milliseconds, problem,
+                    ])
+            }
         }
     }
 
-    /// One value at once, then one after each transaction that changed releases or targets; several may be told as one.
+    /// One value at once, then one after each transaction that changed releases, news of schedules or targets; several may be told as one.
     public func changesOfReleases() -> AsyncStream<Void> {
         let (stream, continuation) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
         continuation.yield()
-        let observation = DatabaseRegionObservation(tracking: Table("release"), Table("reportTarget"))
-            .start(in: pool, onError: { _ in continuation.finish() }, onChange: { _ in continuation.yield() })
+        let observation = DatabaseRegionObservation(
+            tracking: Table("release"), Table("cronNews"), Table("reportTarget")
+        ).start(in: pool, onError: { _ in continuation.finish() }, onChange: { _ in continuation.yield() })
         continuation.onTermination = { _ in observation.cancel() }
         return stream
     }

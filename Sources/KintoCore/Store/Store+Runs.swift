@@ -74,6 +74,7 @@ extension Store {
             guard var known = try Store.run(database, run.id), known.end == nil else { return nil }
             known.end = end(known)
             try Store.save(database, known)
+            try Store.noteNews(database, known)
             return known
         }
     }

@@ -42,7 +42,9 @@ extension Operations {
                 .optional("token", .text(4096)), .optional("username", .text(4096)),
                 .optional("authorities", .text(256 << 10)), .optional("queue", Schemas.policies),
                 .optional("submoduleHosts", .list(.text(300))),
-                .optional("previews", .text(255), "Branches that get one: a pattern; empty: none."),
+                .optional(
+                    "previews", .text(255), "Branches that get one: a pattern, or pull-requests; empty: none."
+                ),
                 .optional(
                     "previewLifetime", .integer(60_000...31_536_000_000), "Milliseconds after the last push."),
                 .optional("previewMost", .integer(1...100), "So many at a time."),

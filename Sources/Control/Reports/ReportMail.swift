@@ -3,8 +3,8 @@ internal import HTTPClient
 internal import KintoCore
 internal import Wire
 
-/// What a mail says of a release that failed, or of the first that went well after it.
-struct ReleaseMail {
+/// News as a mail.
+struct ReportMail {
     /// A server may think about it for a while.
     private static let timeout = 30_000
     /// Greylisting lets everybody wait for some minutes; a recipient that is refused for longer keeps the others back no more.
@@ -12,20 +12,17 @@ struct ReleaseMail {
 
     let report: PendingReport
     let mail: MailSettings
+    let news: any News
     let link: String?
-    /// Of this report; the same when it is sent again.
-    let identifier: String
-
-    private var release: Release { report.release }
 
     /// - Parameter allowsRefusedRecipients: the others get it, whoever is refused.
     func submission(allowsRefusedRecipients: Bool = false) -> SMTPClient.Submission {
         let target = report.target
         let host = mail.from.split(separator: "@").last.map(String.init) ?? "localhost"
         let message = MailMessage(
-            from: mail.from, to: mail.to, identifier: "\(identifier)@\(host)",
+            from: mail.from, to: mail.to, identifier: "\(news.identifier(for: target))@\(host)",
             // Not the time of the try: the message is the same, byte by byte, when it is sent again.
-            date: release.finishedAt ?? release.createdAt, subject: subject, body: body)
+            date: news.at, subject: news.subject, body: body)
         return SMTPClient.Submission(
             url: target.url, needsTLS: needsTLS, authorities: mail.authorities, user: mail.user,
             password: target.secret, sender: mail.from, recipients: mail.to,
@@ -40,43 +37,9 @@ struct ReleaseMail {
         return mail.authorities != nil || !MailSettings.isLoopback(host)
     }
 
-    private var subject: String {
-        let words = release.status == .failed ? "failed" : "is live again"
-        let commit = release.commit.map { " (\($0.short) \(release.subject.prefix(100)))" } ?? ""
-        return "\(release.target): release \(release.number) \(words)\(commit)"
-    }
-
     private var body: String {
-        var lines = [
-            release.status == .failed
-                ? "Release \(release.number) of \(release.target) failed\(release.failure?.stage.map { " at \($0.rawValue)" } ?? "")."
-                : "Release \(release.number) of \(release.target) is live, after one that failed.",
-            "",
-        ]
-        if let failure = release.failure { lines.append("Cause:    \(failure.message) (\(failure.code))") }
-        if let commit = release.commit { lines.append("Commit:   \(commit.short) \(release.subject)") }
-        if !release.author.isEmpty { lines.append("Author:   \(release.author)") }
-        if !release.branch.isEmpty { lines.append("Branch:   \(release.branch)") }
-        lines.append("Trigger:  \(release.trigger.rawValue)")
-        lines.append("Time:     \((release.finishedAt ?? release.createdAt).rfc3339)")
-        if let failure = release.failure, !failure.evidence.isEmpty {
-            lines += ["", "What was seen:", ""]
-            lines += failure.evidence.suffix(50).map { "  | \($0.prefix(500))" }
-        }
-        if let failure = release.failure {
-            lines += ["", "What to do:", ""]
-            for hint in failure.hints {
-                lines.append("  - \(hint.text)\(hint.command == nil ? "" : ":")")
-                if let command = hint.command { lines.append("      \(command)") }
-            }
-            lines += [
-                "  - see why it failed:",
-                "      kinto why \(release.target.words) \(release.number)",
-            ]
-        }
-        if let link { lines += ["", link] }
         // One line each, whatever stands in them.
-        return lines.map { line in
+        (news.lines + (link.map { ["", $0] } ?? [])).map { line in
             String(String.UnicodeScalarView(line.unicodeScalars.map { $0 == "\n" || $0 == "\r" ? " " : $0 }))
         }.joined(separator: "\n") + "\n"
     }
