@@ -213,6 +213,28 @@ struct PullRequestTests {
         }
     }
 
+    /// From somebody who has the secret: nothing traps, and what is told has the form of a branch.
+    @Test(arguments: forges)
+    func changedPayloadsAreReadOrRefused(provider: Provider) throws {
+        let told = Step.allCases.map { Self.delivery(provider, $0) }
+        var mutator = try PayloadMutator(told.map { Array($0.body.utf8) }, seed: 1)
+        var changes = 0
+        for run in 0..<1000 {
+            let body = String(decoding: mutator.next(), as: UTF8.self)
+            do {
+                let event = try read(provider, told[run % told.count].event, body)
+                for change in event.changes {
+                    changes += 1
+                    #expect(change.pullRequest != nil && change.reference.hasPrefix("refs/heads/"))
+                    #expect(change.reference.hasPrefix("refs/heads/refs/") == false)
+                }
+                #expect(event.changes.isEmpty == (event.ignored != nil))
+            } catch let failure as Failure { #expect(failure.code == "malformed") }
+        }
+        // It is a test of something.
+        #expect(changes > 0)
+    }
+
     @Test func previewsAloneAreDeployed() throws {
         let hello = try ServiceName("hello")
         let production = RegisteredEnvironment(target: Target(service: hello), branch: "feature/**")
