@@ -51,7 +51,8 @@ public enum ControlServer {
 
         let store = try Store(path: home.database, signs: home.signsOfUse())
         let git = try GitExecutor()
-        let routes = Routes(driver: options.driver)
+        let routes = Routes(driver: options.driver, domain: options.domain)
+        let place = ServicePlace(port: options.urlPort(proxyListen), domain: options.domain)
         let ports = PortAllocator()
         let supervisors = SupervisorClient(runtime: options.runtimePath)
         let proxy = ProxyProcess(
@@ -101,7 +102,7 @@ public enum ControlServer {
             home: home, store: store, pipeline: pipeline, rollout: rollout, environment: environment,
             keeper: keeper, routes: routes, restorer: restorer,
             rollouts: Slots("rollout slot", count: options.rollouts), deadlines: deadlines,
-            proxyPort: options.urlPort(proxyListen))
+            place: place)
         await restorer.use { release, held in
             try await deployment.restore(release) { held.contains($0) }
         }
@@ -141,7 +142,7 @@ public enum ControlServer {
         let rest = try await recovery.takeOver()
         await retention.soon()
         let intake = actions.spool
-        let reporter = Reporter(store: store, publicURL: options.publicURL, logger: logger)
+        let reporter = Reporter(store: store, publicURL: options.publicURL, place: place, logger: logger)
         let missed = options.lookEvery.map { every in
             MissedPushes(actions, every: every, logger: logger) { try await remotes.tip($0, reference: $1) }
         }

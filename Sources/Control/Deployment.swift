@@ -19,8 +19,8 @@ struct Deployment: Sendable {
     /// Rollouts side by side, each from its start to its swap; see `Slots`.
     let rollouts: Slots
     let deadlines: Deadlines
-    /// Port of the proxy's listener, for the URL that people are told.
-    let proxyPort: Int
+    /// For the URL that people are told.
+    let place: ServicePlace
 
     var files: ReleaseFiles { ReleaseFiles(home: home, store: store) }
 
@@ -308,7 +308,6 @@ struct Deployment: Sendable {
     /// nil: it takes no requests.
     func url(_ target: Target, _ manifest: Manifest) -> String? {
         if !manifest.takesRequests { return nil }
-        if let port = manifest.port { return "http://127.0.0.1:\(port)/" }
-        return "http://\(target.ownHost)\(proxyPort == 80 ? "" : ":\(proxyPort)")/"
+        return place.url(target, own: manifest.port)
     }
 }

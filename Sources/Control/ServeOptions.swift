@@ -25,6 +25,8 @@ public struct ServeOptions: Sendable {
     public var listen: String
     /// How forges and people reach that, without a slash at its end; nil: not from elsewhere.
     public var publicURL: String?
+    /// Below which every environment has a host name, `NAME.DOMAIN`; nil: only `NAME.localhost`.
+    public var domain: String?
     public var proxy: Proxy
     /// `ADDRESS:PORT` of kinto's own proxy.
     public var proxyListen: String
@@ -52,7 +54,8 @@ public struct ServeOptions: Sendable {
     public var version: String
 
     public init(
-        home: Home, listen: String, publicURL: String? = nil, proxy: Proxy = .embedded, proxyListen: String,
+        home: Home, listen: String, publicURL: String? = nil, domain: String? = nil, proxy: Proxy = .embedded,
+        proxyListen: String,
         proxyTLSListen: String? = nil, redirectsToTLS: Bool = true,
         proxyLimits: [String] = [], keep: [String] = [], lookEvery: Duration? = .seconds(300),
         fetchLimits: [String] = [],
@@ -63,6 +66,7 @@ public struct ServeOptions: Sendable {
         self.home = home
         self.listen = listen
         self.publicURL = publicURL
+        self.domain = domain
         self.proxy = proxy
         self.proxyListen = proxyListen
         self.proxyTLSListen = proxyTLSListen

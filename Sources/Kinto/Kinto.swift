@@ -131,6 +131,11 @@ struct Serve: AsyncParsableCommand {
     @Option(
         help: "How forges and people reach that, like https://kinto.example.com: for links and hook URLs.")
     var publicUrl: String?
+    @Option(
+        help:
+            "A domain whose names all lead here (*.apps.example.com): every environment is NAME.DOMAIN there, beside NAME.localhost."
+    )
+    var domain: String?
     @Option(help: "The proxy.") var proxyListen = "127.0.0.1:8080"
     @Option(help: "The proxy over TLS, like 0.0.0.0:443; see docs/tls.md.") var proxyTlsListen: String?
     @Flag(help: "Serve without TLS also where there is a certificate.") var noHttpsRedirect = false
@@ -161,6 +166,9 @@ struct Serve: AsyncParsableCommand {
         if let publicUrl, URL(string: publicUrl)?.host == nil || !publicUrl.hasPrefix("http") {
             throw ValidationError("--public-url is like https://kinto.example.com, not '\(publicUrl)'")
         }
+        if let domain, !Manifest.isHostName(domain) || domain.utf8.count > 180 {
+            throw ValidationError("--domain is like apps.example.com, not '\(Output.safe(domain))'")
+        }
         if TimeSpan(lookEvery) == nil {
             throw ValidationError("--look-every wants a time like 30s or 5m, not '\(lookEvery)'")
         }
@@ -183,7 +191,8 @@ struct Serve: AsyncParsableCommand {
     func run() async throws {
         try await ControlServer.run(
             ServeOptions(
-                home: options.directory, listen: listen, publicURL: publicURL, proxy: proxyOptions.choice,
+                home: options.directory, listen: listen, publicURL: publicURL, domain: domain?.lowercased(),
+                proxy: proxyOptions.choice,
                 proxyListen: proxyListen,
                 proxyTLSListen: proxyTlsListen, redirectsToTLS: !noHttpsRedirect,
                 proxyLimits: proxyLimit, keep: storageOptions.keep, lookEvery: look,

@@ -5,13 +5,18 @@ public import Wire
 /// Owns the routing table: every change is one whole table, in force when the call returns.
 public actor Routes {
     public nonisolated let driver: any ProxyDriver
+    private nonisolated let domain: String?
     /// In force, but for what operators asked.
     public private(set) var routes: [RoutingTable.Route] = []
     private var policies: [String: RoutePolicy] = [:]
     private var busy = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
 
-    public init(driver: any ProxyDriver) { self.driver = driver }
+    /// - Parameter domain: below which each target has a name, too; lower case.
+    public init(driver: any ProxyDriver, domain: String? = nil) {
+        self.driver = driver
+        self.domain = domain
+    }
 
     /// Of kinto's own proxy.
     public init(socket: String) { self.init(driver: EmbeddedDriver(socket: socket)) }
@@ -42,11 +47,11 @@ public actor Routes {
     /// Whether addresses are free for a target: no other has them.
     /// - Throws: `Failure` of code `port-taken`, `host-taken`.
     public func check(_ hosts: [String], _ port: UInt16?, of target: Target) throws(Failure) {
-        try Routes.refuseTaken(hosts, port, target.description, routes)
+        try refuseTaken(hosts, port, target.description, routes)
     }
 
     /// What one target has no other gets, whichever was first.
-    private static func refuseTaken(
+    private func refuseTaken(
         _ hosts: [String], _ port: UInt16?, _ identifier: String, _ routes: [RoutingTable.Route]
     ) throws(Failure) {
         let own = routes.first { $0.identifier == identifier }
@@ -55,15 +60,16 @@ public actor Routes {
                 throw Failure(
                     code: "port-taken", "port \(port) belongs to service \(other.identifier)",
                     hints: [
-                        way("port", "\(port == .max ? port - 1 : port + 1)", identifier, other.identifier)
+                        Routes.way(
+                            "port", "\(port == .max ? port - 1 : port + 1)", identifier, other.identifier)
                     ])
             }
             // What it has already, from a time before this was refused, it keeps.
-            if let host = hosts.first(where: { other.hosts.contains($0) && own?.hosts.contains($0) != true })
-            {
+            let (taken, kept) = (names(other.hosts), own?.hosts ?? [])
+            if let host = names(hosts).first(where: { taken.contains($0) && !kept.contains($0) }) {
                 throw Failure(
                     code: "host-taken", "host \(host) belongs to service \(other.identifier)",
-                    hints: [way("hosts", "[]", identifier, other.identifier)])
+                    hints: [Routes.way("hosts", "[]", identifier, other.identifier)])
             }
         }
     }
@@ -85,7 +91,7 @@ public actor Routes {
     public func set(_ route: RoutingTable.Route) async throws {
         if route.upstream != nil { try driver.check(route) }
         try await change(of: route.identifier) { routes in
-            try Routes.refuseTaken(route.hosts, route.port, route.identifier, routes)
+            try refuseTaken(route.hosts, route.port, route.identifier, routes)
             routes.removeAll { $0.identifier == route.identifier }
             routes.append(route)
         }
@@ -178,10 +184,19 @@ public actor Routes {
         routes = next
     }
 
+    /// Host names with the one below the domain.
+    private func names(_ hosts: [String]) -> [String] {
+        let local = ".localhost"
+        guard let domain, let own = hosts.first(where: { $0.hasSuffix(local) }) else { return hosts }
+        let name = "\(own.dropLast(local.count)).\(domain)"
+        return hosts.contains(name) ? hosts : hosts + [name]
+    }
+
     /// With what operators asked for.
     private func table(_ routes: [RoutingTable.Route]) -> [RoutingTable.Route] {
         routes.map { route in
             var route = route
+            route.hosts = names(route.hosts)
             (policies[route.identifier] ?? RoutePolicy()).apply(to: &route)
             return route
         }

@@ -102,7 +102,8 @@ struct StatusReportTests {
                 subject: .release(one, told: nil, before: nil), attempts: 0)
             guard
                 case .http(let request, _)? = ReportRequest(
-                    report: pending, service: service, publicURL: "https://kinto.example.com"
+                    report: pending, service: service, publicURL: "https://kinto.example.com",
+                    place: ServicePlace(port: 80, domain: nil)
                 ).make()
             else {
                 Issue.record("nothing is reported")

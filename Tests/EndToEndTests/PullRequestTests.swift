@@ -52,7 +52,8 @@ struct PullRequestTests {
     }
 
     @Test func onePreviewFromItsOpeningToItsEnd() async throws {
-        try await Server.with(["--public-url", "https://kinto.example.com"]) { server in
+        try await Server.with(["--public-url", "https://kinto.example.com", "--domain", "apps.example.com"]) {
+            server in
             try await server.setUp(Self.settings)
             try await server.commit("first")
             try await server.kinto("service", "remove", "hello", "--yes")
@@ -142,14 +143,14 @@ struct PullRequestTests {
             #expect(again.text.contains("release 2 is live with this commit"), "\(again.text)")
 
             // The link is at the commit, by a status of the preview's own.
-            for (number, commit) in [(1, first), (2, second)] {
+            for commit in [first, second] {
                 try await server.until {
                     statuses.seen().contains { one in
                         one.path == "/repos/team/app/statuses/\(commit)"
                             && one.fields["context"] as? String == "kinto/hello/preview-feature-x"
                             && one.fields["state"] as? String == "success"
                             && one.fields["target_url"] as? String
-                                == "https://kinto.example.com/services/hello/preview-feature-x/releases/\(number)"
+                                == "http://hello--preview-feature-x.apps.example.com:\(server.proxy)/"
                     }
                 }
             }

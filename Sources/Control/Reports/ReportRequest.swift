@@ -14,6 +14,7 @@ struct ReportRequest {
     let service: RegisteredService
     /// Of the control server as people reach it, without a slash at its end; nil: reports have no links.
     let publicURL: String?
+    let place: ServicePlace
 
     /// How it is brought there.
     enum Form {
@@ -49,7 +50,8 @@ struct ReportRequest {
         }
         return StatusReport(
             release: release, commit: commit, service: service,
-            link: link("\(release.target.environment)/releases/\(release.number)"), api: report.target.url,
+            link: preview(release) ?? link("\(release.target.environment)/releases/\(release.number)"),
+            api: report.target.url,
             token: report.target.secret, isRepetition: report.isRepetition)
     }
 
@@ -58,6 +60,15 @@ struct ReportRequest {
         case .release(let release, _, let before): ReleaseNews(release, before: before)
         case .cron(let news): CronReport(news: news)
         }
+    }
+
+    /// Who asks for a preview wants to see it, not how it was made.
+    private func preview(_ release: Release) -> String? {
+        guard place.domain != nil, Preview.isName(release.target.environment.description),
+            release.status == .deployed,
+            release.manifest?.takesRequests == true
+        else { return nil }
+        return place.url(release.target)
     }
 
     private func link(_ path: String) -> String? {

@@ -20,6 +20,7 @@ actor Reporter {
 
     private let store: Store
     private let publicURL: String?
+    private let place: ServicePlace
     private let logger: Logger
     /// The targets that are being told, and whether there is more for them meanwhile.
     private var told: [Int64: Bool] = [:]
@@ -27,7 +28,8 @@ actor Reporter {
     private var resting: [Int64: Timestamp] = [:]
     private var again: Task<Void, any Error>?
 
-    init(store: Store, publicURL: String?, logger: Logger) {
+    init(store: Store, publicURL: String?, place: ServicePlace, logger: Logger) {
+        self.place = place
         self.store = store
         self.publicURL = publicURL
         self.logger = logger
@@ -102,7 +104,8 @@ actor Reporter {
     private func tell(_ report: PendingReport) async -> Bool {
         do {
             guard let service = try await store.service(report.place.service),
-                let form = ReportRequest(report: report, service: service, publicURL: publicURL).make()
+                let form = ReportRequest(report: report, service: service, publicURL: publicURL, place: place)
+                    .make()
             else {
                 try await store.reported(report)
                 return true

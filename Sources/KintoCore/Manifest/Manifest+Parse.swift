@@ -248,7 +248,7 @@ extension Manifest {
             && path.utf8.count <= 1024 && !path.utf8.contains { $0 < 0x20 }
     }
 
-    private static func isHostName(_ name: String) -> Bool {
+    public static func isHostName(_ name: String) -> Bool {
         let labels = name.split(separator: ".", omittingEmptySubsequences: false)
         return name.utf8.count <= 253
             && labels.allSatisfy { label in
