@@ -237,65 +237,6 @@ struct Deployment: Sendable {
                 ? nil : .init(identifier: release.upstream, ports: instances.ports, files: files))
     }
 
-    /// Starts the instances of a live release that are gone, from its artifact and as the release it is: those that
-    /// visitors wait for first.
-    /// - Parameter isHeld: types that may not be started now.
-    /// - Throws: `CancellationError` when it is not live any more; then nothing more of it runs.
-    func restore(_ release: Release, unless isHeld: (String) -> Bool) async throws {
-        guard let plan = try await plan(release) else { return }
-        let journal = RestartJournal(store: store, release: release)
-        let recorded = try await store.release(release.target, release.number)?.instances ?? []
-        let running = try await store.update(release.id, step: "starting again") {
-            $0.instances.removeAll { !$0.supervisor.isRunning }
-        }.instances
-        // What a supervisor left that was killed goes on serving until there are others.
-        let lost = recorded.filter { instance in
-            !running.contains(instance) && instance.supervisor.boot == ProcessTable.bootIdentifier
-        }
-        let there = Set(running.map(\.name))
-        let missing = plan.groups.filter { !isHeld($0.name) }.map { group in
-            (group, group.names.filter { !there.contains($0) })
-        }
-        for (group, names) in missing where group.worker == nil && !names.isEmpty {
-            try await raise(names, plan, journal) { started in
-                try await routes.set(
-                    Deployment.route(release, to: running.web + started, files.of(release)))
-            }
-        }
-        await rollout.stop(lost, of: nil, longest: .seconds(0))
-        let workers = missing.filter { $0.0.worker != nil }.flatMap { $0.1 }
-        if !workers.isEmpty {
-            try await stopReplaced(release.target)
-            try await raise(workers, plan, journal) { _ in }
-        }
-        try await store.update(release.id, step: "started again") { _ in }
-    }
-
-    /// - Parameter use: inside the gate, when they are live and the release still is, too.
-    private func raise(
-        _ names: [String], _ plan: RolloutPlan, _ journal: RestartJournal,
-        _ use: @Sendable ([Instance]) async throws -> Void
-    ) async throws {
-        let started = StartedInstances()
-        do {
-            try await rollout.raise(plan, names, journal, started)
-            try await rollout.gate.with(plan.target) {
-                _ = try await journal.swapping()
-                try await use(started.all)
-            }
-        } catch {
-            await Task {
-                await rollout.stop(started.all, of: plan.manifest)
-                _ = try? await store.update(journal.release.id) { release in
-                    release.instances.removeAll { one in
-                        started.all.contains { $0.identifier == one.identifier }
-                    }
-                }
-            }.value
-            throw error
-        }
-    }
-
     static func hosts(_ target: Target, _ manifest: Manifest) -> [String] {
         [target.ownHost] + manifest.hosts
     }
