@@ -132,6 +132,14 @@ extension Actions {
                         name, "pushes are not deployed: \(reason)", isWell: false,
                         fix: "kinto deploy \(environment.target.words)"))
             } else if let live = try await store.live(environment.target) {
+                let files = environment.suspended ? nil : try await deployment.files.of(live)
+                if let files, !Files.exists(files.index) {
+                    findings.append(
+                        Finding(
+                            name, "the files of release \(live.number) are not there: \(files.index)",
+                            isWell: false, fix: "kinto deploy \(environment.target.words)"))
+                    continue
+                }
                 findings.append(Finding(name, "release \(live.number) is live"))
             } else {
                 findings.append(Finding(name, environment.suspended ? "suspended" : "nothing is live yet"))

@@ -26,7 +26,8 @@ extension Actions {
                     service: "\(place.environment.target.service)",
                     environment: "\(place.environment.target.environment)", state: place.state.rawValue,
                     url: place.url, live: place.live.map(OverviewJSON.Known.init),
-                    last: place.last.map(OverviewJSON.Known.init), processes: processes,
+                    last: place.last.map(OverviewJSON.Known.init), site: place.isSite,
+                    processes: processes,
                     memory: processes.isEmpty ? nil : processes.reduce(0) { $0 + $1.memory },
                     requests: rate?.requests, errors: rate?.errors, p50: rate?.times.within(0.5),
                     p99: rate?.times.within(0.99), deploysStopped: place.environment.deploysStopped)

@@ -14,6 +14,8 @@ extension Actions {
         let open: [Release]
         /// nil: what is live has workers only.
         let url: String?
+        /// What is live is a site of files.
+        let isSite: Bool
         /// Of what is on its way, one for each of `open` and in their order, and then of the place itself; what rests (`rests`) is
         /// not among them.
         let waits: [Wait]
@@ -49,7 +51,8 @@ extension Actions {
             places.append(
                 Overview(
                     environment: place.environment, live: place.live, last: place.last, open: waiting,
-                    url: deployment.url(target, manifest), waits: await waits(target, waiting)))
+                    url: deployment.url(target, manifest), isSite: place.isSite,
+                    waits: await waits(target, waiting)))
         }
         return places
     }

@@ -24,8 +24,9 @@ extension Actions {
             guard let live = try await store.live(target), let plan = try await deployment.plan(live) else {
                 return environment.wanted.map { ProcessGroup(name: $0, command: "", instances: $1) }
             }
-            // A release without instances is suspended, or on its way to its successor.
-            if !live.instances.isEmpty { try await fit(live, plan) }
+            // A release without instances is suspended, or on its way to its successor; but a site needs none.
+            let isIdle = live.instances.isEmpty && (live.manifest?.static == nil || environment.suspended)
+            if !isIdle { try await fit(live, plan) }
             return plan.groups
         }
         return Dictionary(groups.map { ($0.name, $0.instances) }, uniquingKeysWith: { $1 })
@@ -49,10 +50,11 @@ extension Actions {
             }) {
                 throw Failure(
                     code: "unknown-process",
-                    "what is live of \(target) has no process type '\(unknown)': it has \(known.joined(separator: ", "))"
+                    "what is live of \(target) has no process type '\(unknown)': it has \(known.isEmpty ? "only files, which the proxy answers with" : known.joined(separator: ", "))"
                 )
             }
-            if wanted["web"] == 0 || groups.allSatisfy({ $0.instances == 0 }) {
+            let isIdle = manifest?.static == nil && groups.allSatisfy { $0.instances == 0 }
+            if wanted["web"] == 0 || isIdle {
                 throw Failure(
                     code: "nothing-to-run",
                     wanted["web"] == 0

@@ -174,6 +174,8 @@ extension Actions {
             /// nil: what is live takes no requests.
             let url: String?
             let live: ReleaseJSON?
+            /// What is live is a site of files.
+            let site: Bool
             let releases: [ReleaseJSON]
             /// The newest release that is over, if it failed.
             let failed: WhyJSON?
@@ -234,6 +236,7 @@ extension Actions {
                         branch: environment.branch, repository: Credentials.redacted(service.repository),
                         url: deployment.url(target, live?.manifest ?? Manifest(start: "-")),
                         live: live.map { ReleaseJSON(release: $0) },
+                        site: live?.manifest?.static != nil,
                         releases: open.map { ReleaseJSON(release: $0) },
                         failed: try await store.releases(target, limit: open.count + 1).first(
                             where: \.status.isFinal

@@ -81,7 +81,10 @@ struct PS: AsyncParsableCommand {
                 live == nil
                     ? "\(name) has no release that is live"
                     : service["suspended"] as? Bool == true
-                        ? "\(name) is suspended" : "nothing of \(name) runs")
+                        ? "\(name) is suspended"
+                        : service["site"] as? Bool == true
+                            ? "\(name) is a site: the proxy answers with the files of release \(live?["number"] as? Int ?? 0), and nothing has to run"
+                            : "nothing of \(name) runs")
         }
         Output.table(
             [["INSTANCE", "PID", "PORT", "SINCE", "RESTARTS", "COMMAND"]]

@@ -182,10 +182,18 @@ struct Logs: AsyncParsableCommand {
         let tail = n.map { "&tail=\($0)" } ?? (showsConsole ? "&tail=100" : "")
         let place = "/services/\(name)/releases/\(number)/\(showsConsole ? "console" : "log")"
         let query = "?env=\(options.env)&follow=\(follow ? 1 : 0)\(tail)"
-        let names = Logs.instances(process, releases.first { $0["number"] as? Int == number })
+        let chosen = releases.first { $0["number"] as? Int == number }
+        if showsConsole, !options.json, !options.quiet, (chosen?["instances"] as? [Any])?.isEmpty == true,
+            chosen?["live"] as? Bool == true
+        {
+            Output.trouble(
+                "nothing of release \(number) runs; what was said when it was made: kinto logs \(name) --build"
+            )
+        }
+        let names = Logs.instances(process, chosen)
         guard names.count > 1 else {
-            let chosen = names.first.map { "&process=\($0)" } ?? ""
-            return try await options.client.stream(place + query + chosen, LogView(json: options.json))
+            let only = names.first.map { "&process=\($0)" } ?? ""
+            return try await options.client.stream(place + query + only, LogView(json: options.json))
         }
         guard follow else {
             for one in names {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import CLinux
 internal import Glibc
 internal import Wire
 
@@ -215,6 +216,8 @@ class ClientConnection: Endpoint {
             case .head:
                 guard takeHead() else { break loop }
             case .exchange:
+                // No instance takes what comes of the request, and a file does not need it.
+                if file != nil, requestBody?.isDone == false { input.drop(input.count) }
                 pumpRequest()
                 guard isOpen, state == .head else { break loop }
             case .tunnel:

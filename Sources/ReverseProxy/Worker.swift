@@ -36,7 +36,7 @@ final class Worker {
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.read, alignment: 16)
     private let poller: Descriptor
     /// By descriptor.
-    private var endpoints: [Endpoint?] = []
+    private(set) var endpoints: [Endpoint?] = []
     private(set) var now: Int64 = 0
     private var lastSweep: Int64 = 0
     private var lastClearing: Int64 = 0

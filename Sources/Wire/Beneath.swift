@@ -30,6 +30,24 @@ public struct Beneath: Sendable {
         return current
     }
 
+    /// Opens a regular file in it for reading.
+    /// - Throws: as `open`; EINVAL when it is no regular file.
+    public func file(_ path: String) throws(SystemError) -> Descriptor {
+        var raw = kinto_open_beneath(directory.raw, path, O_RDONLY | O_NONBLOCK)
+        if raw < 0, errno == ENOSYS || errno == EPERM {
+            let parts = path.split(separator: "/")
+            guard let name = parts.last, name != ".." else { throw SystemError("open", path, code: EXDEV) }
+            let parent = try open(parts.count > 1 ? parts.dropLast().joined(separator: "/") : ".")
+            raw = openat(parent.raw, String(name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+        }
+        guard raw >= 0 else { throw .last("open", path) }
+        let file = Descriptor(owning: raw)
+        var status = stat()
+        try check("stat", path) { fstat(raw, &status) }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw SystemError("open", path, code: EINVAL) }
+        return file
+    }
+
     /// The same, making the directories that are not there.
     /// - Parameter owner: of those that are made; nil: this process's.
     public func make(_ path: String, owner: Confinement.User? = nil) throws(SystemError) -> Descriptor {

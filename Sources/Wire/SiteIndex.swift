@@ -47,8 +47,8 @@ public struct SiteIndex: Sendable, Equatable {
 
     /// What stands at a path of a URL.
     public enum Answer: Sendable, Equatable {
-        /// - Parameter fields: whole lines of the head.
-        case file(Int, fields: String)
+        /// - Parameter head: the place among `heads`.
+        case file(Int, head: Int)
         /// Elsewhere on the site.
         case moved(String)
     }
@@ -72,8 +72,10 @@ public struct SiteIndex: Sendable, Equatable {
     }
 
     public var files: [File] = []
-    /// By decoded path.
-    public var answers: [String: Answer] = [:]
+    /// Whole lines of heads, each once: most files of a site have the same.
+    public var heads: [String] = []
+    /// By decoded path. Bytes, because texts that look alike are one text to Swift, and two names to the disk.
+    public var answers: [[UInt8]: Answer] = [:]
     public var rules: [Rule] = []
 
     public init() {}
@@ -93,12 +95,11 @@ public struct SiteIndex: Sendable, Equatable {
                 f.add(name, "\(variant.size) \(variant.source)")
             }
         }
-        for (path, answer) in answers.sorted(by: { $0.key < $1.key }) {
-            f.add("at", path)
+        for head in heads { f.add("head", head) }
+        for (path, answer) in answers.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
+            f.add("at", String(decoding: path, as: UTF8.self))
             switch answer {
-            case .file(let number, let fields):
-                f.add("is", number)
-                if !fields.isEmpty { f.add("fields", fields) }
+            case .file(let number, let head): f.add("is", "\(number) \(head)")
             case .moved(let to): f.add("moved", to)
             }
         }
@@ -114,7 +115,7 @@ public struct SiteIndex: Sendable, Equatable {
     /// - Throws: when it is not whole, or of a version that is not known.
     public init(_ f: Fields) throws(WireError) {
         guard try f.required("site") == SiteIndex.version else { throw .malformed("version of the index") }
-        var path = ""
+        var path: [UInt8] = []
         for entry in f.entries {
             let (last, lastRule) = (files.count - 1, rules.count - 1)
             switch entry.name {
@@ -124,14 +125,14 @@ public struct SiteIndex: Sendable, Equatable {
             case "type" where last >= 0: files[last].type = entry.value
             case "gzip" where last >= 0: files[last].gzip = try SiteIndex.variant(entry)
             case "brotli" where last >= 0: files[last].brotli = try SiteIndex.variant(entry)
-            case "at": path = entry.value
+            case "head": heads.append(entry.value)
+            case "at": path = Array(entry.value.utf8)
             case "is":
-                let number = try SiteIndex.number(entry)
-                guard files.indices.contains(number) else { throw .malformed("is") }
-                answers[path] = .file(number, fields: "")
-            case "fields":
-                guard case .file(let number, _)? = answers[path] else { throw .malformed("fields") }
-                answers[path] = .file(number, fields: entry.value)
+                let parts = entry.value.split(separator: " ")
+                guard parts.count == 2, let number = Int(parts[0]), let head = Int(parts[1]),
+                    files.indices.contains(number), heads.indices.contains(head)
+                else { throw .malformed("is") }
+                answers[path] = .file(number, head: head)
             case "moved": answers[path] = .moved(entry.value)
             case "rule":
                 rules.append(Rule(from: entry.value, to: "", status: 301, isForced: false))

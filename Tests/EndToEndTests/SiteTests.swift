@@ -8,26 +8,6 @@ import Wire
 /// Static sites, and the files of web services: pushed, and answered by the proxy.
 @Suite(.timeLimit(.minutes(5)))
 struct SiteTests {
-    private func write(_ server: Server, _ files: [String: String]) throws {
-        for (path, text) in files {
-            let file = "\(server.work)/\(path)"
-            try FileManager.default.createDirectory(
-                atPath: (file as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-            try text.write(toFile: file, atomically: true, encoding: .utf8)
-        }
-    }
-
-    private func setUp(_ server: Server, _ settings: String, _ files: [String: String]) async throws {
-        _ = try await server.json("service", "add", "hello", "--json")
-        try await server.git("init", "-q", "-b", "main")
-        try write(server, files.merging(["kinto.json": settings]) { one, _ in one })
-    }
-
-    private func text(_ server: Server, _ path: String) async throws -> String {
-        let answer = try await server.get(path)
-        return "\(answer.status) \(String(decoding: answer.body, as: UTF8.self))"
-    }
-
     /// The head and the body that curl sees.
     private func curl(_ server: Server, _ path: String, _ more: String...) async throws -> String {
         try await server.run(
@@ -40,8 +20,8 @@ struct SiteTests {
 
     @Test func aPushedSiteIsServedWithNothingRunning() async throws {
         try await Server.with { server in
-            try await setUp(
-                server, #"{"static":{}}"#,
+            try await server.setUpSite(
+                #"{"static":{}}"#,
                 [
                     "public/index.html": "<h1>one</h1>", "public/about.html": "about",
                     "public/docs/index.html": "docs", "public/404.html": "not here",
@@ -58,17 +38,17 @@ struct SiteTests {
             let live = try #require(try await server.releases("hello").first)
             #expect((live["instances"] as? [Any])?.isEmpty == true)
 
-            #expect(try await text(server, "/") == "200 <h1>one</h1>")
-            #expect(try await text(server, "/index.html?x=1") == "200 <h1>one</h1>")
-            #expect(try await text(server, "/docs/") == "200 docs")
-            #expect(try await text(server, "/about.html") == "200 about")
+            #expect(try await server.page("/") == "200 <h1>one</h1>")
+            #expect(try await server.page("/index.html?x=1") == "200 <h1>one</h1>")
+            #expect(try await server.page("/docs/") == "200 docs")
+            #expect(try await server.page("/about.html") == "200 about")
             for hidden in [
                 "/.env", "/_headers", "/secret.txt", "/../secret.txt", "/%2e%2e/secret.txt", "/nope",
             ] {
-                #expect(try await text(server, hidden) == "404 not here", "\(hidden)")
+                #expect(try await server.page(hidden) == "404 not here", "\(hidden)")
             }
-            #expect(try await text(server, "/gone") == "410 not here")
-            #expect(try await text(server, "/%zz").hasPrefix("400 "))
+            #expect(try await server.page("/gone") == "410 not here")
+            #expect(try await server.page("/%zz").hasPrefix("400 "))
             for (path, status, place) in [
                 ("/docs", "301", "/docs/"), ("/old/a/b?x=1", "301", "/docs/a/b?x=1"),
                 ("/about", "302", "/docs/"),
@@ -116,8 +96,8 @@ struct SiteTests {
     @Test func aSwapLosesNoRequestAndOldFilesAnswerForAWhile() async throws {
         try await Server.with { server in
             let big = String(repeating: "0123456789abcdef", count: 1 << 18)
-            try await setUp(
-                server, #"{"static":{"keep":"10m"},"rollout":{"watch":"0s"}}"#,
+            try await server.setUpSite(
+                #"{"static":{"keep":"10m"},"rollout":{"watch":"0s"}}"#,
                 [
                     "public/index.html": "one", "public/old.html": "old page", "public/app-1.js": "old",
                     "public/big.txt": big,
@@ -125,70 +105,69 @@ struct SiteTests {
             try await server.push("first")
             let load = SiteVisitors(server, ["/", "/big.txt"])
             for number in 2...4 {
-                try write(
-                    server, ["public/index.html": "page \(number)", "public/app-\(number).js": "\(number)"])
+                try server.write(
+                    ["public/index.html": "page \(number)", "public/app-\(number).js": "\(number)"])
                 try? FileManager.default.removeItem(atPath: "\(server.work)/public/app-\(number - 1).js")
                 try? FileManager.default.removeItem(atPath: "\(server.work)/public/old.html")
                 try await server.push("release \(number)")
-                #expect(try await text(server, "/") == "200 page \(number)")
+                #expect(try await server.page("/") == "200 page \(number)")
             }
             // Those of all three before it; not their pages.
-            for number in 2...4 { #expect(try await text(server, "/app-\(number).js") == "200 \(number)") }
-            #expect(try await text(server, "/app-1.js") == "200 old")
-            #expect(try await text(server, "/old.html").hasPrefix("404 "))
+            for number in 2...4 { #expect(try await server.page("/app-\(number).js") == "200 \(number)") }
+            #expect(try await server.page("/app-1.js") == "200 old")
+            #expect(try await server.page("/old.html").hasPrefix("404 "))
             let rolled = try await server.kinto("rollback", "hello", "1")
             #expect(rolled.status == 0, "\(rolled.output)")
-            #expect(try await text(server, "/") == "200 one")
-            #expect(try await text(server, "/app-4.js") == "200 4")
+            #expect(try await server.page("/") == "200 one")
+            #expect(try await server.page("/app-4.js") == "200 4")
             let (answered, failures) = await load.end()
             #expect(failures.isEmpty, "\(failures.prefix(5))")
             #expect(answered > 10)
 
             // At once gone, when that is asked for.
-            try write(server, ["kinto.json": #"{"static":{"keep":"0s"}}"#])
+            try server.write(["kinto.json": #"{"static":{"keep":"0s"}}"#])
             try await server.push("forget")
-            #expect(try await text(server, "/app-4.js") == "200 4")
-            #expect(try await text(server, "/app-1.js").hasPrefix("404 "))
+            #expect(try await server.page("/app-4.js") == "200 4")
+            #expect(try await server.page("/app-1.js").hasPrefix("404 "))
         }
     }
 
     @Test func itOutlivesServerAndProxyAndIsSuspended() async throws {
         try await Server.with { server in
-            try await setUp(
-                server,
+            try await server.setUpSite(
                 #"{"static":{"output":"dist","fallback":"index.html"},"build":{"command":"mkdir dist && echo built > dist/index.html"}}"#,
                 ["README": "x"])
             let pushed = try await server.push("first")
             #expect(pushed.output.contains("Stored 1 files"), "\(pushed.output)")
             let expected = "200 built\n"
-            #expect(try await text(server, "/") == expected)
+            #expect(try await server.page("/") == expected)
             // Where a browser goes to; not what looks like a file.
-            #expect(try await text(server, "/users/7") == expected)
-            #expect(try await text(server, "/users/7.png").hasPrefix("404 "))
+            #expect(try await server.page("/users/7") == expected)
+            #expect(try await server.page("/users/7.png").hasPrefix("404 "))
             #expect(try await curl(server, "/a.b", "-H", "Accept: text/html,*/*") == "built\n")
 
             server.end(with: SIGKILL)
-            #expect(try await text(server, "/") == expected)
+            #expect(try await server.page("/") == expected)
             try await server.serve()
-            #expect(try await text(server, "/") == expected)
+            #expect(try await server.page("/") == expected)
             #expect(try await server.kinto("proxy", "restart").status == 0)
-            #expect(try await text(server, "/") == expected)
+            #expect(try await server.page("/") == expected)
 
             #expect(try await server.kinto("suspend", "hello").status == 0)
-            #expect(try await text(server, "/").hasPrefix("503 "))
+            #expect(try await server.page("/").hasPrefix("503 "))
             #expect(
                 try await server.kinto("suspend", "hello").output.contains("nothing of hello/production runs")
             )
             // A server that is started anew does not wake it.
             server.end(with: SIGKILL)
             try await server.serve()
-            #expect(try await text(server, "/").hasPrefix("503 "))
+            #expect(try await server.page("/").hasPrefix("503 "))
             #expect(try await server.kinto("resume", "hello").status == 0)
-            #expect(try await text(server, "/") == expected)
+            #expect(try await server.page("/") == expected)
 
             // A pause holds requests, and they get the file.
             #expect(try await server.kinto("pause", "hello").status == 0)
-            async let held = text(server, "/")
+            async let held = server.page("/")
             try await server.until {
                 let figures = try await server.kinto("status", "--json").output
                 return figures.contains("\"paused\" : true") || figures.contains("\"paused\":true")
@@ -209,12 +188,12 @@ struct SiteTests {
                 ),
                 (#"{"static":{},"build":{"command":"mkdir public; echo > public/.a"}}"#, "static-empty"),
             ] {
-                try write(server, ["kinto.json": settings])
+                try server.write(["kinto.json": settings])
                 let pushed = try await server.push(code).output
                 #expect(pushed.contains("What was live before goes on serving"), "\(code): \(pushed)")
                 let failure = try await server.releases("hello").first?["failure"] as? [String: Any]
                 #expect(failure?["code"] as? String == code)
-                #expect(try await text(server, "/") == expected)
+                #expect(try await server.page("/") == expected)
             }
         }
     }
@@ -225,24 +204,24 @@ struct SiteTests {
             let settings =
                 #"{"start":"python3 server.py","probe":{"path":"/"},"rollout":{"watch":"0s"},"assets":{"directory":"built","path":"/static"}}"#
             try await server.setUp(settings)
-            try write(server, ["built/app.11111aaa.js": "first", "built/index.html": "no page"])
+            try server.write(["built/app.11111aaa.js": "first", "built/index.html": "no page"])
             try await server.push("first")
-            #expect(try await text(server, "/static/app.11111aaa.js") == "200 first")
+            #expect(try await server.page("/static/app.11111aaa.js") == "200 first")
             // All else goes to the instances.
             for path in ["/", "/static/", "/static", "/static/nope.js"] {
-                #expect(try await text(server, path).hasPrefix("200 release=1 "), "\(path)")
+                #expect(try await server.page(path).hasPrefix("200 release=1 "), "\(path)")
             }
             let posted = try await curl(server, "/static/app.11111aaa.js", "-d", "x=1")
             #expect(posted.hasPrefix("release=1 "), "\(posted)")
             try FileManager.default.removeItem(atPath: "\(server.work)/built/app.11111aaa.js")
-            try write(server, ["built/app.22222bbb.js": "second"])
+            try server.write(["built/app.22222bbb.js": "second"])
             try await server.push("second")
-            #expect(try await text(server, "/static/app.11111aaa.js") == "200 first")
-            #expect(try await text(server, "/static/app.22222bbb.js") == "200 second")
+            #expect(try await server.page("/static/app.11111aaa.js") == "200 first")
+            #expect(try await server.page("/static/app.22222bbb.js") == "200 second")
             // Back at once, and the other way round.
             #expect(try await server.kinto("rollback", "hello").status == 0)
-            #expect(try await text(server, "/static/app.22222bbb.js") == "200 second")
-            #expect(try await text(server, "/").hasPrefix("200 release=1 "))
+            #expect(try await server.page("/static/app.22222bbb.js") == "200 second")
+            #expect(try await server.page("/").hasPrefix("200 release=1 "))
         }
     }
 
@@ -250,8 +229,8 @@ struct SiteTests {
         try await TLSServer.with { tls in
             let server = tls.server
             let big = String(repeating: "0123456789abcdef", count: 1 << 18)
-            try await setUp(
-                server, #"{"static":{}}"#,
+            try await server.setUpSite(
+                #"{"static":{}}"#,
                 ["public/index.html": "one", "public/big.txt": big, "public/big.bin": big])
             try await server.push("first")
             try await tls.certify("hello.localhost")
@@ -268,47 +247,5 @@ struct SiteTests {
                         == "404")
             }
         }
-    }
-}
-
-/// Visitors of a site; each answer but 200 counts, and each body that is not whole.
-private final class SiteVisitors: Sendable {
-    private let tally = Mutexed<(answered: Int, failures: [String])>((0, []))
-    private let task: Task<Void, Never>
-
-    init(_ server: Server, _ paths: [String]) {
-        let tally = tally
-        task = Task {
-            await withTaskGroup(of: Void.self) { group in
-                for index in 0..<4 {
-                    group.addTask {
-                        while !Task.isCancelled {
-                            let path = paths[index % paths.count]
-                            do {
-                                let answer = try await server.get(path, timeout: 120_000)
-                                tally.write {
-                                    $0.answered += 1
-                                    if answer.status != 200 {
-                                        $0.failures.append("\(path): \(answer.status)")
-                                    }
-                                    if path == "/big.txt", answer.body.count != 16 << 18 {
-                                        $0.failures.append("\(path): \(answer.body.count) bytes")
-                                    }
-                                }
-                            } catch is CancellationError {} catch {
-                                tally.write { $0.failures.append("\(path): \(error)") }
-                            }
-                            try? await Task.sleep(for: .milliseconds(10))
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    func end() async -> (Int, [String]) {
-        task.cancel()
-        await task.value
-        return tally.read { ($0.answered, $0.failures) }
     }
 }

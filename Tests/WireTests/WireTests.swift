@@ -37,6 +37,21 @@ struct WireTests {
                     identifier: "a/production", hosts: ["a.localhost", "x.example"], port: 3000,
                     upstream: .init(identifier: "a/production/3", ports: [20_000, 20_001])),
                 .init(identifier: "b/production", hosts: []),
+                .init(
+                    identifier: "c/production", hosts: ["c"],
+                    upstream: .init(
+                        identifier: "c/production/1", ports: [],
+                        files: .init(
+                            index: "/home of kinto/é=\n/index", isSite: true, fallback: "/index.html",
+                            earlier: [
+                                .init(index: "/b a/index", until: 1_800_000_000_000),
+                                .init(index: "/c", until: -1),
+                            ]))),
+                .init(
+                    identifier: "d/production", hosts: ["d"],
+                    upstream: .init(
+                        identifier: "d/production/1", ports: [20_002],
+                        files: .init(index: "/d/index", isSite: false))),
             ])
         #expect(try RoutingTable(table.fields) == table)
         for request in [
@@ -57,6 +72,44 @@ struct WireTests {
         ] {
             #expect(try ProxyReply(reply.fields) == reply)
         }
+    }
+
+    @Test func anIndexOfASiteIsReadAsItWasWritten() throws {
+        var index = SiteIndex()
+        #expect(try SiteIndex(index.fields) == index)
+        index.heads = ["", "Content-Type: text/html\r\nX: y\r\n"]
+        index.files = [
+            .init(source: "tree/a b\n=.html", size: 0, tag: "t", type: "text/html"),
+            .init(
+                source: "tree/é", size: .max, tag: "", type: "t", gzip: .init(source: "s/0 1.gz", size: 5),
+                brotli: .init(source: "tree/é.br", size: 0)),
+        ]
+        // One text to Swift.
+        index.answers[Array("/\u{E9}".utf8)] = .file(0, head: 1)
+        index.answers[Array("/e\u{301}".utf8)] = .file(1, head: 0)
+        index.answers[Array("/ \n=".utf8)] = .moved("/x/")
+        index.rules = [
+            .init(from: "/a/*", to: "https://e.org/:splat", status: 302, isForced: true),
+            .init(from: "/", to: "/b", status: 200, isForced: false),
+        ]
+        #expect(try SiteIndex(Fields(decoding: index.fields.encoded())) == index)
+    }
+
+    @Test(arguments: [
+        [], ["site=2"], ["site=1", "head=x", "is=0 0"], ["site=1", "file=a", "at=/a", "is=0 0"],
+        ["site=1", "file=a", "head=x", "is=0"], ["site=1", "file=a", "head=x", "is=-1 0"],
+        ["site=1", "file=a", "head=x", "is=1 0"], ["site=1", "file=a", "size=-1"],
+        ["site=1", "file=a", "size=99999999999999999999"], ["site=1", "file=a", "gzip=5"],
+        ["site=1", "file=a", "gzip=x y"], ["site=1", "rule=/a", "status=x"],
+    ])
+    func anIndexThatIsNotWholeIsRefused(entries: [String]) throws {
+        let bytes = Array(entries.map { "\($0)\u{0}" }.joined().utf8)
+        #expect(throws: WireError.self) { try SiteIndex(Fields(decoding: bytes)) }
+    }
+
+    @Test func whatBelongsToNothingInAnIndexIsPassedOver() throws {
+        let text = "site=1\u{0}size=5\u{0}gzip=1 a\u{0}to=/x\u{0}status=200\u{0}new=thing\u{0}"
+        #expect(try SiteIndex(Fields(decoding: Array(text.utf8))) == SiteIndex())
     }
 
     @Test(arguments: [

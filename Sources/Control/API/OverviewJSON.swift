@@ -26,6 +26,8 @@ struct OverviewJSON: Encodable {
         let service, environment, state: String
         let url: String?
         let live, last: Known?
+        /// What is live is a site of files, for which nothing has to run.
+        let site: Bool
         /// Of what is live, in its order.
         let processes: [Running]
         /// Bytes of all of them; nil: none runs.

@@ -39,6 +39,7 @@ extension DashboardTemplates {
         {{#live}}<div><dt>Live</dt><dd>{{> _commit}}</dd></div>{{/live}}
         <div><dt>Deployed by</dt><dd>{{pattern}}</dd></div>
         <div><dt>Repository</dt><dd><code>{{repository}}</code></dd></div>
+        {{#isSite}}<div><dt>Answers with</dt><dd>the files of the release <span class="dim">no process</span></dd></div>{{/isSite}}
         {{#hasInstances}}<div><dt>Instances</dt><dd>{{#instances}}<div>{{name}} <span class="dim">{{memory}}, {{port}}{{#restarts}}, {{restarts}}{{/restarts}}</span></div>{{/instances}}</dd></div>{{/hasInstances}}
         {{#hasWaits}}<div><dt>Now</dt><dd>{{#waits}}<div>{{.}}</div>{{/waits}}</dd></div>{{/hasWaits}}
         </dl>

@@ -49,6 +49,7 @@ struct ServicePages: Sendable {
         let instances = try await Blocking.run { FactsView.instances(running) }.map(\.values)
         view["instances"] = instances
         view["hasInstances"] = !instances.isEmpty
+        view["isSite"] = known.isSite
         view.merge(CronView.values(try await actions.schedules(target), target)) { $1 }
         let traffic = TrafficPages.table(await actions.traffic.samples(target))
         view.merge([

@@ -25,6 +25,7 @@ struct Overview: Decodable, Sendable {
     struct Place: Decodable, Sendable {
         let service, environment, state: String
         let live, last: Known?
+        let site: Bool?
         let processes: [Running]
         let memory: Int64?
         let requests, errors, p99: Double?

@@ -158,12 +158,16 @@ struct TopPicture {
             (TopPicture.rate(place.errors), place.errors ?? 0 > 0 ? .bad : .plain),
             (place.p99.map(StageTimes.words) ?? "-", .plain),
             (place.memory.map { Bytes.text($0) } ?? "-", .plain),
-            (place.processes.map(TopPicture.running).joined(separator: ", "), isDown ? .bad : .plain),
+            (TopPicture.running(place), isDown ? .bad : .plain),
             (Cells.plain(place.live?.subject ?? ""), .plain),
         ]
     }
 
-    /// `web 2`, `worker 1 of 2 (3 restarts)`
+    /// `files`, `web 2`, `worker 1 of 2 (3 restarts)`
+    private static func running(_ place: Overview.Place) -> String {
+        ((place.site == true ? ["files"] : []) + place.processes.map(running)).joined(separator: ", ")
+    }
+
     private static func running(_ process: Overview.Running) -> String {
         let count =
             process.running == process.instances

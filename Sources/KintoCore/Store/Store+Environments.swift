@@ -45,6 +45,8 @@ extension Store {
         public let port: UInt16?
         /// Whether what is live has `web`, which takes requests; also when nothing is.
         public let serves: Bool
+        /// Whether what is live is a site of files.
+        public let isSite: Bool
     }
 
     /// What lists show of a release: most of what its row holds is something else.
@@ -66,7 +68,8 @@ extension Store {
                 sql: """
                     SELECT \(Store.shown), json_extract(body, '$.manifest.port') AS port,
                         coalesce(json_extract(body, '$.manifest.start'),
-                            json_extract(body, '$.manifest.static')) IS NOT NULL AS serves FROM release
+                            json_extract(body, '$.manifest.static')) IS NOT NULL AS serves,
+                        json_extract(body, '$.manifest.static') IS NOT NULL AS isSite FROM release
                     WHERE service = ? AND environment = ? AND live = 1
                     """)
             let last = try database.makeStatement(
@@ -88,7 +91,7 @@ extension Store {
                 }
                 return Newest(
                     environment: place, live: serving, last: newest, port: port,
-                    serves: row?["serves"] as Bool? ?? true)
+                    serves: row?["serves"] as Bool? ?? true, isSite: row?["isSite"] as Bool? ?? false)
             }
         }
     }

@@ -48,17 +48,20 @@ extension ClientConnection {
     }
 
     private func send(
-        _ site: Site, _ file: SiteIndex.File, _ fields: [UInt8], _ status: Int, _ request: SiteRequest
+        _ site: Site, _ file: Site.File, _ fields: [UInt8], _ status: Int, _ request: SiteRequest
     ) {
-        var (source, size, tag, coding) = (file.source, file.size, file.tag, StaticString?.none)
+        var (source, size, coding) = (file.source, file.size, StaticString?.none)
+        var quoted = [UInt8(ascii: "\"")] + site.text(file.tag)
         if !request.wantsRange {
             if let variant = file.brotli, request.accepts("br") {
-                (source, size, tag, coding) = (variant.source, variant.size, file.tag + "-br", "br")
+                (source, size, coding) = (variant.source, variant.size, "br")
+                quoted += "-br".utf8
             } else if let variant = file.gzip, request.accepts("gzip") {
-                (source, size, tag, coding) = (variant.source, variant.size, file.tag + "-gz", "gzip")
+                (source, size, coding) = (variant.source, variant.size, "gzip")
+                quoted += "-gz".utf8
             }
         }
-        let quoted = Array("\"\(tag)\"".utf8)
+        quoted.append(UInt8(ascii: "\""))
         var status = status
         var range = 0..<size
         if status == 200 {
@@ -120,11 +123,12 @@ extension ClientConnection {
         while isOpen, var body = file, output.isEmpty, fd < 0 || sent < FileBody.turn {
             let before = body.left
             let outcome =
-                canSplice
+                canSplice && !body.isCopied
                 ? body.send(to: fd, most: FileBody.turn) : body.read(into: &output, by: worker.scratch)
             file = body
             sent += before - body.left
             if outcome == .failed { return breakFile() }
+            if outcome == .gone { return visitorLeft() }
             if body.left == 0 { endFile() }
             if outcome == .wouldBlock { return }
             if !output.isEmpty, !transmit(&output) { return visitorLeft() }
@@ -144,7 +148,7 @@ extension ClientConnection {
         }
     }
 
-    /// The visitor left, or the file is not what it was.
+    /// The file is not what it was.
     private func breakFile() {
         file = nil
         unclaim(failed: true)

@@ -10,11 +10,14 @@ struct FileBody {
     /// The most that one visitor gets before the others have their turn.
     static let turn = 1 << 20
 
-    enum Outcome { case moved, wouldBlock, failed }
+    /// `failed`: of the file; `gone`: the visitor.
+    enum Outcome { case moved, wouldBlock, failed, gone }
 
     private let file: Descriptor
     private var offset: Int
     private(set) var left: Int
+    /// Whether the file system lets nothing be sent from it without a copy.
+    private(set) var isCopied = false
 
     init(_ file: Descriptor, _ range: Range<Int>) {
         self.file = file
@@ -26,7 +29,15 @@ struct FileBody {
     mutating func send(to socket: Int32, most: Int) -> Outcome {
         let sent = kinto_send_file(file.raw, socket, Int64(offset), UInt(min(left, most)))
         guard sent > 0 else {
-            return sent < 0 && (errno == EAGAIN || errno == EINTR) ? .wouldBlock : .failed
+            if sent == 0 { return .failed }
+            switch errno {
+            case EAGAIN, EINTR: return .wouldBlock
+            case EINVAL, ENOSYS:
+                isCopied = true
+                return .moved
+            case EIO, ESTALE, ENODEV, ENOMEM, EOVERFLOW: return .failed
+            default: return .gone
+            }
         }
         offset += sent
         left -= sent

@@ -13,17 +13,21 @@ struct HTTPDate {
 
     /// A whole line.
     mutating func line() -> [UInt8] {
-        var now = time(nil)
+        let now = time(nil)
         guard now != second else { return field }
-        var parts = tm()
-        guard gmtime_r(&now, &parts) != nil else { return [] }
+        field = Array(HTTPDate.line(now).utf8)
+        second = now
+        return field
+    }
+
+    /// - Parameter now: seconds since 1970.
+    static func line(_ now: time_t) -> String {
+        var (now, parts) = (now, tm())
+        guard gmtime_r(&now, &parts) != nil else { return "" }
         func two(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
         let (day, month) = (Int(parts.tm_wday) % 7, Int(parts.tm_mon) % 12)
         let clock = [parts.tm_hour, parts.tm_min, parts.tm_sec].map(two).joined(separator: ":")
-        field = Array(
-            "Date: \(HTTPDate.days[day]), \(two(parts.tm_mday)) \(HTTPDate.months[month]) \(Int(parts.tm_year) + 1900) \(clock) GMT\r\n"
-                .utf8)
-        second = now
-        return field
+        return
+            "Date: \(days[day]), \(two(parts.tm_mday)) \(months[month]) \(Int(parts.tm_year) + 1900) \(clock) GMT\r\n"
     }
 }

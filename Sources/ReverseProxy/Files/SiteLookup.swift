@@ -76,7 +76,10 @@ enum SiteLookup {
     private static func ruled(_ site: Site, _ path: [UInt8], _ request: SiteRequest, forced: Bool)
         -> SiteLookup?
     {
-        for rule in site.rules where rule.isForced == forced {
+        let rules = forced ? site.forcedRules : site.rules
+        if rules.isEmpty { return nil }
+        let path = SiteRule.segments(path)
+        for rule in rules {
             guard let target = rule.target(of: path, query: request.query) else { continue }
             guard rule.isRewrite else { return .moved(to: target, status: rule.status) }
             if let (number, fields) = site.file(at: target) {

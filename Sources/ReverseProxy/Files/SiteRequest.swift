@@ -82,7 +82,7 @@ struct SiteRequest {
                     return false
                 }
                 let weight = parts.dropFirst().map { MessageHead.trim($0) }.first {
-                    $0.starts(with: "q=".utf8)
+                    MessageHead.begins($0, "q=")
                 }
                 return weight?.dropFirst(2).allSatisfy { $0 == UInt8(ascii: "0") || $0 == UInt8(ascii: ".") }
                     != true

@@ -27,17 +27,20 @@ struct SiteRule: Sendable {
         }
     }
 
+    /// Once for all rules: there may be many.
+    static func segments(_ path: [UInt8]) -> [ArraySlice<UInt8>] { path.split(separator: slash) }
+
     /// Whether it only says what else answers, and with which status, without sending the visitor away.
     var isRewrite: Bool { status == 200 || status >= 400 }
 
     /// Where a path leads: for a rewrite a decoded path, else what Location says; nil when the rule is not for it. A final
     /// slash makes no difference.
     /// - Parameters:
-    ///   - path: decoded.
+    ///   - path: the segments of it, decoded.
     ///   - query: as it came, without `?`; empty when there is none.
-    func target(of path: [UInt8], query: ArraySlice<UInt8>) -> [UInt8]? {
+    func target(of path: [ArraySlice<UInt8>], query: ArraySlice<UInt8>) -> [UInt8]? {
         var values: [[UInt8]: [UInt8]] = [:]
-        var segments = path.split(separator: SiteRule.slash)[...]
+        var segments = path[...]
         matching: for part in from {
             switch part {
             case .text(let text):
@@ -52,14 +55,17 @@ struct SiteRule: Sendable {
             }
         }
         guard segments.isEmpty else { return nil }
-        var target = fill(values)
+        guard var target = fill(values) else { return nil }
         if isRewrite { return target }
         if !query.isEmpty, !target.contains(UInt8(ascii: "?")) { target += [UInt8(ascii: "?")] + query }
         return target
     }
 
-    /// Puts what was found in the place of `:name`. It cannot make another host of a path.
-    private func fill(_ values: [[UInt8]: [UInt8]]) -> [UInt8] {
+    /// What is found may stand in a target many times.
+    private static let longest = 16 << 10
+
+    /// Puts what was found in the place of `:name`. It cannot make another host of a path. nil when it gets too long.
+    private func fill(_ values: [[UInt8]: [UInt8]]) -> [UInt8]? {
         var out: [UInt8] = []
         var index = to.startIndex
         while index < to.endIndex {
@@ -72,6 +78,7 @@ struct SiteRule: Sendable {
             if byte == UInt8(ascii: ":"), let value = values[Array(name)] {
                 out += isRewrite ? value : SiteRule.encoded(value)
                 index = name.endIndex
+                if out.count > SiteRule.longest { return nil }
             } else {
                 out.append(byte)
             }

@@ -3,8 +3,8 @@
 /// Whether the name of a file tells its content, as those do that bundlers give: `app.3f2a9c1d.js`, `index-BdR4k1xZ.css`.
 /// Such a file never changes. A name that only looks like one would be kept for a year, so it must be plain.
 enum HashedName {
-    static func matches(_ name: Substring) -> Bool {
-        let parts = name.utf8.split(separator: UInt8(ascii: "."))
+    static func matches(_ name: some Collection<UInt8>) -> Bool {
+        let parts = name.split(separator: UInt8(ascii: "."))
         guard parts.count > 1 else { return false }
         // Not the end that tells the type.
         return parts.dropLast().contains { part in
@@ -14,7 +14,7 @@ enum HashedName {
         }
     }
 
-    private static func isHash(_ word: Substring.UTF8View.SubSequence) -> Bool {
+    private static func isHash(_ word: some Collection<UInt8>) -> Bool {
         guard (8...64).contains(word.count) else { return false }
         var (hasDigit, hasLower, hasUpper, isHexadecimal) = (false, false, false, true)
         for byte in word {

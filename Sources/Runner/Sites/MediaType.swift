@@ -8,9 +8,10 @@ enum MediaType {
     }
 
     /// By the name of a file.
-    static func of(_ name: Substring) -> String {
-        guard let dot = name.lastIndex(of: ".") else { return unknown }
-        return types[name[name.index(after: dot)...].lowercased()] ?? unknown
+    static func of(_ name: some BidirectionalCollection<UInt8>) -> String {
+        guard let dot = name.lastIndex(of: UInt8(ascii: ".")) else { return unknown }
+        let end = String(decoding: name[name.index(after: dot)...], as: UTF8.self)
+        return types[end.lowercased()] ?? unknown
     }
 
     static let unknown = "application/octet-stream"

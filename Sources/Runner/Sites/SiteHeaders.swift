@@ -12,17 +12,23 @@ struct SiteHeaders {
     private(set) var warnings: [String] = []
     static let name = "_headers"
     private static let most = 1_000
+    private static let longestPath = 1024
 
     init() {}
 
     init(_ text: String) {
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        for (index, line) in RuleFile.lines(text) {
             let isIndented = line.first == " " || line.first == "\t"
             let words = line.trimmed
             if words.isEmpty || words.hasPrefix("#") { continue }
             if !isIndented {
                 guard words.hasPrefix("/") else {
                     warn(index, "is no path of this site: \(shown(words.utf8.prefix(80)))")
+                    blocks.append(Block(pattern: []))
+                    continue
+                }
+                guard words.utf8.count <= SiteHeaders.longestPath else {
+                    warn(index, "the path has more than \(SiteHeaders.longestPath) bytes")
                     blocks.append(Block(pattern: []))
                     continue
                 }
@@ -40,6 +46,7 @@ struct SiteHeaders {
             }
             blocks[blocks.count - 1].fields.append((String(name), String(value)))
         }
+        RuleFile.shorten(&warnings, SiteHeaders.name)
         if blocks.count > SiteHeaders.most {
             warnings.append("_headers has more than \(SiteHeaders.most) paths: the rest is left out")
             blocks.removeLast(blocks.count - SiteHeaders.most)
@@ -71,19 +78,31 @@ struct SiteHeaders {
         return nil
     }
 
-    /// Whole lines for a path: the usual ones, but for those that are set by the file.
-    func lines(_ path: String, usual: [(name: String, value: String)]) -> String {
+    /// Of which blocks the fields are for a path.
+    func matching(_ path: [UInt8]) -> [Int] {
+        blocks.indices.filter { SiteHeaders.matches(blocks[$0].pattern[...], path[...]) }
+    }
+
+    /// What an answer has at most of them: more is refused by browsers, and by proxies on the way.
+    private static let longest = 8 << 10
+
+    /// Whole lines for paths of some blocks: the usual ones, but for those that are set by the file; of these, and of others
+    /// that an answer has once, the last one counts.
+    /// - Returns: also whether some had to be left out.
+    func lines(_ matching: [Int], usual: [(name: String, value: String)]) -> (text: String, isCut: Bool) {
         var fields = usual
-        for block in blocks where SiteHeaders.matches(block.pattern[...], Array(path.utf8)[...]) {
-            for field in block.fields {
-                fields.removeAll { old in
-                    old.name.lowercased() == field.name.lowercased()
-                        && usual.contains { $0.name == old.name && $0.value == old.value }
-                }
-                fields.append(field)
-            }
+        for field in matching.flatMap({ blocks[$0].fields }) {
+            let isUsual = usual.contains { $0.name.lowercased() == field.name.lowercased() }
+            if isUsual { fields.removeAll { $0.name.lowercased() == field.name.lowercased() } }
+            fields.append(field)
         }
-        return fields.map { "\($0.name): \($0.value)\r\n" }.joined()
+        var text = ""
+        for field in fields {
+            let line = "\(field.name): \(field.value)\r\n"
+            if text.utf8.count + line.utf8.count > SiteHeaders.longest { return (text, true) }
+            text += line
+        }
+        return (text, false)
     }
 
     /// `*` stands for anything, `:name` for one segment.
@@ -113,15 +132,5 @@ struct SiteHeaders {
             retry = (last.pattern, last.path.dropFirst())
             (pattern, path) = (last.pattern, last.path.dropFirst())
         }
-    }
-}
-
-extension StringProtocol {
-    /// Without white space at its ends.
-    var trimmed: SubSequence {
-        func isSpace(_ c: Character) -> Bool { c == " " || c == "\t" || c == "\r" || c == "\r\n" }
-        guard let first = firstIndex(where: { !isSpace($0) }), let last = lastIndex(where: { !isSpace($0) })
-        else { return self[endIndex...] }
-        return self[first...last]
     }
 }

@@ -7,6 +7,7 @@ internal import Wire
 struct SiteRedirects {
     static let name = "_redirects"
     private static let most = 1_000
+    private static let longest = 2048
     private static let statuses: Set<Int> = [200, 301, 302, 303, 307, 308, 404, 410, 451]
 
     private(set) var rules: [SiteIndex.Rule] = []
@@ -15,8 +16,9 @@ struct SiteRedirects {
     init() {}
 
     init(_ text: String) {
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            let words = line.split { $0 == " " || $0 == "\t" || $0 == "\r" || $0 == "\r\n" }.prefix {
+        defer { RuleFile.shorten(&warnings, SiteRedirects.name) }
+        for (index, line) in RuleFile.lines(text) {
+            let words = line.utf8.split { $0 == 0x20 || $0 == 9 || $0 == 13 }.map { Substring($0) }.prefix {
                 !$0.hasPrefix("#")
             }
             if words.isEmpty { continue }
@@ -66,6 +68,7 @@ struct SiteRedirects {
         guard to.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else {
             return fail("the target holds control characters")
         }
+        guard to.utf8.count <= longest else { return fail("the target has more than \(longest) bytes") }
         let isElsewhere = to.hasPrefix("https://") || to.hasPrefix("http://")
         guard isElsewhere || to.hasPrefix("/") else {
             return fail("'\(shown(to.utf8.prefix(80)))' is neither a path nor an address")
@@ -73,9 +76,12 @@ struct SiteRedirects {
         if isElsewhere, status == 200 || status >= 400 {
             return fail("what is elsewhere can only be pointed to (301, 302, 303, 307, 308)")
         }
+        // What answers in the place of something else is a file, and files are found by their plain names.
+        let isRewrite = status == 200 || status >= 400
         return .success(
             .init(
-                from: words[0].removingPercentEncoding ?? String(words[0]), to: String(to), status: status,
+                from: words[0].removingPercentEncoding ?? String(words[0]),
+                to: (isRewrite ? to.removingPercentEncoding : nil) ?? String(to), status: status,
                 isForced: isForced))
     }
 }

@@ -11,6 +11,9 @@ struct SiteTree {
         /// Relative to the artifact's own directory: `tree/public/assets/app.js`
         let source: String
         let size: Int
+
+        /// Its last part.
+        var name: Substring.UTF8View { path.utf8.split(separator: UInt8(ascii: "/")).last ?? path.utf8[...] }
     }
 
     /// More than this is no site, but a mistake in the name of the directory.
@@ -51,7 +54,7 @@ struct SiteTree {
         if !leftOut.names.isEmpty {
             warnings.append("names that are not UTF-8 are not served: \(list(leftOut.names))")
         }
-        entries.sort { $0.path < $1.path }
+        entries.sort { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
     }
 
     private static func missing(_ directory: String, _ key: String, _ tree: String, _ error: SystemError)
@@ -69,7 +72,9 @@ struct SiteTree {
             "there is no directory '\(directory)' (\(key) in kinto.json) in what is kept",
             evidence: names.isEmpty
                 ? []
-                : ["there is: \(names.prefix(12).joined(separator: ", "))\(names.count > 12 ? ", …" : "")"],
+                : [
+                    "there is: \(names.prefix(12).map { shown($0.utf8) }.joined(separator: ", "))\(names.count > 12 ? ", …" : "")"
+                ],
             hints: [.init("correct \(key), or have build.command make the directory")])
     }
 
@@ -87,11 +92,11 @@ struct SiteTree {
         for item in try DirectoryReader.items(directory, path: "\(top)/\(prefix)") {
             let bytes = item.name.dropLast().map { UInt8(bitPattern: $0) }
             guard let name = String(validating: bytes, as: UTF8.self) else {
-                leftOut.names.append(prefix + shown(bytes))
+                leftOut.names.append(shown(prefix.utf8) + shown(bytes))
                 continue
             }
             // What is hidden stays so (.env, .git), but for what has to be found (RFC 8615).
-            if name.hasPrefix("."), name != ".well-known" { continue }
+            if bytes.first == UInt8(ascii: "."), name != ".well-known" { continue }
             let path = prefix + name
             switch item.kind {
             case S_IFREG: try add(path, "\(top)/\(path)", Int(item.status.st_size))
@@ -103,7 +108,7 @@ struct SiteTree {
                 if let (real, size) = file(behind: path) {
                     try add(path, real, size)
                 } else {
-                    leftOut.links.append(path)
+                    leftOut.links.append(shown(path.utf8))
                 }
             default: break
             }
@@ -116,7 +121,9 @@ struct SiteTree {
                 stage: .store, code: "static-too-many", "the site has more than \(SiteTree.most) files",
                 hints: [.init("name the directory that holds only what visitors need")])
         }
-        entries.append(Entry(path: path, source: String(real.dropFirst(artifact.utf8.count + 1)), size: size))
+        // Bytes are counted: a text may have fewer characters, also together with what comes after it.
+        let source = String(decoding: real.utf8.dropFirst(artifact.utf8.count + 1), as: UTF8.self)
+        entries.append(Entry(path: path, source: source, size: size))
     }
 
     /// The regular file that a link of the site leads to, within the site.
@@ -125,8 +132,11 @@ struct SiteTree {
         defer { free(raw) }
         let real = String(cString: raw)
         var status = stat()
-        guard real.hasPrefix("\(top)/"), lstat(real, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
-            !real.dropFirst(top.utf8.count).contains("/.")
+        guard real.utf8.starts(with: "\(top)/".utf8), lstat(real, &status) == 0,
+            status.st_mode & S_IFMT == S_IFREG,
+            !real.utf8.dropFirst(top.utf8.count).split(separator: UInt8(ascii: "/")).contains(where: {
+                $0.first == UInt8(ascii: ".") && !$0.elementsEqual(".well-known".utf8)
+            })
         else { return nil }
         return (real, Int(status.st_size))
     }

@@ -29,6 +29,7 @@ extension Schemas {
                     "none: nothing is live."),
                 .optional("url", .text), .optional("live", .schema("Known")),
                 .optional("last", .schema("Known"), "The newest of all."),
+                .required("site", .boolean, "What is live is a site of files, for which nothing has to run."),
                 .required("processes", .list(.schema("Running"))),
                 .optional("memory", .bytes, "Bytes of all instances of what is live."),
                 .optional("requests", .number, "A second."),

@@ -10,6 +10,7 @@ extension Schemas {
                 .required("repository", .text),
                 .optional("url", .text, "None when what is live has workers only."),
                 .optional("live", .schema("Release")),
+                .required("site", .boolean, "What is live is a site of files, for which nothing has to run."),
                 .optional("failed", .schema("Why"), "The newest release that is over, if it failed."),
                 .required("releases", .list(.schema("Release")), "Those that wait or are on their way."),
                 .required("queued", .integer), .required("queue", policies), .required("missed", missed),

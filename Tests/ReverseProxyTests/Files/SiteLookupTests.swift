@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+import Testing
+import Wire
+
+@testable import ReverseProxy
+
+/// What counts first.
+struct SiteLookupTests {
+    private func look(
+        _ target: String, _ files: StaticFiles, _ folders: SiteFolder..., method: String = "GET",
+        now: Int64 = 0
+    ) throws -> String {
+        var sites: [String: Site] = [:]
+        for folder in folders { sites[folder.index] = try folder.site() }
+        let request = SiteRequest(try .request(target, method))
+        switch SiteLookup(request, in: ServedFiles(files, sites), now: { now }) {
+        case .file(let site, let number, let fields, let status):
+            let source = String(decoding: site.text(site.files[number].source), as: UTF8.self)
+            #expect(!fields.isEmpty)
+            return "\(status) \(source.dropFirst("tree/".count))"
+        case .moved(let to, let status): return "\(status) \(String(decoding: to, as: UTF8.self))"
+        case .malformed: return "malformed"
+        case .options: return "options"
+        case .notAllowed: return "not allowed"
+        case .missing: return "missing"
+        case .unreadable: return "unreadable"
+        case nil: return "instances"
+        }
+    }
+
+    @Test func theOrder() throws {
+        func rule(_ from: String, _ to: String, _ status: Int, _ isForced: Bool = false) -> SiteIndex.Rule {
+            .init(from: from, to: to, status: status, isForced: isForced)
+        }
+        let folder = try SiteFolder(
+            texts: ["index.html": "i", "a.html": "a", "b.html": "b", "f.js": "f", "404.html": "n"],
+            rules: [
+                rule("/a.html", "/b.html", 301), rule("/b.html", "/a.html", 302, true),
+                rule("/old.js", "/f.js", 200), rule("/gone", "/404.html", 410),
+                rule("/lost", "/nowhere", 200),
+                rule("/lost", "/a.html", 302), rule("/x/*", "/:splat", 307),
+            ])
+        let before = try SiteFolder(texts: ["old.js": "o", "f.js": "older", "page.html": "p"])
+        let files = StaticFiles(
+            index: folder.index, isSite: true, fallback: "/index.html",
+            earlier: [.init(index: before.index, until: 100)])
+        for (target, wanted) in [
+            // A file before a rule, but for one with '!'.
+            ("/a.html", "200 a.html"), ("/b.html", "302 /a.html"),
+            // The live release before those of before, and these before rules.
+            ("/f.js", "200 f.js"), ("/old.js", "200 old.js"),
+            // Not their pages.
+            ("/page.html", "404 404.html"),
+            ("/gone", "410 404.html"),
+            // A rule without a file is passed over.
+            ("/lost", "302 /a.html"), ("/x/y?q", "307 /y?q"),
+            ("/users/7", "200 index.html"), ("/users/7.png", "404 404.html"), ("/%zz", "malformed"),
+        ] {
+            #expect(try look(target, files, folder, before) == wanted, "\(target)")
+        }
+        // Their time is over.
+        #expect(try look("/old.js", files, folder, before, now: 100) == "200 f.js")
+        #expect(try look("/old.js", files, folder, before, now: 99) == "200 old.js")
+        // One of them cannot be read.
+        #expect(try look("/old.js", files, folder) == "200 f.js")
+        #expect(try look("/a.html", files) == "unreadable")
+    }
+
+    @Test func methods() throws {
+        let folder = try SiteFolder(texts: ["index.html": "i"])
+        let site = StaticFiles(index: folder.index, isSite: true)
+        let assets = StaticFiles(index: folder.index, isSite: false)
+        for (method, ofSite, ofAssets) in [
+            ("GET", "200 index.html", "200 index.html"), ("HEAD", "200 index.html", "200 index.html"),
+            ("OPTIONS", "options", "instances"), ("POST", "not allowed", "instances"),
+            ("get", "not allowed", "instances"), ("GETT", "not allowed", "instances"),
+        ] {
+            #expect(try look("/index.html", site, folder, method: method) == ofSite, "\(method)")
+            #expect(try look("/index.html", assets, folder, method: method) == ofAssets, "\(method)")
+        }
+        for target in ["/nope", "/%zz"] { #expect(try look(target, assets, folder) == "instances") }
+        #expect(try look("/index.html", assets) == "instances")
+        #expect(try look("/nope", site, folder) == "missing")
+    }
+
+    /// Texts that are the same to Swift are not to the disk.
+    @Test func pathsAreBytes() throws {
+        let folder = try SiteFolder([:]) { index in
+            index.heads = ["x: y\r\n"]
+            index.files = [
+                .init(source: "tree/composed", size: 0, tag: "a", type: "t"),
+                .init(source: "tree/decomposed", size: 0, tag: "b", type: "t"),
+            ]
+            index.answers[Array("/\u{E9}".utf8)] = .file(0, head: 0)
+            index.answers[Array("/e\u{301}".utf8)] = .file(1, head: 0)
+        }
+        let files = StaticFiles(index: folder.index, isSite: true)
+        #expect(try look("/%c3%a9", files, folder) == "200 composed")
+        #expect(try look("/e%cc%81", files, folder) == "200 decomposed")
+        #expect(try look("/%ff", files, folder) == "missing")
+    }
+
+    @Test func manyPathsAreFound() throws {
+        let names = (0..<2000).map { "f\($0)/\($0 % 7).txt" }
+        let folder = try SiteFolder([:]) { index in
+            index.heads = ["x: y\r\n"]
+            for name in names {
+                index.answers[Array("/\(name)".utf8)] = .file(index.files.count, head: 0)
+                index.files.append(.init(source: "tree/\(name)", size: 0, tag: "t", type: "t"))
+            }
+        }
+        let site = try folder.site()
+        for (number, name) in names.enumerated() {
+            #expect(site.file(at: Array("/\(name)".utf8))?.number == number)
+            #expect(site[Array("/\(name)x".utf8)] == nil)
+        }
+        #expect(site[[]] == nil)
+    }
+
+    @Test func theDate() {
+        var date = HTTPDate()
+        let line = String(decoding: date.line(), as: UTF8.self)
+        #expect(
+            line.wholeMatch(
+                of:
+                    /Date: (Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-9]{2} [A-Z][a-z]{2} 20[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT\r\n/
+            ) != nil, "\(line)")
+        #expect(HTTPDate.line(0) == "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n")
+        #expect(HTTPDate.line(1_709_164_800) == "Date: Thu, 29 Feb 2024 00:00:00 GMT\r\n")
+        #expect(HTTPDate.line(4_102_444_799) == "Date: Thu, 31 Dec 2099 23:59:59 GMT\r\n")
+    }
+}
