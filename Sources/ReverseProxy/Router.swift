@@ -20,7 +20,7 @@ struct Router {
 
     init() {}
 
-    /// - Parameter sites: by the path of the index.
+    /// - Parameter sites: as `SiteLibrary.read` returns them.
     init(_ table: RoutingTable, sites: [String: Site] = [:], state: (RoutingTable.Upstream) -> UpstreamState)
     {
         for entry in table.routes {
@@ -28,7 +28,8 @@ struct Router {
             if let upstream { states.insert(ObjectIdentifier(upstream)) }
             let route = Route(
                 identifier: entry.identifier, upstream: upstream,
-                files: entry.upstream?.files.map { ServedFiles($0, sites) }, hold: Int64(entry.hold),
+                files: entry.upstream?.files.map { ServedFiles($0, of: entry.identifier, sites) },
+                hold: Int64(entry.hold),
                 isPaused: entry.paused, maintenance: entry.maintenance)
             for host in entry.hosts { hosts[Array(host.utf8)] = route }
             if let port = entry.port { ports[port] = route }

@@ -95,6 +95,37 @@ final class Site: Sendable {
         self.text = text
     }
 
+    /// What answers of one that was replaced where the one that is live has nothing: its files that are no pages, few of many
+    /// mostly.
+    init(_ earlier: Site, without live: Site) throws(WireError) {
+        var text: [UInt8] = []
+        func keep(_ piece: Piece) throws(WireError) -> Piece {
+            let bytes = earlier.text(piece)
+            guard let start = UInt32(exactly: text.count) else { throw .tooLarge(text.count) }
+            text.append(contentsOf: bytes)
+            return Piece(start: start, count: piece.count)
+        }
+        func keep(_ variant: Variant?) throws(WireError) -> Variant? {
+            guard let variant else { return nil }
+            return try Variant(source: keep(variant.source), size: variant.size)
+        }
+        var files: [File] = []
+        var places: [(path: Piece, is: Place)] = []
+        for place in earlier.places {
+            guard case .file(let number, let head) = place.is, earlier.files.indices.contains(Int(number)),
+                !earlier.files[Int(number)].isPage, live[Array(earlier.text(place.path))] == nil
+            else { continue }
+            let file = earlier.files[Int(number)]
+            places.append((try keep(place.path), .file(UInt32(clamping: files.count), head: head)))
+            files.append(
+                try File(
+                    source: keep(file.source), size: file.size, tag: keep(file.tag), isPage: false,
+                    gzip: keep(file.gzip), brotli: keep(file.brotli)))
+        }
+        (self.files, self.places, self.text) = (files, places, text)
+        (heads, forcedRules, rules, root) = (earlier.heads, [], [], earlier.root)
+    }
+
     func text(_ piece: Piece) -> ArraySlice<UInt8> {
         text[Int(piece.start)..<Int(piece.start) + Int(piece.count)]
     }

@@ -11,9 +11,12 @@ struct SiteLookupTests {
         now: Int64 = 0
     ) throws -> String {
         var sites: [String: Site] = [:]
-        for folder in folders { sites[folder.index] = try folder.site() }
+        for folder in folders {
+            sites[folder.index] = try folder.site()
+            sites[SiteLibrary.key("a", folder.index)] = try folder.site()
+        }
         let request = SiteRequest(try .request(target, method))
-        switch SiteLookup(request, in: ServedFiles(files, sites), now: { now }) {
+        switch SiteLookup(request, in: ServedFiles(files, of: "a", sites), now: { now }) {
         case .file(let site, let number, let fields, let status):
             let source = String(decoding: site.text(site.files[number].source), as: UTF8.self)
             #expect(!fields.isEmpty)
@@ -26,6 +29,40 @@ struct SiteLookupTests {
         case .unreadable: return "unreadable"
         case nil: return "instances"
         }
+    }
+
+    /// Of releases that were replaced only what is missing in the live one is kept, also over several.
+    @Test func ofEarlierOnesOnlyTheRestIsKept() throws {
+        let releases = try (1...3).map { number in
+            try SiteFolder(texts: ["same.js": "s", "page.html": "p", "app-\(number).js": "\(number)"])
+        }
+        let library = SiteLibrary()
+        var served: ServedFiles?
+        for number in releases.indices {
+            let files = StaticFiles(
+                index: releases[number].index, isSite: true,
+                earlier: releases[..<number].reversed().map { .init(index: $0.index, until: 100) })
+            let sites = library.read(
+                RoutingTable(
+                    generation: UInt64(number + 1),
+                    routes: [
+                        .init(
+                            identifier: "a", hosts: ["a"],
+                            upstream: .init(identifier: "a/\(number)", ports: [], files: files))
+                    ]))
+            served = ServedFiles(files, of: "a", sites)
+        }
+        let files = try #require(served)
+        #expect(files.earlier.map(\.site.files.count) == [1, 1])
+        for number in 1...3 {
+            let path = Array("/app-\(number).js".utf8)
+            #expect(
+                (files.site?.file(at: path) ?? files.earlier.lazy.compactMap { $0.site.file(at: path) }.first)
+                    != nil)
+        }
+        let kept = try #require(files.earlier.last?.site)
+        let body = try #require(kept.open(kept.files[0].source, size: 1))
+        #expect(body.raw >= 0)
     }
 
     @Test func theOrder() throws {

@@ -33,7 +33,9 @@ enum SiteInvariants {
         guard let path = request.path else { return nil }
         guard !path.isEmpty, !path.contains(0) else { return "a path that is empty or holds NUL" }
         for (place, rule) in rules.enumerated() {
-            guard let target = rule.target(of: path, query: request.query) else { continue }
+            guard let target = rule.target(of: SiteRule.segments(path), query: request.query) else {
+                continue
+            }
             guard target.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else {
                 return "a place with control characters"
             }
