@@ -7,7 +7,7 @@ DESTDIR ?=
 SWIFT ?= swift
 PACKAGES := libgit2-dev libcurl4-openssl-dev zlib1g-dev libssl-dev libnghttp2-dev libsqlite3-dev pkg-config git python3 openssh-server
 
-.PHONY: deps build test test-browser test-languages lint format bench bench-proxy bench-queue bench-hooks bench-dashboard swap-drivers fuzz fuzz-hooks fuzz-api faults soak soak-swaps soak-undo soak-proxy soak-long hostile crash demo tour man install clean help
+.PHONY: deps build test test-browser test-languages lint format bench bench-proxy bench-sites bench-queue bench-hooks bench-dashboard swap-drivers fuzz fuzz-hooks fuzz-api faults soak soak-swaps soak-undo soak-proxy soak-long hostile crash demo tour man install clean help
 
 deps: ## install the missing Debian packages
 	@missing=(); for package in $(PACKAGES); do \
@@ -94,6 +94,10 @@ bench: release load ## push to live beside a hand-written post-receive script, a
 bench-proxy: PACKAGES += nginx haproxy caddy wrk util-linux gcc libc6-dev
 bench-proxy: release load ## the proxy beside nginx, HAProxy and Caddy from Debian's packages
 	scripts/bench-proxy
+
+bench-sites: PACKAGES += nginx wrk util-linux
+bench-sites: release ## static files by the proxy beside nginx: requests and bytes per CPU-second
+	scripts/bench-sites
 
 bench-queue: release ## 1,000 webhooks and 1,000 hooks in 10 s each: accepted, lost, p50, p99
 	scripts/bench-queue
