@@ -203,10 +203,13 @@ public enum ControlServer {
             _ = await atMost(.seconds(2)) { await lanes.stop() }
         }
         var configuration = ServiceGroupConfiguration(
-            services: [.init(service: local), .init(service: remote), .init(service: worker)],
+            services: [
+                .init(service: local), .init(service: remote), .init(service: worker),
+                // The last is the first to be told.
+                .init(service: StopDeadline(logger: logger)),
+            ],
             gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet)
         configuration.maximumGracefulShutdownDuration = .seconds(3)
-        configuration.maximumCancellationDuration = .seconds(1)
         announce(
             "kinto \(options.version) serves http://\(options.listen) (hooks and API) and \(external == nil ? "\(options.serviceAddresses) (services)" : "routes for \(options.proxyName)"); home \(home.path)"
         )

@@ -78,7 +78,7 @@ struct Check: AsyncParsableCommand {
         case .success(let manifest):
             report.valid = true
             report.start = manifest.start
-            report.serves = manifest.static.map { _ in manifest.build.output } ?? manifest.assets?.directory
+            report.serves = manifest.served
             report.runs = manifest.groups().map { "\($0.instances) of \($0.name) ('\($0.command)')" }
             report.unsupported = manifest.unsupported
             let root = manifest.root == "." ? directory : "\(directory)/\(manifest.root)"

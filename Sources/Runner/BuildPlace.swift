@@ -24,14 +24,41 @@ struct BuildPlace: Sendable {
 
     /// The service's root in the checkout: where the build command runs.
     func root(_ manifest: Manifest) throws -> String {
-        try BuildPlace.directory(manifest.root, in: workspace, key: "root")
+        do { return try BuildPlace.directory(manifest.root, in: workspace, key: "root") } catch {
+            guard let missing = error as? SystemError, [ENOENT, ENOTDIR].contains(missing.code) else {
+                throw error
+            }
+            throw Failure(
+                stage: .build, code: "root-missing",
+                "the commit has no directory '\(manifest.root)' (root in kinto.json)",
+                evidence: BuildPlace.there(workspace),
+                hints: [.init("name a directory of the repository in root, or leave root out")])
+        }
     }
 
     /// What is kept.
     func output(_ manifest: Manifest) throws -> String {
-        try BuildPlace.directory(
-            manifest.build.output, in: root(manifest),
-            key: manifest.static?.output == "." ? "static.output" : "build.output")
+        let (name, place) = (manifest.build.output, try root(manifest))
+        let key = manifest.static?.output == "." ? "static.output" : "build.output"
+        do { return try BuildPlace.directory(name, in: place, key: key) } catch {
+            guard let missing = error as? SystemError, [ENOENT, ENOTDIR].contains(missing.code) else {
+                throw error
+            }
+            let isBuilt = manifest.build.command != nil
+            throw Failure(
+                stage: .store, code: "output-missing",
+                isBuilt
+                    ? "the build made no directory '\(name)' (\(key) in kinto.json)"
+                    : "the commit has no directory '\(name)' (\(key) in kinto.json), and there is no build.command that makes it",
+                evidence: BuildPlace.there(place),
+                hints: [
+                    .init(
+                        isBuilt
+                            ? "set \(key) to the directory that the build writes"
+                            : "set \(key) to a directory of the repository, or build.command to what makes '\(name)'"
+                    )
+                ])
+        }
     }
 
     /// What the build may write to.
@@ -73,16 +100,14 @@ struct BuildPlace: Sendable {
                     "'\(name)' (\(key) in kinto.json) leads out of the checkout through a link",
                     hints: [.init("name a directory of the repository, or copy what the link means into it")])
             }
-            guard error.code == ENOENT || error.code == ENOTDIR else {
-                throw SystemError(error.operation, "\(parent)/\(name)", code: error.code)
-            }
-            throw key == "root"
-                ? Failure(
-                    stage: .build, code: "root-missing",
-                    "the commit has no directory '\(name)' (root in kinto.json)")
-                : Failure(
-                    stage: .store, code: "output-missing",
-                    "the build made no directory '\(name)' (\(key) in kinto.json)")
+            throw SystemError(error.operation, "\(parent)/\(name)", code: error.code)
         }
+    }
+
+    /// What the directory has, as evidence that something else is not there.
+    static func there(_ directory: String) -> [String] {
+        let names = ((try? Files.list(directory)) ?? []).filter { $0 != ".git" }.sorted()
+        let first = names.prefix(12).map { shown($0.utf8) }.joined(separator: ", ")
+        return names.isEmpty ? [] : ["there is: \(first)\(names.count > 12 ? ", …" : "")"]
     }
 }

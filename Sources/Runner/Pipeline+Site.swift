@@ -8,7 +8,8 @@ extension Pipeline {
     func indexSite(_ artifact: Artifact, _ manifest: Manifest, _ recorder: ReleaseRecorder) async throws {
         guard let source = manifest.siteSource else { return }
         let cancellation = Cancellation()
-        let indexer = SiteIndexer(artifact: artifact, source: source, cancellation: cancellation)
+        let indexer = SiteIndexer(
+            artifact: artifact, source: source, named: manifest.served, cancellation: cancellation)
         let fallback = manifest.static?.fallback
         let made = try await withTaskCancellationHandler {
             try await Blocking.run { try indexer.make(fallback: fallback) }

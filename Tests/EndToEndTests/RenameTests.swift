@@ -122,4 +122,23 @@ struct RenameTests {
             try await check(server, running)
         }
     }
+
+    /// Something that does not end does not keep the server from ending well.
+    @Test func isWholeWhenTheServerIsToldToStopMeanwhile() async throws {
+        try await Server.with { server in
+            try await prepare(server)
+            let running = try await pid(server, "hello")
+            server.end(with: SIGTERM)
+            let gate = "\(server.root)/gate"
+            try await server.serve(variables: ["KINTO_FAULT=renamed:hold=\(gate)"])
+            async let renamed = server.kinto("service", "rename", "hello", "shop")
+            try await server.until { Files.exists("\(gate).held") }
+            #expect(server.end(with: SIGTERM) == 0)
+            #expect(try await renamed.status == 69)
+            let log = try String(contentsOfFile: "\(server.root)/serve.log", encoding: .utf8)
+            #expect(log.contains("stopped with work under way"), "\(log)")
+            try await server.serve()
+            try await check(server, running)
+        }
+    }
 }

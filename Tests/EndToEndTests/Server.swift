@@ -111,12 +111,14 @@ final class Server: Sendable {
     func send(_ signal: Int32) { if pid > 0 { kill(pid, signal) } }
 
     /// Sends a signal that ends the server, and waits for its end. Its number may be another's afterwards: it is forgotten.
-    func end(with signal: Int32) {
-        guard pid > 0 else { return }
+    /// - Returns: its status as wait(2) has it: 0 when it ended by itself and well.
+    @discardableResult func end(with signal: Int32) -> Int32 {
+        guard pid > 0 else { return -1 }
         kill(pid, signal)
         var status: Int32 = 0
         waitpid(pid, &status, 0)
         pid = 0
+        return status
     }
 
     private func end() async {

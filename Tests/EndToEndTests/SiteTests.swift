@@ -176,23 +176,40 @@ struct SiteTests {
             #expect(try await held == expected)
 
             // What is wrong is named, and what is live stays.
-            for (settings, code) in [
-                (#"{"static":{"output":"nowhere"}}"#, "output-missing"),
+            for (settings, code, words) in [
+                (
+                    #"{"static":{"output":"nowhere"}}"#, "output-missing",
+                    "no directory 'nowhere' (static.output in kinto.json), and there is no build.command"
+                ),
+                (
+                    #"{"static":{"output":"dist"},"build":{"command":"mkdir -p dest"}}"#, "output-missing",
+                    "the build made no directory 'dist' (static.output in kinto.json)"
+                ),
                 (
                     #"{"static":{"output":"dist/x"},"build":{"output":"dist","command":"mkdir dist && echo > dist/a"}}"#,
-                    "static-missing"
+                    "static-missing", "there is no directory 'dist/x'"
                 ),
                 (
                     #"{"static":{"fallback":"app.html"},"build":{"command":"mkdir public; echo > public/a.html"}}"#,
-                    "static-fallback"
+                    "static-fallback", "app.html"
                 ),
-                (#"{"static":{},"build":{"command":"mkdir public; echo > public/.a"}}"#, "static-empty"),
+                (
+                    #"{"static":{},"build":{"command":"mkdir public; echo > public/.a"}}"#, "static-empty",
+                    "'public' (static.output in kinto.json) holds no file"
+                ),
             ] {
                 try server.write(["kinto.json": settings])
                 let pushed = try await server.push(code).output
                 #expect(pushed.contains("What was live before goes on serving"), "\(code): \(pushed)")
                 let failure = try await server.releases("hello").first?["failure"] as? [String: Any]
                 #expect(failure?["code"] as? String == code)
+                #expect((failure?["message"] as? String)?.contains(words) == true, "\(failure ?? [:])")
+                #expect((failure?["hints"] as? [Any])?.isEmpty == false, "\(failure ?? [:])")
+                if code == "output-missing" {
+                    let evidence = failure?["evidence"] as? [String] ?? []
+                    #expect(evidence.first?.hasPrefix("there is: ") == true, "\(evidence)")
+                    #expect(evidence.first?.contains("dest") == words.contains("'dist'"), "\(evidence)")
+                }
                 #expect(try await server.page("/") == expected)
             }
         }

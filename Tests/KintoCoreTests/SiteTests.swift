@@ -13,22 +13,24 @@ struct SiteManifestTests {
     }
 
     @Test func whenNothingRunsTheOutputIsAllThatIsKept() throws {
-        for (text, kept, output) in [
-            (#"{"static":{}}"#, "public", "."), (#"{"static":{"output":"dist"}}"#, "dist", "."),
-            (#"{"static":{"output":"dist/web"}}"#, "dist/web", "."),
-            (#"{"static":{"output":"."}}"#, ".", "."),
-            (#"{"static":{"output":"dist/web"},"build":{"output":"dist"}}"#, "dist", "web"),
-            (#"{"static":{"output":"dist"},"build":{"output":"dist"}}"#, "dist", "."),
-            (#"{"static":{"output":"dist"},"processes":{"w":{"command":"w"}}}"#, ".", "dist"),
+        for (text, kept, output, served) in [
+            (#"{"static":{}}"#, "public", ".", "public"),
+            (#"{"static":{"output":"dist"}}"#, "dist", ".", "dist"),
+            (#"{"static":{"output":"dist/web"}}"#, "dist/web", ".", "dist/web"),
+            (#"{"static":{"output":"."}}"#, ".", ".", "."),
+            (#"{"static":{"output":"dist/web"},"build":{"output":"dist"}}"#, "dist", "web", "dist/web"),
+            (#"{"static":{"output":"dist"},"build":{"output":"dist"}}"#, "dist", ".", "dist"),
+            (#"{"static":{"output":"dist"},"processes":{"w":{"command":"w"}}}"#, ".", "dist", "dist"),
             (
                 #"{"static":{"output":"dist"},"processes":{"w":{"command":"w","schedule":"0 3 * * *"}}}"#,
-                ".", "dist"
+                ".", "dist", "dist"
             ),
-            (#"{"static":{"output":"dist"},"release":{"command":"x"}}"#, ".", "dist"),
+            (#"{"static":{"output":"dist"},"release":{"command":"x"}}"#, ".", "dist", "dist"),
         ] {
             let manifest = try parse(text)
             #expect(manifest.build.output == kept, "\(text)")
             #expect(manifest.static?.output == output, "\(text)")
+            #expect(manifest.served == served, "\(text)")
             #expect(manifest.takesRequests)
             #expect(manifest.siteSource?.isSite == true)
         }
@@ -58,6 +60,7 @@ struct SiteManifestTests {
             let manifest = try parse(text)
             #expect(manifest.assets?.directory == directory, "\(text)")
             #expect(manifest.assets?.path == path, "\(text)")
+            #expect(manifest.served == (directory == "web" ? "out/web" : directory), "\(text)")
             #expect(manifest.siteSource == .init(directory: directory, path: path, isSite: false))
         }
     }

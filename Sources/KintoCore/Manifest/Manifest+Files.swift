@@ -5,6 +5,13 @@ extension Manifest {
     /// The directory of a static site when nothing is said of it.
     static let usualSite = "public"
 
+    /// The directory of the files that requests get, below the root; nil: there are none.
+    public var served: String? {
+        guard let kept = self.static?.output ?? assets?.directory else { return nil }
+        if build.output == "." { return kept }
+        return kept == "." ? build.output : "\(build.output)/\(kept)"
+    }
+
     mutating func readFiles(_ top: ObjectReader) {
         if top.has("static") {
             let reader = top.object("static")

@@ -15,10 +15,13 @@ struct SiteIndexer {
 
     let artifact: Artifact
     let source: SiteSource
+    /// The directory as kinto.json has it, for messages: relative to the root. nil: what `source` has.
+    var named: String?
     let cancellation: Cancellation
 
     var directory: String { Files.parent(of: artifact.path) }
     private var place: String { "\(directory)/\(source.folder)" }
+    var name: String { named ?? source.directory }
     var key: String { source.isSite ? "static.output" : "assets.directory" }
 
     /// Blocks.
@@ -64,7 +67,7 @@ struct SiteIndexer {
         if index.files.isEmpty {
             throw Failure(
                 stage: .store, code: "static-empty",
-                "'\(source.directory)' (\(key) in kinto.json) holds no file that could be served",
+                "'\(name)' (\(key) in kinto.json) holds no file that could be served",
                 hints: [
                     .init(
                         "look whether the build wrote elsewhere; names that begin with a dot are not served")

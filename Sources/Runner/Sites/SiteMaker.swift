@@ -24,7 +24,7 @@ struct SiteMaker {
         (self.indexer, self.staging) = (indexer, staging)
         root = try Beneath(indexer.directory)
         tree = try SiteTree(
-            indexer.directory, directory: indexer.source.directory, key: indexer.key,
+            indexer.directory, directory: indexer.source.directory, named: indexer.name, key: indexer.key,
             cancellation: indexer.cancellation)
         let (root, tree, isSite) = (root, tree, indexer.source.isSite)
         func text(_ name: String) throws -> String? {

@@ -30,9 +30,12 @@ struct SiteTree {
     /// Reads all of it. Blocks.
     /// - Parameters:
     ///   - directory: below `tree`.
+    ///   - named: what messages call it.
     ///   - key: of kinto.json, which named it.
     /// - Throws: `static-missing`, `static-too-many`, `path-outside`, `file-system`; `CancellationError`.
-    init(_ artifact: String, directory: String, key: String, cancellation: Cancellation) throws {
+    init(
+        _ artifact: String, directory: String, named: String, key: String, cancellation: Cancellation
+    ) throws {
         let tree = "\(artifact)/tree"
         self.cancellation = cancellation
         do {
@@ -40,7 +43,7 @@ struct SiteTree {
             top = try Beneath(tree).path(directory)
             self.artifact = Files.parent(of: place)
         } catch {
-            throw SiteTree.missing(directory, key, tree, error)
+            throw SiteTree.missing(named, key, tree, error)
         }
         let root = try Descriptor.open(top, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
         do { try read(root, "", depth: 0) } catch let error as SystemError {
@@ -48,7 +51,7 @@ struct SiteTree {
         }
         if !leftOut.links.isEmpty {
             warnings.append(
-                "links to directories, and to what is not in \(directory), are not served: \(list(leftOut.links))"
+                "links to directories, and to what is not in '\(named)', are not served: \(list(leftOut.links))"
             )
         }
         if !leftOut.names.isEmpty {
@@ -66,15 +69,10 @@ struct SiteTree {
                 "'\(directory)' (\(key) in kinto.json) leads out of what is kept through a link",
                 hints: [.init("name a directory of the repository, or copy what the link means into it")])
         }
-        let names = ((try? Files.list(tree)) ?? []).sorted()
         return Failure(
             stage: .store, code: "static-missing",
             "there is no directory '\(directory)' (\(key) in kinto.json) in what is kept",
-            evidence: names.isEmpty
-                ? []
-                : [
-                    "there is: \(names.prefix(12).map { shown($0.utf8) }.joined(separator: ", "))\(names.count > 12 ? ", …" : "")"
-                ],
+            evidence: BuildPlace.there(tree),
             hints: [.init("correct \(key), or have build.command make the directory")])
     }
 
