@@ -7,8 +7,9 @@ internal import Wire
 struct FileBody {
     /// Less than this goes out together with the head, by one call.
     static let small = 64 << 10
-    /// The most that one visitor gets before the others have their turn.
-    static let turn = 1 << 20
+    /// The most that one visitor gets before the others have their turn: what the kernel takes for one at a time, as less
+    /// costs more calls.
+    static let turn = 2 << 20
 
     /// `failed`: of the file; `gone`: the visitor.
     enum Outcome { case moved, wouldBlock, failed, gone }
