@@ -140,10 +140,14 @@ enum Output {
         write(Array(data) + [0x0A])
     }
 
-    /// Without control characters: a text from a repository cannot steer the terminal.
+    /// Without control characters, and without what ends a line or turns the direction of writing for what follows (UAX #9,
+    /// 2.1 to 2.4): a text from a repository can neither steer the terminal nor look like what it is not.
     static func safe(_ text: String) -> String {
         text.unicodeScalars.map {
-            $0.value < 0x20 || (0x7F...0x9F).contains($0.value) ? $0.escaped(asASCII: true) : String($0)
+            switch $0.value {
+            case 0..<0x20, 0x7F...0x9F, 0x2028...0x202E, 0x2066...0x2069: $0.escaped(asASCII: true)
+            default: String($0)
+            }
         }.joined()
     }
 

@@ -14,6 +14,8 @@ struct TopTests {
         try await Server.with { server in
             try await server.setUp(Self.settings)
             try await server.push("first \u{202E}\u{1B}]0;title\u{7}日本語")
+            let told = try await server.kinto("releases", "hello").output
+            #expect(told.contains(#"first \u{202E}\u{1B}]0;title\u{07}日本語"#), "\(told)")
             let go = "\(server.root)/go"
             let pushing = Task {
                 try await server.until {
