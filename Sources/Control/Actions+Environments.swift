@@ -119,18 +119,13 @@ extension Actions {
                 hints: [.init("remove the service", command: "kinto service remove \(target.service) --yes")])
         }
         let service = try await store.service(target.service)
-        var artifacts: [String]?
+        var removal: Removal?
         repeat {
             try await end(target)
             // What is pushed until then is of it, and ends, too.
-            artifacts = try await store.remove(target, ifIdle: true)
-        } while artifacts == nil
-        let home = home
-        try await Blocking.run { [artifacts] in
-            try Files.removeTree(home.directory(target))
-            try Files.removeTree("\(home.path)/work/\(target)")
-            for artifact in artifacts ?? [] { try Files.removeTree("\(home.artifacts)/\(artifact)") }
-        }
+            removal = try await store.end(target)
+        } while removal == nil
+        if let removal { try await remove(removal) }
         guard let service else { return }
         let path = service.source == .remote ? home.repository(service.name) : service.repository
         // A commit that nothing else names may be collected then.

@@ -120,35 +120,16 @@ extension Actions {
 
     /// Stops and forgets a service; a repository that the operator gave is left but for the hooks.
     func removeService(_ name: ServiceName) async throws {
-        guard let service = try await store.service(name) else {
+        guard try await store.service(name) != nil else {
             throw Failure(code: "unknown-service", "there is no service '\(name)'")
         }
-        var artifacts: Set<String> = []
-        let former = try await store.formerNames(of: name)
+        var removal: Removal?
         repeat {
-            for environment in try await store.environments(of: name) {
-                try await end(environment.target)
-                artifacts.formUnion(
-                    try await store.releases(environment.target, limit: 100_000).compactMap {
-                        $0.artifact?.identifier
-                    })
-            }
+            for environment in try await store.environments(of: name) { try await end(environment.target) }
             // What is pushed until then is of it, and ends, too.
-        } while try await !store.remove(name, ifIdle: true)
-        let home = home
-        try await Blocking.run { [artifacts] in
-            if service.source == .local {
-                HookScripts.remove(from: service.repository)
-            } else {
-                try Files.removeTree(home.repository(name))
-            }
-            try Files.removeTree(home.submodules(name))
-            try Files.removeTree(home.look(name))
-            try Files.removeTree("\(home.path)/services/\(name)")
-            try Files.removeTree("\(home.path)/work/\(name)")
-            for artifact in artifacts { try Files.removeTree("\(home.artifacts)/\(artifact)") }
-            for old in former { try RenamedFiles.forget(home, old) }
-        }
+            removal = try await store.end(name)
+        } while removal == nil
+        if let removal { try await remove(removal) }
     }
 
     struct StatusJSON: Encodable {

@@ -139,6 +139,7 @@ public enum ControlServer {
         do { try await actions.finishRenamings() } catch {
             logger.error("files of a renamed service lie where they were", metadata: ["error": "\(error)"])
         }
+        let removals = await actions.takeOverRemovals()
         let rest = try await recovery.takeOver()
         await retention.soon()
         let intake = actions.spool
@@ -176,6 +177,7 @@ public enum ControlServer {
                 group.addTask { await recovery.endLogs() }
                 group.addTask { await recovery.endStrays() }
                 group.addTask { await recovery.retireOld() }
+                group.addTask { await actions.clear(removals) }
                 group.addTask { await recovery.finishAfter() }
                 group.addTask {
                     await actions.watchRuns()

@@ -44,10 +44,16 @@ struct ControlClient {
         }
     }
 
+    /// Milliseconds for what ends services: drains and graces may take minutes.
+    static let removal = 3_600_000
+
     /// A JSON answer; anything but success is printed and ends the command with the right exit code.
-    func call(_ method: String = "GET", _ path: String, _ body: [String: Any]? = nil) async throws -> Any {
+    /// - Parameter timeout: milliseconds.
+    func call(
+        _ method: String = "GET", _ path: String, _ body: [String: Any]? = nil, timeout: Int = 60_000
+    ) async throws -> Any {
         do {
-            let answer = try await ask(method, path, body)
+            let answer = try await ask(method, path, body, timeout: timeout)
             let value = try? JSONSerialization.jsonObject(
                 with: Data(answer), options: [.fragmentsAllowed])
             return value ?? [String: Any]()

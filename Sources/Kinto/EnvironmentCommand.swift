@@ -119,7 +119,8 @@ struct EnvironmentCommand: AsyncParsableCommand {
                     for: "\(name)/\(environment)",
                     "this removes the environment, its releases and its variables")
             }
-            _ = try await options.client.call("DELETE", "/services/\(name)/environments/\(environment)")
+            _ = try await options.client.call(
+                "DELETE", "/services/\(name)/environments/\(environment)", timeout: ControlClient.removal)
             if !options.quiet { Output.line("environment \(environment) of \(name) is removed") }
         }
     }

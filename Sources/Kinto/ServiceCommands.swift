@@ -201,7 +201,8 @@ struct ServiceCommand: AsyncParsableCommand {
                 try Confirmation.ask(
                     for: name, "this removes the service, its releases and its repository under the home")
             }
-            _ = try await options.client.call("DELETE", "/services/\(name)")
+            _ = try await options.client.call(
+                "DELETE", "/services/\(name)", timeout: ControlClient.removal)
             if !options.quiet { Output.line("service \(name) is removed") }
         }
     }

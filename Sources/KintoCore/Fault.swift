@@ -64,6 +64,10 @@ public enum Fault: String, Sendable, CaseIterable {
     case renamed
     /// They have followed, which is not recorded.
     case renamedFiles = "renamed-files"
+    /// A service or an environment that is removed is not on record any more; its files lie where they were.
+    case removed
+    /// They were moved away, and are not removed.
+    case removedFiles = "removed-files"
     /// A server that starts has read what an earlier one left, and changed nothing.
     case recovering
     /// It has put the routes in force, and ended nothing that was interrupted.

@@ -54,5 +54,14 @@ extension Schema {
                     ALTER TABLE reportTarget ADD COLUMN cronSince INTEGER NOT NULL DEFAULT 0;
                     """)
         }
+        migrator.registerMigration("12-removals") { database in
+            // `Store+Removals.swift`. Lists are JSON.
+            try database.execute(
+                sql: """
+                    CREATE TABLE removal (
+                        id INTEGER PRIMARY KEY AUTOINCREMENT, service TEXT NOT NULL, environment TEXT, local TEXT,
+                        former TEXT NOT NULL, artifacts TEXT NOT NULL);
+                    """)
+        }
     }
 }

@@ -96,28 +96,28 @@ extension Store {
         }
     }
 
-    /// Forgets an environment with its releases and its configuration.
-    /// - Parameter ifIdle: only if nothing of it is queued or deploying.
-    /// - Returns: artifacts that only its releases had; nil: something is, and nothing was done.
-    public func remove(_ target: Target, ifIdle: Bool = false) async throws -> [String]? {
-        try await write { database in
-            if ifIdle, try !Store.open(database, target).isEmpty { return nil }
-            let names: StatementArguments = [target.service.description, target.environment.description]
-            let artifacts = try String.fetchAll(
-                database,
-                sql: """
-                    SELECT DISTINCT json_extract(body, '$.artifact.identifier') AS artifact FROM release
-                    WHERE service = ?1 AND environment = ?2 AND artifact IS NOT NULL AND artifact NOT IN (
-                        SELECT json_extract(body, '$.artifact.identifier') FROM release
-                        WHERE NOT (service = ?1 AND environment = ?2)
-                        AND json_extract(body, '$.artifact.identifier') IS NOT NULL)
-                    """, arguments: names)
-            try database.execute(
-                sql: "DELETE FROM environment WHERE service = ? AND name = ?", arguments: names)
-            // One that is made again under the name knows nothing of them.
-            try database.execute(
-                sql: "DELETE FROM accepted WHERE identifier LIKE ?", arguments: ["% \(target)"])
-            return artifacts
-        }
+    /// Takes back the registration of an environment that has no files yet.
+    public func remove(_ target: Target) async throws {
+        try await write { _ = try Store.forget($0, target) }
+    }
+
+    /// - Returns: the artifacts that nothing else has.
+    static func forget(_ database: Database, _ target: Target) throws -> [String] {
+        let names: StatementArguments = [target.service.description, target.environment.description]
+        let artifacts = try String.fetchAll(
+            database,
+            sql: """
+                SELECT DISTINCT json_extract(body, '$.artifact.identifier') AS artifact FROM release
+                WHERE service = ?1 AND environment = ?2 AND artifact IS NOT NULL AND artifact NOT IN (
+                    SELECT json_extract(body, '$.artifact.identifier') FROM release
+                    WHERE NOT (service = ?1 AND environment = ?2)
+                    AND json_extract(body, '$.artifact.identifier') IS NOT NULL)
+                """, arguments: names)
+        try database.execute(
+            sql: "DELETE FROM environment WHERE service = ? AND name = ?", arguments: names)
+        // One that is made again under the name knows nothing of them.
+        try database.execute(
+            sql: "DELETE FROM accepted WHERE identifier LIKE ?", arguments: ["% \(target)"])
+        return artifacts
     }
 }

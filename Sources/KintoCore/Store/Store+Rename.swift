@@ -134,12 +134,14 @@ extension Store {
 
     /// The names that a service had.
     public func formerNames(of service: ServiceName) async throws -> [ServiceName] {
-        try await read { database in
-            try String.fetchAll(
-                database, sql: "SELECT old FROM renamed WHERE new = ? ORDER BY at",
-                arguments: [service.description]
-            ).map { try ServiceName($0) }
-        }
+        try await read { try Store.formerNames($0, of: service) }
+    }
+
+    static func formerNames(_ database: Database, of service: ServiceName) throws -> [ServiceName] {
+        try String.fetchAll(
+            database, sql: "SELECT old FROM renamed WHERE new = ? ORDER BY at",
+            arguments: [service.description]
+        ).map { try ServiceName($0) }
     }
 
     /// Those whose files did not follow yet, oldest first.

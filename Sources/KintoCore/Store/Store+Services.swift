@@ -65,25 +65,19 @@ extension Store {
         }
     }
 
-    /// Forgets a service with its environments and all they have.
-    /// - Parameter ifIdle: only if nothing of it is queued or deploying.
-    /// - Returns: whether it was done.
-    @discardableResult
-    public func remove(_ service: ServiceName, ifIdle: Bool = false) async throws -> Bool {
-        try await write {
-            let isBusy = try Bool.fetchOne(
-                $0,
-                sql: "SELECT 1 FROM release WHERE service = ? AND status IN ('queued', 'deploying') LIMIT 1",
-                arguments: [service.description])
-            if ifIdle, isBusy != nil { return false }
-            try $0.execute(sql: "DELETE FROM service WHERE name = ?", arguments: [service.description])
-            // A service that is registered again under the name knows nothing of them.
-            try $0.execute(sql: "DELETE FROM delivery WHERE service = ?", arguments: [service.description])
-            try $0.execute(
-                sql: "DELETE FROM accepted WHERE identifier LIKE ? OR identifier LIKE ?",
-                arguments: ["webhook \(service.description) %", "% \(service.description)/%"])
-            return true
-        }
+    /// Takes back the registration of a service that has no files yet.
+    public func remove(_ service: ServiceName) async throws {
+        try await write { try Store.forget($0, service) }
+    }
+
+    static func forget(_ database: Database, _ service: ServiceName) throws {
+        try database.execute(sql: "DELETE FROM service WHERE name = ?", arguments: [service.description])
+        // A service that is registered again under the name knows nothing of them.
+        try database.execute(
+            sql: "DELETE FROM delivery WHERE service = ?", arguments: [service.description])
+        try database.execute(
+            sql: "DELETE FROM accepted WHERE identifier LIKE ? OR identifier LIKE ?",
+            arguments: ["webhook \(service.description) %", "% \(service.description)/%"])
     }
 
     /// Changes settings of a service; nil: stays as it is.
