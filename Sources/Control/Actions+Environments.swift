@@ -76,6 +76,8 @@ extension Actions {
         -> EnvironmentJSON
     {
         try await require(target)
+        // What runs there would get the secrets that another branch's may have.
+        if branch != nil { try await refuseStranger(target, "it follows that pull request and nothing else") }
         let pattern = try branch.map { text throws(Failure) in try RefPattern(text) }
         return try await shown(
             store.update(target) { environment in
