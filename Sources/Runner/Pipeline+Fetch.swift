@@ -104,7 +104,8 @@ extension Pipeline {
                 throw Failure(
                     stage: .fetch, code: "branch-missing",
                     "the repository has no \(RefName.words(branch))",
-                    hints: [.init("push it", command: "git push kinto \(branch)")])
+                    hints: PullReference.number(branch) != nil
+                        ? [] : [.init("push it", command: "git push kinto \(branch)")])
             }
             let commit = wanted ?? tip
             if commit != tip, try !repository.isAncestor(commit, of: tip) {

@@ -16,28 +16,35 @@ struct ForkPreviewTests {
     private static let reason =
         "pull request 8 is from a fork (mallory/app): its code would run with this server's rights; to allow: kinto service set hello --preview-forks on"
 
+    /// A service whose repository is fetched over https.
+    private static func setUp(_ server: Server) async throws -> (
+        PullRequestTests.Forge, remote: String, HTTPSGitServer
+    ) {
+        try await server.setUp(settings)
+        try await server.commit("base")
+        try await server.kinto("service", "remove", "hello", "--yes")
+        let remote = "\(server.root)/git/team/app.git"
+        try await server.git("clone", "-q", "--bare", server.work, remote)
+        let https = try HTTPSGitServer("\(server.root)/https", root: "\(server.root)/git")
+        let added =
+            try await server.json(
+                "service", "add", "hello", "--repo", "https://localhost:\(https.port)/team/app.git",
+                "--provider", "github", "--json") as? [String: Any]
+        let secret = try #require((added?["webhook"] as? [String: Any])?["secret"] as? String)
+        try server.write("token", https.token)
+        #expect(
+            try await server.kinto(
+                "service", "set", "hello", "--ca-from", https.authority, "--token-from",
+                "\(server.work)/token", "--username", https.user
+            ).status == 0)
+        return (PullRequestTests.Forge(server: server, secret: secret), remote, https)
+    }
+
     @Test func onesThatAreAllowedRunWithoutSecrets() async throws {
         try await Server.with { server in
-            try await server.setUp(Self.settings)
-            try await server.commit("base")
-            try await server.kinto("service", "remove", "hello", "--yes")
-            let remote = "\(server.root)/git/team/app.git"
-            try await server.git("clone", "-q", "--bare", server.work, remote)
-            let https = try HTTPSGitServer("\(server.root)/https", root: "\(server.root)/git")
+            let (forge, remote, https) = try await Self.setUp(server)
             defer { https.stop() }
-            let added =
-                try await server.json(
-                    "service", "add", "hello", "--repo", "https://localhost:\(https.port)/team/app.git",
-                    "--provider", "github", "--json") as? [String: Any]
-            let secret = try #require((added?["webhook"] as? [String: Any])?["secret"] as? String)
-            try server.write("token", https.token)
-            #expect(
-                try await server.kinto(
-                    "service", "set", "hello", "--ca-from", https.authority, "--token-from",
-                    "\(server.work)/token", "--username", https.user
-                ).status == 0)
             // The fork's are in no branch, only where the forge puts them.
-            let forge = PullRequestTests.Forge(server: server, secret: secret)
             func push(_ message: String) async throws -> String {
                 try await server.commit(message)
                 try await server.git("push", "-q", "-f", remote, "HEAD:refs/pull/8/head")
@@ -150,6 +157,87 @@ struct ForkPreviewTests {
             )
             try await server.until { try await environments() == ["production", "staging"] }
             #expect(try await server.get(host: "hello--preview-pr-8.localhost").status == 404)
+        }
+    }
+    @Test func newCommitsOfWhichNoDeliveryToldAreFoundWhileTheyAreAllowed() async throws {
+        try await Server.with(["--look-every", "1s"]) { server in
+            let (forge, remote, https) = try await Self.setUp(server)
+            defer { https.stop() }
+            func push(_ message: String, to reference: String) async throws -> String {
+                try await server.commit(message)
+                try await server.git("push", "-q", "-f", remote, "HEAD:\(reference)")
+                return String(try await server.git("rev-parse", "HEAD").output.prefix(40))
+            }
+            func isLive(_ number: Int, _ environment: String) async throws -> Bool {
+                let newest = try await server.releases("hello", environment).first
+                return newest?["number"] as? Int == number && newest?["live"] as? Bool == true
+            }
+            try await server.kinto("deploy", "hello")
+            try await server.kinto(
+                "service", "set", "hello", "--preview", "pull-requests", "--preview-forks", "on")
+            let first = try await push("first", to: "refs/pull/8/head")
+            let opened = try await forge.tell("opened", first, of: 8, from: Self.fork, id: "1")
+            #expect(opened.status == 202, "\(opened.text)")
+            try await server.until { try await isLive(1, "preview-pr-8") }
+            let second = try await push("second", to: "refs/pull/8/head")
+            try await server.until { try await isLive(2, "preview-pr-8") }
+
+            // Not any more; the service's own branch goes on being looked at, more than once.
+            try await server.kinto("service", "set", "hello", "--preview-forks", "off")
+            let replayed = try await server.kinto(
+                "deliveries", "hello", "replay", "missed-\(second)-preview-pr-8")
+            #expect(replayed.output.contains("pull request 8 is from a fork"), "\(replayed.output)")
+            _ = try await push("third", to: "refs/pull/8/head")
+            for number in 2...3 {
+                _ = try await push("own \(number)", to: "refs/heads/main")
+                try await server.until { try await isLive(number, "production") }
+            }
+            #expect(try await isLive(2, "preview-pr-8"))
+        }
+    }
+
+    /// Where the forge's repository is on this machine, or kinto's own.
+    @Test func theRepositoryMayBeHere() async throws {
+        try await Server.with { server in
+            try await server.setUp(Self.settings)
+            try await server.commit("first")
+            try await server.kinto(
+                "service", "set", "hello", "--preview", "pull-requests", "--preview-forks", "on")
+            let commit = String(try await server.git("rev-parse", "HEAD").output.prefix(40))
+            let forge = PullRequestTests.Forge(server: server, secret: server.webhookSecret)
+            func tell(_ action: String, _ id: String) async throws -> String {
+                try await forge.tell(action, commit, of: 8, from: Self.fork, id: id).text
+            }
+            func push(_ message: String) async throws -> String {
+                try await server.commit(message)
+                return try await server.pushTo("HEAD:refs/pull/8/head").output
+            }
+            func newest() async throws -> (number: Int?, isLive: Bool?) {
+                let newest = try await server.releases("hello", "preview-pr-8").first
+                return (newest?["number"] as? Int, newest?["live"] as? Bool)
+            }
+            // Told before it is there: the commit is, but not by that reference.
+            let early = try await tell("opened", "1")
+            #expect(early.contains("preview-pr-8"), "\(early)")
+            try await server.until {
+                try await server.releases("hello", "preview-pr-8").first?["status"] as? String == "failed"
+            }
+            let why = try await server.kinto("why", "hello", "-e", "preview-pr-8")
+            #expect(why.output.contains("the repository has no pull request 8"), "\(why.output)")
+            // A push is not the pull request.
+            let pushed = try await server.pushTo("HEAD:refs/pull/8/head").output
+            #expect(pushed.contains("ignored pull request 8"), "\(pushed)")
+            let opened = try await tell("reopened", "2")
+            #expect(opened.contains("preview-pr-8"), "\(opened)")
+            try await server.until { try await newest() == (2, true) }
+            let next = try await push("second")
+            #expect(next.contains("ignored pull request 8"), "\(next)")
+            try await server.kinto("deploy", "hello", "-e", "preview-pr-8")
+            try await server.until { try await newest() == (3, true) }
+            let gone = try await server.pushTo(":refs/pull/8/head").output
+            #expect(!gone.contains("ends"), "\(gone)")
+            #expect(try await newest() == (3, true))
+            #expect(try await tell("closed", "3").contains("its preview hello/preview-pr-8 ends"))
         }
     }
 }
