@@ -83,7 +83,8 @@ extension Actions {
             guard let commit = try GitRepository(opening: path).resolve(RefName.full(branch)) else {
                 throw Failure(
                     code: "branch-missing", "the repository has no \(RefName.words(branch)) yet",
-                    hints: [.init("push it", command: "git push kinto \(branch)")])
+                    hints: PullReference.number(branch) != nil
+                        ? [] : [.init("push it", command: "git push kinto \(branch)")])
             }
             return commit
         }

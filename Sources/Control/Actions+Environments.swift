@@ -76,6 +76,11 @@ extension Actions {
         -> EnvironmentJSON
     {
         try await require(target)
+        // A form has it also where it stays as it is.
+        let known = try await store.environment(target)?.branch
+        let branch = branch == known ? nil : branch
+        // What runs there would get the secrets that another branch's may have.
+        if branch != nil { try await refuseStranger(target, "it follows that pull request and nothing else") }
         let pattern = try branch.map { text throws(Failure) in try RefPattern(text) }
         return try await shown(
             store.update(target) { environment in

@@ -49,6 +49,16 @@ extension Actions {
 
     private func shown(_ branch: String) -> String { RefChange.shown(branch) }
 
+    /// What is a fork's never gets secrets.
+    /// - Throws: `Failure` of code `from-fork`.
+    func refuseStranger(_ target: Target, _ why: String) async throws {
+        guard let environment = try await store.environment(target), environment.isOfFork else { return }
+        throw Failure(
+            code: "from-fork",
+            "\(target) is the preview of \(RefName.words(environment.branch)) from a fork: \(why)",
+            hints: [.init("read it, and merge it at the forge")])
+    }
+
     /// - Throws: `Failure` of code `unknown-service` when the environment that variables are copied from is not there.
     func setPreviews(_ service: ServiceName, _ rule: PreviewRule?) async throws {
         try await require(Target(service: service))

@@ -31,8 +31,8 @@ extension Actions {
         return (try await accept(new), plan)
     }
 
-    /// - Throws: `Failure` of code `unknown-service`, `nothing-live`, `artifact-missing`, `already-live`, `variables-missing`,
-    ///   or that of settings that cannot be read.
+    /// - Throws: `Failure` of code `unknown-service`, `from-fork`, `nothing-live`, `artifact-missing`, `already-live`,
+    ///   `variables-missing`, or that of settings that cannot be read.
     func promotion(_ service: ServiceName, from: EnvironmentName, to: EnvironmentName) async throws
         -> Promotion
     {
@@ -43,6 +43,7 @@ extension Actions {
         guard source != target else {
             throw Failure(code: "invalid-request", "a promotion goes from one environment to another")
         }
+        try await refuseStranger(source, "it gets no secrets, and would get those of \(target)")
         guard let known = try await store.service(service), let live = try await store.live(source),
             let commit = live.commit
         else {

@@ -147,6 +147,7 @@ struct Actions: Sendable {
         guard !set.values.contains(where: { $0.utf8.contains(0) || $0.utf8.count > 64 << 10 }) else {
             throw Failure(code: "invalid-config", "a value holds a NUL byte or is larger than 64 KiB")
         }
+        if secret, !set.isEmpty { try await refuseStranger(target, "a secret would be in strangers' hands") }
         if secret, let (name, _) = set.first(where: { $0.value.utf8.count < 6 }) {
             throw Failure(
                 code: "invalid-config",

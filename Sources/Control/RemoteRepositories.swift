@@ -96,7 +96,9 @@ struct RemoteRepositories: RemoteFetcher {
         deadline: Duration
     ) async throws -> String {
         // By what it is fetched from, so that nothing that a repository says becomes a path.
-        let name = hexadecimal(SHA256.hash(data: Array(address.description.utf8)).prefix(20))
+        // What was fetched with credentials is not for those who get none.
+        let place = isTrusted ? address.description : "anonymous \(address)"
+        let name = hexadecimal(SHA256.hash(data: Array(place.utf8)).prefix(20))
         let path = "\(home.submodules(service.name))/\(name).git"
         try Files.makeDirectories(home.submodules(service.name))
         try await makeMirror(path)

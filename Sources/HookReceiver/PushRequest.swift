@@ -80,7 +80,8 @@ public struct PushRequest: Sendable {
         let patterns = chosen.map(\.pattern)
         for update in updates {
             let words = RefName.words(update.reference)
-            let fitting = zip(chosen, patterns).filter { $1.matches(update.reference) }.map(\.0)
+            let fitting = zip(chosen, patterns).filter { !$0.isOfFork && $1.matches(update.reference) }.map(
+                \.0)
             if fitting.isEmpty {
                 plan.notes.append(ignored(update, chosen))
             } else if update.new.isZero {

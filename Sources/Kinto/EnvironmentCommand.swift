@@ -133,7 +133,7 @@ private enum EnvironmentView {
         guard !options.quiet, let environment = answer as? [String: Any] else { return }
         let name = "\(environment["service"] as? String ?? "")/\(environment["environment"] as? String ?? "")"
         let branch = Output.safe(environment["branch"] as? String ?? "")
-        Output.line("-----> \(name) deploys \((try? RefPattern(branch))?.words ?? branch)")
+        Output.line("-----> \(name) deploys \((try? RefPattern(branch))?.words ?? RefName.words(branch))")
         Output.line("       pushes: \(pushes(environment))")
         Output.line("       \(Output.safe(environment["url"] as? String ?? ""))")
     }

@@ -90,12 +90,15 @@ struct ServiceCommand: AsyncParsableCommand {
 
                 --preview gives each pushed branch that fits an environment of its own, until the branch is deleted or
                 --preview-for is over after its last push. --preview pull-requests gives one to each pull request from a
-                branch of the repository, until it is closed; the forge's webhook has to tell of them. See docs/previews.md.
+                branch of the repository, until it is closed; the forge's webhook has to tell of them. --preview-forks on gives one
+                to those from forks, too: strangers' code runs with this server's rights then, but gets no secrets. See
+                docs/previews.md.
 
                 EXAMPLES:
                   kinto service set hello --queue cancel
                   kinto service set hello --preview 'feature/*' --preview-for 3d
                   kinto service set hello --preview pull-requests
+                  kinto service set hello --preview-forks on
                   kinto service set hello --submodule-hosts github.com,git.example.com:8443
                   kinto service set hello --token-from token.txt
                   kinto service set hello --provider forgejo
@@ -120,6 +123,8 @@ struct ServiceCommand: AsyncParsableCommand {
                 "An environment whose variables and secrets previews get; empty: production's that are no secrets."
         )
         var previewConfig: String?
+        @Option(help: "on or off: previews of pull requests from forks, without any secrets; off.")
+        var previewForks: String?
 
         func validate() throws {
             if let missed, MissedPushPolicy(rawValue: missed) == nil {
@@ -127,12 +132,15 @@ struct ServiceCommand: AsyncParsableCommand {
             }
             if queue == nil, provider == nil, missed == nil, tokenFrom == nil, username == nil, caFrom == nil,
                 submoduleHosts == nil, preview == nil, previewFor == nil, previewMost == nil,
-                previewConfig == nil
+                previewConfig == nil, previewForks == nil
             {
                 throw ValidationError("name what to set, see kinto service set --help")
             }
             if let previewFor, TimeSpan(previewFor) == nil {
                 throw ValidationError("--preview-for wants a time like 3d or 12h, not '\(previewFor)'")
+            }
+            if let previewForks, !["on", "off"].contains(previewForks) {
+                throw ValidationError("--preview-forks is on or off, not '\(previewForks)'")
             }
             try queue.map { try check(queue: $0) }
             try check(provider: provider)
@@ -144,6 +152,7 @@ struct ServiceCommand: AsyncParsableCommand {
             body["previewLifetime"] = previewFor.flatMap { TimeSpan($0)?.milliseconds }
             body["previewMost"] = previewMost
             body["previewConfig"] = previewConfig
+            body["previewForks"] = previewForks.map { $0 == "on" }
             body["queue"] = queue
             body["provider"] = provider
             body["missed"] = missed
@@ -250,6 +259,10 @@ extension Output {
         line(
             "       with \((rule["config"] as? String).map { "the variables and secrets of \($0)" } ?? "production's variables, but no secrets")"
         )
+        if rule["forks"] as? Bool == true {
+            line(
+                "       also from forks: without secrets, but strangers' code runs with this server's rights")
+        }
     }
 
     /// How a remote repository was found, and the key to enter at the forge.

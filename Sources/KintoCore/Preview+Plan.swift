@@ -2,14 +2,16 @@
 public import Wire
 
 extension Preview {
-    /// What an event of a pull request does with the previews of a service. Only one from a branch of the repository itself is
-    /// asked about: what is in a fork would run with this server's rights.
+    /// What an event of a pull request does with the previews of a service. What is in a fork would run with this server's
+    /// rights: it has to be allowed.
     /// - Parameters:
     ///   - number: the forge's.
-    ///   - reference: of the branch that is to be merged, in full.
+    ///   - reference: of the branch that is to be merged, in full; a stranger's is that of the forge, see ``PullReference``.
+    ///   - stranger: where it is from, `from a fork (mallory/app)`; nil: from a branch of the repository itself.
     ///   - isClosed: also when it was merged.
     public static func plan(
-        pullRequest number: Int, _ reference: String, isClosed: Bool, _ service: RegisteredService,
+        pullRequest number: Int, _ reference: String, from stranger: String? = nil, isClosed: Bool,
+        _ service: RegisteredService,
         _ environments: [RegisteredEnvironment], now: Timestamp = .now
     ) -> Plan {
         var plan = Plan()
@@ -20,17 +22,22 @@ extension Preview {
             plan.notes = ["\(subject) \(why)"]
             return plan
         }
+        if isClosed, let own {
+            plan.end(own, "\(subject) was closed")
+            return plan
+        }
         if let rule = service.previews, !rule.takesPullRequests {
             return nothing(
                 "deploys nothing: previews of \(service.name) are of \(rule.words) (\(command(service.name)))"
             )
         }
-        guard !isClosed else {
-            guard let own else { return nothing("was closed: it has no preview") }
-            plan.end(own, "\(subject) was closed")
-            return plan
+        guard !isClosed else { return nothing("was closed: it has no preview") }
+        if let stranger, let rule = service.previews, !rule.forks {
+            return nothing(
+                "is \(stranger): its code would run with this server's rights; to allow: kinto service set \(service.name) --preview-forks on"
+            )
         }
-        if let own {
+        if let own, stranger == nil || service.previews != nil {
             if service.previews != nil { plan.renewed = [own.target] }
             return plan
         }
@@ -67,7 +74,8 @@ extension Preview.Plan {
         _ environments: [RegisteredEnvironment], _ now: Timestamp
     ) {
         // A sender may say anything: what is no branch's name would be a pattern of others.
-        guard (try? RefPattern(branch))?.isExact == true else { return }
+        let isFork = PullReference.number(branch) != nil
+        guard isFork || (try? RefPattern(branch))?.isExact == true else { return }
         let ending = Set(ended.map(\.target))
         let there = environments.filter { $0.previewUntil != nil && !ending.contains($0.target) }.count
         guard there + opened.count < rule.most else {

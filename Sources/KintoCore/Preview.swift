@@ -12,6 +12,8 @@ public struct PreviewRule: Sendable, Equatable, Codable {
     public var most: Int
     /// The environment whose variables are copied, secrets included; nil: those of production that are no secrets.
     public var config: EnvironmentName?
+    /// Whether pull requests from forks get one, too. Secrets they never get.
+    public var forks: Bool
 
     /// In a pattern's place: not pushes open previews, but a forge's events of pull requests.
     public static let pullRequests = "pull-requests"
@@ -19,7 +21,9 @@ public struct PreviewRule: Sendable, Equatable, Codable {
     public static let usualMost = 10
 
     /// - Throws: `Failure` of code `invalid-pattern` or `invalid-request`.
-    public init(pattern: String, lifetime: Int, most: Int, config: EnvironmentName?) throws(Failure) {
+    public init(
+        pattern: String, lifetime: Int, most: Int, config: EnvironmentName?, forks: Bool = false
+    ) throws(Failure) {
         let checked = try RefPattern(pattern)
         guard !checked.isTag else {
             throw Failure(code: "invalid-pattern", "previews are of branches, not of tags")
@@ -31,10 +35,26 @@ public struct PreviewRule: Sendable, Equatable, Codable {
         guard (1...100).contains(most) else {
             throw Failure(code: "invalid-request", "from 1 to 100 previews at a time")
         }
+        guard !forks || checked.description == Self.pullRequests else {
+            throw Failure(
+                code: "invalid-request",
+                "forks get previews by pull requests only: --preview \(Self.pullRequests) --preview-forks on")
+        }
         self.pattern = checked.description
         self.lifetime = lifetime
         self.most = most
         self.config = config
+        self.forks = forks
+    }
+
+    /// As it was stored, also before there were all of these.
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        pattern = try values.decode(String.self, forKey: .pattern)
+        lifetime = try values.decode(Int.self, forKey: .lifetime)
+        most = try values.decode(Int.self, forKey: .most)
+        config = try values.decodeIfPresent(EnvironmentName.self, forKey: .config)
+        forks = try values.decodeIfPresent(Bool.self, forKey: .forks) ?? false
     }
 
     public var takesPullRequests: Bool { pattern == Self.pullRequests }
@@ -57,7 +77,7 @@ public enum Preview {
     public static func isName(_ environment: String) -> Bool { environment.hasPrefix(prefix) }
 
     /// `preview-feature-login` of `feature/login`; with a mark of the branch's own where that is another branch's, or too long
-    /// for a host name.
+    /// for a host name. `preview-pr-8` is for pull request 8 of a fork, and of no branch.
     /// - Parameter taken: whether a name is somebody else's.
     /// - Returns: nil: the service's name leaves no room for one.
     public static func name(
@@ -65,15 +85,18 @@ public enum Preview {
     ) -> EnvironmentName? {
         // Of a host name's label, see RFC 1035, 2.3.4: SERVICE--preview-…
         let room = 63 - service.description.utf8.count - 2 - prefix.utf8.count
+        let number = PullReference.number(branch)
+        let text = number.map { "\(pull)\($0)" } ?? branch
         var slug: [UInt8] = []
-        for byte in branch.lowercased().utf8 {
+        for byte in text.lowercased().utf8 {
             let isPlain =
                 (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
                 || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
             if isPlain { slug.append(byte) } else if let last = slug.last, last != dash { slug.append(dash) }
         }
         while slug.last == dash { slug.removeLast() }
-        if !slug.isEmpty, slug.count <= room,
+        let isFree = number != nil || !isReserved(slug)
+        if isFree, !slug.isEmpty, slug.count <= room,
             let name = try? EnvironmentName(prefix + String(decoding: slug, as: UTF8.self)), !taken(name)
         {
             return name
@@ -82,12 +105,20 @@ public enum Preview {
         guard room >= mark.utf8.count else { return nil }
         var head = slug.prefix(max(0, room - mark.utf8.count - 1))
         while head.last == dash { head.removeLast() }
-        let text = head.isEmpty ? mark : "\(String(decoding: head, as: UTF8.self))-\(mark)"
-        guard let name = try? EnvironmentName(prefix + text), !taken(name) else { return nil }
+        let marked = head.isEmpty ? mark : "\(String(decoding: head, as: UTF8.self))-\(mark)"
+        guard let name = try? EnvironmentName(prefix + marked), !taken(name) else { return nil }
         return name
     }
 
     private static let dash = UInt8(ascii: "-")
+    private static let pull = "pr-"
+
+    /// Whether it is the name that a pull request of a fork has.
+    private static func isReserved(_ slug: [UInt8]) -> Bool {
+        let digits = slug.dropFirst(pull.utf8.count)
+        return slug.starts(with: pull.utf8) && !digits.isEmpty
+            && digits.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+    }
 
     /// What an event does with the previews of a service.
     public struct Plan: Sendable, Equatable {
@@ -119,7 +150,7 @@ public enum Preview {
         var seen: Set<String> = []
         for (reference, isRemoved) in changes.reversed() where seen.insert(reference).inserted {
             let branch = RefName.short(reference)
-            let own = known.first { RefName.full($0.branch) == reference }
+            let own = known.first { !$0.isOfFork && RefName.full($0.branch) == reference }
             if isRemoved {
                 guard let own else { continue }
                 plan.end(own, "\(RefName.words(shown(branch))) was deleted")

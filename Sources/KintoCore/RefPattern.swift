@@ -97,10 +97,11 @@ public enum RefName {
 
     public static func isTag(_ name: String) -> Bool { full(name).hasPrefix("refs/tags/") }
 
-    /// `branch 'main'`, `tag 'v1'`
+    /// `branch 'main'`, `tag 'v1'`, `pull request 8`
     public static func words(_ name: String) -> String {
         let full = full(name)
         if full.hasPrefix("refs/tags/") { return "tag '\(full.dropFirst("refs/tags/".count))'" }
+        if let number = PullReference.number(full) { return "pull request \(number)" }
         return full.hasPrefix("refs/heads/") ? "branch '\(full.dropFirst("refs/heads/".count))'" : "'\(full)'"
     }
 }

@@ -126,6 +126,9 @@ public struct RegisteredEnvironment: Sendable, Equatable {
         return wanted
     }
 
+    /// It is the preview of a pull request from a fork: what runs there is a stranger's, and gets no secrets.
+    public var isOfFork: Bool { PullReference.number(branch) != nil }
+
     /// `branch` in the form that decides.
     public var pattern: RefPattern { RefPattern(stored: branch) }
 

@@ -43,7 +43,7 @@ extension Pipeline {
         }
         try await refuseRepeated(release, commit.id, config: config)
         await recorder.log(.step("Fetched \(commit.id.short) \(commit.subject)"))
-        let manifest = try await settings(commit.id, in: path, of: service, release.target)
+        let manifest = try await settings(commit.id, in: path, of: service, release)
         try await tellUnknown(manifest, of: service, recorder)
         try await refuseUnaffected(release, commit.id, manifest, service.settingsPath, in: path)
         try await preflight(manifest, release.target, config: config)
@@ -63,9 +63,10 @@ extension Pipeline {
     ) async throws -> [String: Submodule] {
         guard manifest.git?.submodules == true else { return [:] }
         let log = ReleaseLog(path: home.releaseLog(release.target, release.number))
-        return try await Submodules(fetcher: fetcher, git: git, service: service).fetch(
-            commit, in: repository(of: service)
-        ) { log.append($0) }
+        return try await Submodules(
+            fetcher: fetcher, git: git, service: service,
+            isOfFork: PullReference.number(release.branch) != nil
+        ).fetch(commit, in: repository(of: service)) { log.append($0) }
     }
 
     /// A name that is written wrong would be noticed by nobody.
@@ -103,7 +104,8 @@ extension Pipeline {
                 throw Failure(
                     stage: .fetch, code: "branch-missing",
                     "the repository has no \(RefName.words(branch))",
-                    hints: [.init("push it", command: "git push kinto \(branch)")])
+                    hints: PullReference.number(branch) != nil
+                        ? [] : [.init("push it", command: "git push kinto \(branch)")])
             }
             let commit = wanted ?? tip
             if commit != tip, try !repository.isAncestor(commit, of: tip) {
@@ -139,17 +141,18 @@ extension Pipeline {
     }
 
     func settings(
-        _ commit: CommitID, in path: String, of service: RegisteredService, _ target: Target
-    )
-        async throws -> Manifest
-    {
-        let environment = target.environment.description
-        return try await git.run {
+        _ commit: CommitID, in path: String, of service: RegisteredService, _ release: Release
+    ) async throws -> Manifest {
+        let environment = release.target.environment.description
+        var manifest = try await git.run {
             try ManifestReader.read(
                 commit, repository: GitRepository(opening: path), path: service.settingsPath,
                 environment: environment
             ).get()
         }
+        // A stranger takes no address of this server's: it is reached by its environment's own name.
+        if PullReference.number(release.branch) != nil { (manifest.hosts, manifest.port) = ([], nil) }
+        return manifest
     }
 
     func preflight(_ manifest: Manifest, _ target: Target, config: [String: String]) async throws {

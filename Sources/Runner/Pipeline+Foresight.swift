@@ -83,7 +83,7 @@ extension Pipeline {
                 }
             }
             try await refuseOlder(commit, release, in: path)
-            let manifest = try await settings(commit, in: path, of: service, release.target)
+            let manifest = try await settings(commit, in: path, of: service, release)
             outlook.manifest = manifest
             outlook.warnings = await warnings(commit, manifest, release.target, in: path)
             if let low = floor.warning { outlook.warnings.append(low) }

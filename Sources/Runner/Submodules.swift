@@ -13,6 +13,8 @@ struct Submodules: Sendable {
     let fetcher: any RemoteFetcher
     let git: GitExecutor
     let service: RegisteredService
+    /// A stranger writes the addresses then: nothing is fetched with the service's credentials.
+    var isOfFork = false
 
     private struct Parent {
         let repository: String
@@ -70,7 +72,8 @@ struct Submodules: Sendable {
                     let address = try rules.address(url, relativeTo: parent.address)
                     log(.detail("submodule \(path): \(entry.commit.short) from \(address)"))
                     let mirror = try await fetcher.fetch(
-                        entry.commit, from: address, for: service, isTrusted: rules.isTrusted(address),
+                        entry.commit, from: address, for: service,
+                        isTrusted: !isOfFork && rules.isTrusted(address),
                         deadline: max(.milliseconds(1), end - .now))
                     result[path] = Submodule(repository: mirror, commit: entry.commit)
                     pending.append(

@@ -14,24 +14,27 @@ struct PullRequestTests {
          "environments":{"preview":{"env":{"GREETING":"previewed"}}}}
         """#
 
-    private struct Forge {
+    struct Forge {
         let server: Server
         let secret: String
 
         func tell(
-            _ action: String, _ commit: String, of number: Int = 7, from repository: (id: Int, name: String),
+            _ action: String, _ commit: String, of number: Int = 7, branch: String = "feature/x",
+            from repository: (id: Int, name: String),
             id: String
         ) async throws -> (status: Int, text: String) {
             let body = """
                 {"action":"\(action)","number":\(number),"pull_request":{"number":\(number),
-                 "head":{"ref":"feature/x","sha":"\(commit)","repo":{"id":\(repository.id),"full_name":"\(repository.name)"}},
+                 "head":{"ref":"\(branch)","sha":"\(commit)","repo":{"id":\(repository.id),"full_name":"\(repository.name)"}},
                  "base":{"ref":"main","repo":{"id":1,"full_name":"team/app"}}}}
                 """
             return try await post("pull_request", body, id)
         }
 
-        func push(_ commit: String, id: String) async throws -> (status: Int, text: String) {
-            try await post("push", #"{"ref":"refs/heads/feature/x","after":"\#(commit)"}"#, id)
+        func push(_ commit: String, to reference: String = "refs/heads/feature/x", id: String) async throws
+            -> (status: Int, text: String)
+        {
+            try await post("push", #"{"ref":"\#(reference)","after":"\#(commit)"}"#, id)
         }
 
         private func post(_ event: String, _ body: String, _ id: String) async throws -> (
@@ -109,7 +112,7 @@ struct PullRequestTests {
 
             // A stranger's has the name of a branch that is there.
             let strange = try await forge.tell("opened", first, of: 8, from: fork, id: "2")
-            #expect(strange.status == 200)
+            #expect(strange.status == 200 && strange.text.contains("is from a fork (mallory/app)"))
             #expect(try await environments() == ["production"])
 
             // What was told too early is decided once more.
@@ -178,7 +181,7 @@ struct PullRequestTests {
             let told = try await server.kinto("deliveries", "hello").output
             #expect(
                 told.contains(
-                    "ignored: pull request 8 is from a fork (mallory/app): its code would run with this server's rights"
+                    "ignored: pull request 8 is from a fork (mallory/app): its code would run with this server's rights; to allow: kinto service set hello --preview-forks on"
                 ), "\(told)")
             await statuses.end()
         }

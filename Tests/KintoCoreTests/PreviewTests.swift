@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Foundation
 import KintoCore
 import Testing
 import Wire
@@ -31,6 +32,104 @@ struct PreviewTests {
         #expect(strange.hasPrefix("preview-") && strange.utf8.count == 16)
         let full = try ServiceName(String(repeating: "s", count: 60))
         #expect(Preview.name(of: "x", service: full) { _ in false } == nil)
+    }
+
+    @Test func aForksNameIsNoBranchs() throws {
+        let hello = try ServiceName("hello")
+        func name(_ branch: String, _ taken: Set<String> = []) -> String? {
+            Preview.name(of: branch, service: hello) { taken.contains($0.description) }?.description
+        }
+        for reference in ["refs/pull/8/head", "refs/merge-requests/8/head", "refs/pull-requests/8/from"] {
+            #expect(name(reference) == "preview-pr-8")
+            let other = try #require(name(reference, ["preview-pr-8"]))
+            #expect(other.hasPrefix("preview-pr-8-") && other.utf8.count == 21)
+        }
+        for branch in ["pr-8", "pr/8", "PR_8", "pr-08", "refs/heads/pr-8", "refs/heads/refs/pull/8/head"] {
+            let name = try #require(name(branch))
+            #expect(name != "preview-pr-8" && name != "preview-pr-08", "\(branch)")
+        }
+        #expect(name("pr-8")?.hasPrefix("preview-pr-8-") == true)
+        #expect(name("pr-x") == "preview-pr-x" && name("pr") == "preview-pr")
+        #expect(name("refs/pull/\(Int.max)/head") == "preview-pr-\(Int.max)")
+    }
+
+    @Test func aForgesReferenceIsReadAsItIsWritten() throws {
+        for provider in Provider.allCases {
+            for number in [1, 8, Int.max] {
+                guard let reference = PullReference.full(number, provider) else { continue }
+                #expect(PullReference.number(reference) == number)
+                #expect(RefName.full(reference) == reference && RefName.short(reference) == reference)
+                #expect(RefName.words(reference) == "pull request \(number)")
+                // Nobody names one as a branch.
+                #expect(throws: Failure.self) { try RefPattern(reference) }
+                for pattern in ["**", "*", "refs/**", "refs/*/*/*", "refs/pull/*/head", "tags/**"] {
+                    #expect((try? RefPattern(pattern))?.matches(reference) != true, "\(pattern)")
+                }
+            }
+            for number in [0, -1, Int.min] { #expect(PullReference.full(number, provider) == nil) }
+        }
+        for provider in [Provider.bitbucket, .generic] {
+            #expect(PullReference.full(8, provider) == nil)
+        }
+        for text in [
+            "refs/pull/0/head", "refs/pull/-8/head", "refs/pull/+8/head", "refs/pull/08/head",
+            "refs/pull//head", "refs/pull/8/merge", "refs/pull/8/head/", "refs/pull/8/x/head",
+            "refs/pull/99999999999999999999/head", "refs/pull/٨/head", "refs/heads/refs/pull/8/head",
+            "refs/pull/head", "pull/8/head", "refs/pull-requests/8/head", "",
+        ] {
+            #expect(PullReference.number(text) == nil, "\(text)")
+        }
+    }
+
+    @Test func forksAreAskedForByASetting() throws {
+        var service = try service()
+        let reference = "refs/pull/8/head"
+        let production = RegisteredEnvironment(target: Target(service: service.name), branch: "**")
+        func plan(_ known: [RegisteredEnvironment], closed: Bool = false) -> Preview.Plan {
+            Preview.plan(
+                pullRequest: 8, reference, from: "from a fork (mallory/app)", isClosed: closed, service,
+                [production] + known)
+        }
+        func allow(_ forks: Bool) throws {
+            service.previews = try PreviewRule(
+                pattern: PreviewRule.pullRequests, lifetime: 60_000, most: 1, config: nil, forks: forks)
+        }
+        #expect(plan([]).notes[0].contains("previews of hello are of branches 'feature/*'"))
+        service.previews = nil
+        #expect(plan([]).notes[0].contains("hello has no previews"))
+        try allow(false)
+        let refusal =
+            "pull request 8 is from a fork (mallory/app): its code would run with this server's rights; to allow: kinto service set hello --preview-forks on"
+        #expect(plan([]).notes == [refusal] && plan([]).opened.isEmpty && plan([]).done == [reference])
+        try allow(true)
+        let opened = plan([])
+        #expect(names(opened) == ["preview-pr-8"] && opened.done.isEmpty && opened.notes.isEmpty)
+        let preview = try #require(opened.opened.first)
+        #expect(preview.isOfFork && preview.branch == reference && preview.pattern.reference == reference)
+        #expect(plan([preview]).renewed == [preview.target])
+        // A push has nothing to do with it, whatever it says.
+        for isRemoved in [false, true] {
+            for other in [reference, "refs/heads/\(reference)", "refs/heads/pr-8"] {
+                #expect(Preview.plan(service, [preview], [(other, isRemoved)]).isEmpty)
+            }
+        }
+        #expect(plan([preview], closed: true).ended == [preview])
+        // One that is there stays until its end, without new commits.
+        try allow(false)
+        let late = plan([preview])
+        #expect(late.notes == [refusal] && late.renewed.isEmpty && late.done == [reference])
+        for rule in [
+            service.previews, nil, try PreviewRule(pattern: "x", lifetime: 60_000, most: 1, config: nil),
+        ] {
+            service.previews = rule
+            #expect(plan([preview]).renewed.isEmpty && plan([preview]).done == [reference])
+            #expect(plan([preview], closed: true).ended == [preview])
+        }
+        #expect(throws: Failure.self) {
+            _ = try PreviewRule(pattern: "feature/*", lifetime: 60_000, most: 1, config: nil, forks: true)
+        }
+        let older = Data(#"{"pattern":"pull-requests","lifetime":60000,"most":1}"#.utf8)
+        #expect(try JSONDecoder().decode(PreviewRule.self, from: older).forks == false)
     }
 
     @Test func branchesThatFitGetOneAndLoseIt() throws {

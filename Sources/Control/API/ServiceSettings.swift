@@ -19,9 +19,22 @@ struct ServiceSettings: Decodable {
     let previewMost: Int?
     /// An environment; empty: production's variables that are no secrets.
     let previewConfig: String?
+    /// Whether pull requests from forks get previews, too.
+    let previewForks: Bool?
 
     /// What is to be in force then.
-    private func rule(after known: PreviewRule?) throws -> PreviewRule? {
+    private func rule(after known: PreviewRule?, of service: ServiceName) throws -> PreviewRule? {
+        if previewForks == true, (previews ?? known?.pattern) != PreviewRule.pullRequests {
+            throw Failure(
+                code: "invalid-request", "forks get previews by pull requests only",
+                hints: [
+                    .init(
+                        "ask for both",
+                        command:
+                            "kinto service set \(service) --preview \(PreviewRule.pullRequests) --preview-forks on"
+                    )
+                ])
+        }
         guard let pattern = previews ?? known?.pattern else {
             throw Failure(code: "invalid-request", "say which branches get previews")
         }
@@ -32,11 +45,13 @@ struct ServiceSettings: Decodable {
             pattern: pattern,
             lifetime: previewLifetime ?? known?.lifetime
                 ?? PreviewRule.usualLifetime.milliseconds,
-            most: previewMost ?? known?.most ?? PreviewRule.usualMost, config: config)
+            most: previewMost ?? known?.most ?? PreviewRule.usualMost, config: config,
+            forks: pattern == PreviewRule.pullRequests && (previewForks ?? known?.forks ?? false))
     }
 
     private var changesPreviews: Bool {
         previews != nil || previewLifetime != nil || previewMost != nil || previewConfig != nil
+            || previewForks != nil
     }
 
     func apply(to target: Target, _ actions: Actions) async throws {
@@ -46,7 +61,7 @@ struct ServiceSettings: Decodable {
             missed: missed.map(Self.missed), submoduleHosts: submoduleHosts.map(Self.hosts))
         if changesPreviews {
             let known = try await actions.store.service(target.service)?.previews
-            try await actions.setPreviews(target.service, try rule(after: known))
+            try await actions.setPreviews(target.service, try rule(after: known, of: target.service))
         }
         if token != nil || username != nil || authorities != nil {
             try await actions.changeCredentials(

@@ -65,9 +65,15 @@ actor MissedPushes {
                 ? environments.filter {
                     // Of a pattern a listing does not say what was pushed last, and what pushes do not deploy was not missed.
                     $0.target.service == service.name && $0.pattern.isExact && $0.autoDeploy
-                        && !$0.isProtected
+                        && !$0.isProtected && MissedPushes.isAllowed($0, service)
                 }.map { (service, $0) } : []
         }
+    }
+
+    /// What is in a fork has to be allowed.
+    private static func isAllowed(_ environment: RegisteredEnvironment, _ service: RegisteredService) -> Bool
+    {
+        !environment.isOfFork || service.previews?.forks == true
     }
 
     private func visit(_ service: RegisteredService, _ environment: RegisteredEnvironment) async {
@@ -128,10 +134,16 @@ actor MissedPushes {
     {
         // It may have been changed, or removed, while repositories were asked, which takes long when some do not answer.
         guard let environment = try await actions.store.environment(asked.target),
-            environment.branch == asked.branch, environment.autoDeploy, !environment.isProtected
+            environment.branch == asked.branch, environment.autoDeploy, !environment.isProtected,
+            let today = try await actions.store.service(service.name),
+            MissedPushes.isAllowed(environment, today)
         else { return }
         let (target, reference) = (environment.target, RefName.full(environment.branch))
-        let changes = try JSONEncoder().encode([RefChange(reference: reference, commit: tip)])
+        let number = PullReference.number(reference)
+        let change = RefChange(
+            reference: reference, commit: tip, pullRequest: number,
+            stranger: number.map { _ in "from a fork" })
+        let changes = try JSONEncoder().encode([change])
         var delivery = Delivery(
             identifier: "missed-\(tip)" + (target.environment == .production ? "" : "-\(target.environment)"),
             service: service.name.description, provider: service.provider,

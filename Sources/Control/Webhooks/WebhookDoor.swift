@@ -190,7 +190,8 @@ struct WebhookDoor: Sendable {
     ) async throws -> (environments: [RegisteredEnvironment], notes: [String], done: Set<String>) {
         if let change = event.changes.first, let number = change.pullRequest {
             let plan = Preview.plan(
-                pullRequest: number, change.reference, isClosed: change.isRemoved, service, known)
+                pullRequest: number, change.reference, from: change.stranger, isClosed: change.isRemoved,
+                service, known)
             return try await actions.follow(plan, service, known)
         }
         return try await actions.previewed(

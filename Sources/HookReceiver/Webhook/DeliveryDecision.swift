@@ -66,7 +66,8 @@ public enum DeliveryDecision: Sendable, Equatable {
             return environment.previewUntil != nil && !change.isRemoved && pattern.matches(change.reference)
         }
         return change.reference.isEmpty
-            ? environment.target.environment == .production : pattern.matches(change.reference)
+            ? environment.target.environment == .production
+            : !environment.isOfFork && pattern.matches(change.reference)
     }
 
     /// What a record keeps of a push of thousands of references, to decide on it again: what environments deploy comes first, and

@@ -42,7 +42,7 @@ public struct ForgeEvent: Sendable, Equatable {
         }
         try PayloadText.checkDepth(text)
         if kind(of: name, provider) == .pullRequest {
-            return try .of(PullRequest.read(text, provider, event: name), name, identifier)
+            return try .of(PullRequest.read(text, provider, event: name), provider, name, identifier)
         }
         let changes: [RefChange]
         switch provider {
@@ -63,7 +63,7 @@ public struct ForgeEvent: Sendable, Equatable {
                 break
             }
             if kind == .system, payload.event == "merge_request" {
-                return try .of(PullRequest.read(text, provider, event: name), name, identifier)
+                return try .of(PullRequest.read(text, provider, event: name), provider, name, identifier)
             }
             if kind == .system, !payload.isPush {
                 return ignored("event '\(RefChange.shown(payload.event))' deploys nothing")
@@ -74,14 +74,14 @@ public struct ForgeEvent: Sendable, Equatable {
         return ForgeEvent(name: name, identifier: identifier, changes: changes, ignored: nil)
     }
 
-    private static func of(_ request: PullRequest, _ name: String, _ identifier: String?) throws(Failure)
-        -> ForgeEvent
-    {
-        if let reason = request.obstacle {
+    private static func of(
+        _ request: PullRequest, _ provider: Provider, _ name: String, _ identifier: String?
+    ) throws(Failure) -> ForgeEvent {
+        if let reason = request.obstacle(provider) {
             return ForgeEvent(name: name, identifier: identifier, changes: [], ignored: reason)
         }
         return ForgeEvent(
-            name: name, identifier: identifier, changes: [try request.change()], ignored: nil)
+            name: name, identifier: identifier, changes: [try request.change(provider)], ignored: nil)
     }
 
     private enum Kind {

@@ -2,7 +2,8 @@
 internal import KintoCore
 
 /// A pull request as all forges tell of it, as far as it decides. Read from a body whose signature was checked; that its commit is
-/// there is proved by fetching its branch from the service's own repository, and from no other.
+/// there is proved by fetching it from the service's own repository, and from no other: a fork's by the reference that the forge
+/// has for it there.
 struct PullRequest: Equatable {
     /// What became of it.
     enum Step: Equatable {
@@ -25,33 +26,40 @@ struct PullRequest: Equatable {
     /// For people.
     let sourceName: String?
 
-    /// Why it deploys nothing, whatever the service's settings are.
-    var obstacle: String? {
-        let subject = "pull request \(number)"
-        if case .other(let what) = step {
-            return "\(subject): '\(RefChange.shown(what))' deploys nothing"
-        }
+    /// Where it is from, unless from a branch of the repository itself.
+    private var stranger: String? {
         // What is not known to be the repository's own is a stranger's.
         guard let source, source == target else {
-            let name = sourceName.map { " (\(RefChange.shown($0)))" } ?? ""
-            return "\(subject) is from a fork\(name): its code would run with this server's rights"
+            return "from a fork" + (sourceName.map { " (\(RefChange.shown($0)))" } ?? "")
         }
         // Gitea and Forgejo: by AGit anybody who may read makes one, without a branch, and it counts as the repository's.
         guard let branch, !branch.isEmpty, !branch.hasPrefix("refs/") else {
-            return
-                "\(subject) is of no branch of the repository: its code would run with this server's rights"
+            return "of no branch of the repository"
         }
         return nil
     }
 
+    /// Why it deploys nothing, whatever the service's settings are.
+    func obstacle(_ provider: Provider) -> String? {
+        let subject = "pull request \(number)"
+        if case .other(let what) = step {
+            return "\(subject): '\(RefChange.shown(what))' deploys nothing"
+        }
+        guard let stranger, PullReference.full(number, provider) == nil else { return nil }
+        return
+            "\(subject) is \(stranger), and \(provider.title) has no reference in the repository to fetch it by"
+    }
+
     /// - Throws: `Failure` of code `malformed`.
-    func change() throws(Failure) -> RefChange {
+    func change(_ provider: Provider) throws(Failure) -> RefChange {
+        let own = branch.map { "refs/heads/\($0)" }
         // Some tell the commit by a part of its name: then its form alone is checked, and the branch's tip is meant.
         var change = try RefChange.checked(
-            branch.map { "refs/heads/\($0)" }, String(repeating: "1", count: 40), isRemoved: step == .closed,
-            isForced: false, message: nil)
+            stranger == nil ? own : PullReference.full(number, provider),
+            String(repeating: "1", count: 40), isRemoved: step == .closed, isForced: false, message: nil)
         change.commit = change.isRemoved ? nil : commit.flatMap { CommitID($0) }
         change.pullRequest = number
+        change.stranger = stranger
         return change
     }
 
@@ -67,7 +75,7 @@ struct PullRequest: Equatable {
                 try BitbucketServerPullRequestPayload.decode(text).request(step(of: event, provider))
             case .generic: nil
             }
-        guard let found else {
+        guard let found, found.number > 0 else {
             throw Failure(code: "malformed", "the payload has no pull request with a number")
         }
         return found

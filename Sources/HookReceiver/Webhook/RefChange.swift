@@ -16,10 +16,13 @@ public struct RefChange: Sendable, Equatable, Codable {
     /// Not a push, but a pull request of this number told it: of its branch, which counts as removed when it was closed.
     /// Previews alone are deployed by it.
     public var pullRequest: Int?
+    /// The pull request is not of a branch of the repository itself, and where it is from: `from a fork (mallory/app)`. The
+    /// reference is the forge's own then.
+    public var stranger: String?
 
     public init(
         reference: String, commit: CommitID?, isRemoved: Bool = false, isForced: Bool = false,
-        skipMarker: String? = nil, pullRequest: Int? = nil
+        skipMarker: String? = nil, pullRequest: Int? = nil, stranger: String? = nil
     ) {
         self.reference = reference
         self.commit = commit
@@ -27,6 +30,7 @@ public struct RefChange: Sendable, Equatable, Codable {
         self.isForced = isForced
         self.skipMarker = skipMarker
         self.pullRequest = pullRequest
+        self.stranger = stranger
     }
 
     /// nil for a tag and everything else that is no branch.

@@ -12,7 +12,8 @@ extension Store {
         try await write { try Store.change($0, service, "previews = ?", [text]) }
     }
 
-    /// Registers a preview with the variables that its rule gives it, in one step.
+    /// Registers a preview with the variables that its rule gives it, in one step. A fork's gets no secrets, whatever the rule
+    /// says.
     /// - Returns: false: the name was taken meanwhile, and nothing was done.
     /// - Throws: `Failure` of code `unknown-service`.
     public func open(_ preview: RegisteredEnvironment, _ rule: PreviewRule) async throws -> Bool {
@@ -36,7 +37,7 @@ extension Store {
             guard database.changesCount == 1 else { return false }
             let from = Target(service: target.service, environment: rule.config ?? .production)
             for variable in try Store.variables(database, from)
-            where rule.config != nil || !variable.isSecret {
+            where !variable.isSecret || rule.config != nil && !preview.isOfFork {
                 try Store.set(database, target, variable.name, variable.value, variable.isSecret)
             }
             return true

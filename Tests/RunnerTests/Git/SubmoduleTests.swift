@@ -147,14 +147,14 @@ import Wire
 
     private func submodules(
         of commit: CommitID, _ places: [String: String] = [:], limits: FetchLimits = FetchLimits(),
-        asked: @escaping @Sendable (String, Bool) -> Void = { _, _ in }
+        isOfFork: Bool = false, asked: @escaping @Sendable (String, Bool) -> Void = { _, _ in }
     ) async throws -> [String: Submodule] {
         let service = RegisteredService(
             name: try ServiceName("api"), source: .remote, repository: "https://git.host/team/app.git",
             createdAt: .now, webhookSecret: "", submoduleHosts: ["other.host"])
         return try await Submodules(
             fetcher: Places(places: places, limits: limits, asked: asked), git: try GitExecutor(),
-            service: service
+            service: service, isOfFork: isOfFork
         ).fetch(commit, in: fixture.work) { _ in }
     }
 
@@ -190,14 +190,14 @@ import Wire
         try fixture.commitAll("Modules")
         _ = try fixture.commitSubmodule("lib/outer", at: outer)
         let commit = try fixture.commitSubmodule("inner", at: inner)
+        let places = [
+            "https://git.host/team/outer.git": "\(fixture.root)/outer",
+            "https://git.host/else/inner.git": "\(fixture.root)/inner",
+            "https://other.host/inner.git": "\(fixture.root)/inner",
+        ]
         let asked = Mutex<[String: Bool]>([:])
         let found = try await submodules(
-            of: commit,
-            [
-                "https://git.host/team/outer.git": "\(fixture.root)/outer",
-                "https://git.host/else/inner.git": "\(fixture.root)/inner",
-                "https://other.host/inner.git": "\(fixture.root)/inner",
-            ]
+            of: commit, places
         ) { address, isTrusted in asked.withLock { $0[address] = isTrusted } }
         #expect(Set(found.keys) == ["lib/outer", "lib/outer/third/inner", "inner"])
         #expect(
@@ -205,6 +205,12 @@ import Wire
                 "https://git.host/team/outer.git": true, "https://git.host/else/inner.git": true,
                 "https://other.host/inner.git": false,
             ])
+        // A stranger writes what it likes there.
+        _ = try await submodules(of: commit, places, isOfFork: true) { address, isTrusted in
+            #expect(!isTrusted, "\(address)")
+            asked.withLock { $0[address] = nil }
+        }
+        #expect(asked.withLock { $0 }.isEmpty)
         let extractor = TreeExtractor(repository: fixture.work)
         let destination = "\(fixture.root)/out"
         let result = try extractor.extract(commit, submodules: found, to: destination)

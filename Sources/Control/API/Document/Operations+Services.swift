@@ -51,6 +51,8 @@ extension Operations {
                 .optional(
                     "previewConfig", .text(63),
                     "An environment whose variables they get; empty: production's that are no secrets."),
+                .optional(
+                    "previewForks", .boolean, "Pull requests from forks get one, too, without any secrets."),
             ], answers: [(200, .json(.list(.schema("Service"))))]),
         Operation(
             method: "DELETE", path: "/api/v1/services/{name}", access: .admin("service remove"),

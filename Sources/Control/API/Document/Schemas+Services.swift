@@ -31,6 +31,7 @@ extension Schemas {
             [
                 .required("pattern", .text), .required("lifetime", .integer, "Milliseconds."),
                 .required("most", .integer), .optional("config", .name),
+                .required("forks", .boolean, "Pull requests from forks get one, too."),
             ]
         ),
         (
