@@ -112,37 +112,4 @@ public enum Files {
         }
         return names
     }
-
-    /// rm -rf: removes what is there, links themselves and not what they point to. Directories without write
-    /// permission are opened up first. Absent: nothing to do.
-    public static func removeTree(_ path: String) throws(SystemError) {
-        try removeTree(at: AT_FDCWD, name: path, path: path)
-    }
-
-    private static func removeTree(at parent: Int32, name: String, path: String) throws(SystemError) {
-        if unlinkat(parent, name, 0) == 0 || errno == ENOENT { return }
-        guard errno == EISDIR || errno == EPERM || errno == EACCES else { throw .last("unlink", path) }
-        let raw = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-        if raw < 0 {
-            if errno == ENOENT { return }
-            guard errno == EACCES, fchmodat(parent, name, 0o700, 0) == 0 else { throw .last("open", path) }
-            return try removeTree(at: parent, name: name, path: path)
-        }
-        fchmod(raw, 0o700)
-        guard let directory = fdopendir(raw) else {
-            let error = SystemError.last("fdopendir", path)
-            close(raw)
-            throw error
-        }
-        defer { closedir(directory) }
-        while let entry = readdir(directory) {
-            let child = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if child != ".", child != ".." {
-                try removeTree(at: raw, name: child, path: "\(path)/\(child)")
-            }
-        }
-        if unlinkat(parent, name, AT_REMOVEDIR) != 0, errno != ENOENT { throw .last("rmdir", path) }
-    }
 }
