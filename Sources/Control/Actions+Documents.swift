@@ -38,6 +38,7 @@ extension Actions {
             queue: service.queue.rawValue,
             missed: service.missed.rawValue, submoduleHosts: service.submoduleHosts,
             username: credentials.username, authorities: credentials.authorities, environments: environments,
+            previews: service.previews,
             secrets: withSecrets
                 ? .init(
                     variables: secrets, webhook: service.webhookSecret,
@@ -93,6 +94,17 @@ extension Actions {
         guard environments.contains(where: { $0.environment.target.environment == .production }) else {
             throw Failure(code: "invalid-request", "a service has an environment 'production'")
         }
+        let previews = try document.previews.map { rule in
+            try PreviewRule(
+                pattern: rule.pattern, lifetime: rule.lifetime, most: rule.most, config: rule.config,
+                forks: rule.forks)
+        }
+        if let config = previews?.config,
+            !environments.contains(where: { $0.environment.target.environment == config })
+        {
+            throw Failure(
+                code: "invalid-request", "previews have the variables of '\(config)', which is no environment")
+        }
         let given = repository ?? document.secrets?.repository ?? document.repository ?? ""
         var credentials = FetchCredentials(
             sshKey: document.secrets?.sshKey, publicKey: document.secrets?.publicKey,
@@ -111,6 +123,7 @@ extension Actions {
             credentials.publicKey = key.publicText
         }
         try await register(registered, environments, credentials)
+        if let previews { try await setPreviews(service, previews) }
         let production = environments.first { $0.environment.target.environment == .production }?.environment
         return Imported(
             added: try await added(registered, production?.branch ?? "main", credentials.publicKey),

@@ -41,6 +41,7 @@ struct ServiceDocument: Codable, Sendable {
     let submoduleHosts: [String]
     let username, authorities: String?
     let environments: [Environment]
+    let previews: PreviewRule?
     var secrets: Secrets?
 
     /// Its members, for the document of the API.
@@ -67,6 +68,13 @@ struct ServiceDocument: Codable, Sendable {
                                 .optional("value", .text(64 << 10), "Missing: a secret."),
                             ]))),
                 ]))),
+        .optional(
+            "previews",
+            .object([
+                .required("pattern", .text(255)),
+                .required("lifetime", .integer(60_000...PreviewRule.longest), "Milliseconds."),
+                .required("most", .integer(1...100)), .optional("config", .name), .required("forks", .boolean),
+            ])),
         .optional(
             "secrets",
             .object([

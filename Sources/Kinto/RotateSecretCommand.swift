@@ -23,14 +23,14 @@ extension ServiceCommand {
         var secretFrom: String?
 
         func validate() throws {
-            if TimeSpan(overlap) == nil {
+            if TimeSpan(overlap, upTo: 365 * 86_400_000) == nil {
                 throw ValidationError("--overlap wants a time like 30m or 24h, not '\(overlap)'")
             }
         }
 
         func run() async throws {
             var body: [String: Any] = [:]
-            body["overlap"] = TimeSpan(overlap)?.milliseconds
+            body["overlap"] = TimeSpan(overlap, upTo: 365 * 86_400_000)?.milliseconds
             body["secret"] = try secretFrom.map(Input.text)
             let rotated =
                 try await options.client.call("POST", "/services/\(name)/rotate-secret", body)

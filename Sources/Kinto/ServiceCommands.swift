@@ -136,8 +136,9 @@ struct ServiceCommand: AsyncParsableCommand {
             {
                 throw ValidationError("name what to set, see kinto service set --help")
             }
-            if let previewFor, TimeSpan(previewFor) == nil {
-                throw ValidationError("--preview-for wants a time like 3d or 12h, not '\(previewFor)'")
+            if let previewFor, TimeSpan(previewFor, upTo: PreviewRule.longest) == nil {
+                throw ValidationError(
+                    "--preview-for wants a time like 3d or 12h, at most 365d, not '\(previewFor)'")
             }
             if let previewForks, !["on", "off"].contains(previewForks) {
                 throw ValidationError("--preview-forks is on or off, not '\(previewForks)'")
@@ -149,7 +150,7 @@ struct ServiceCommand: AsyncParsableCommand {
         func run() async throws {
             var body: [String: Any] = [:]
             body["previews"] = preview.map { $0 == "off" ? "" : $0 }
-            body["previewLifetime"] = previewFor.flatMap { TimeSpan($0)?.milliseconds }
+            body["previewLifetime"] = previewFor.flatMap { TimeSpan($0, upTo: PreviewRule.longest)?.milliseconds }
             body["previewMost"] = previewMost
             body["previewConfig"] = previewConfig
             body["previewForks"] = previewForks.map { $0 == "on" }
@@ -254,7 +255,7 @@ extension Output {
         let lifetime = TimeSpan(milliseconds: rule["lifetime"] as? Int ?? 0)
         let isOfPulls = pattern == PreviewRule.pullRequests
         line(
-            "\(name): \(isOfPulls ? "pull requests" : (try? RefPattern(pattern))?.words ?? pattern) get a preview each, at most \(rule["most"] as? Int ?? 0), until \(isOfPulls ? "they are closed" : "the branch is deleted") or \(lifetime) after the last push"
+            "\(name): \(isOfPulls ? "pull requests" : (try? RefPattern(pattern))?.words ?? pattern) get a preview each, at most \(rule["most"] as? Int ?? 0), until \(isOfPulls ? "they are closed" : "the branch is deleted") or \(lifetime.inDays) after the last push"
         )
         line(
             "       with \((rule["config"] as? String).map { "the variables and secrets of \($0)" } ?? "production's variables, but no secrets")"

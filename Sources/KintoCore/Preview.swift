@@ -17,6 +17,8 @@ public struct PreviewRule: Sendable, Equatable, Codable {
 
     /// In a pattern's place: not pushes open previews, but a forge's events of pull requests.
     public static let pullRequests = "pull-requests"
+    /// Milliseconds.
+    public static let longest = 365 * 86_400_000
     public static let usualLifetime = TimeSpan(milliseconds: 7 * 86_400_000)
     public static let usualMost = 10
 
@@ -29,7 +31,7 @@ public struct PreviewRule: Sendable, Equatable, Codable {
             throw Failure(code: "invalid-pattern", "previews are of branches, not of tags")
         }
         // A year, and no more than a machine has ports for.
-        guard (60_000...31_536_000_000).contains(lifetime) else {
+        guard (60_000...Self.longest).contains(lifetime) else {
             throw Failure(code: "invalid-request", "a preview stays from one minute to 365 days")
         }
         guard (1...100).contains(most) else {

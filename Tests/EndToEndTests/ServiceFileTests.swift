@@ -11,6 +11,10 @@ struct ServiceFileTests {
         try await server.setUp()
         try await server.kinto("environment", "add", "hello", "staging", "--branch", "next", "--protect")
         try await server.kinto("service", "set", "hello", "--queue", "every", "--missed", "warn")
+        let set = try await server.kinto(
+            "service", "set", "hello", "--preview", "pull-requests", "--preview-most", "3", "--preview-for",
+            "2d", "--preview-config", "staging", "--preview-forks", "on")
+        #expect(set.status == 0 && set.output.contains("or 2d after the last push"), "\(set.output)")
         try await server.kinto("config", "hello", "set", "GREETING=good morning")
         try await server.kinto("config", "hello", "set", "-e", "staging", "--secret", "TOKEN=s3cret words")
         try "correct horse battery".write(toFile: "\(server.root)/phrase", atomically: true, encoding: .utf8)
@@ -75,6 +79,10 @@ struct ServiceFileTests {
                 #expect(
                     shown?.first?["queue"] as? String == "every"
                         && shown?.first?["missed"] as? String == "warn")
+                let previews = shown?.first?["previews"] as? [String: Any]
+                #expect(previews?["pattern"] as? String == "pull-requests", "\(shown ?? [])")
+                #expect(previews?["most"] as? Int == 3 && previews?["lifetime"] as? Int == 2 * 86_400_000)
+                #expect(previews?["config"] as? String == "staging" && previews?["forks"] as? Bool == true)
                 // It is deployed there, and forges sign as before.
                 let pushed = try await server.git("add", "-A")
                 #expect(pushed.status == 0)
