@@ -103,7 +103,8 @@ extension Actions {
             !environments.contains(where: { $0.environment.target.environment == config })
         {
             throw Failure(
-                code: "invalid-request", "previews have the variables of '\(config)', which is no environment")
+                code: "invalid-request", "previews have the variables of '\(config)', which is no environment"
+            )
         }
         let given = repository ?? document.secrets?.repository ?? document.repository ?? ""
         var credentials = FetchCredentials(

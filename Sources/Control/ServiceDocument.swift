@@ -73,7 +73,8 @@ struct ServiceDocument: Codable, Sendable {
             .object([
                 .required("pattern", .text(255)),
                 .required("lifetime", .integer(60_000...PreviewRule.longest), "Milliseconds."),
-                .required("most", .integer(1...100)), .optional("config", .name), .required("forks", .boolean),
+                .required("most", .integer(1...100)), .optional("config", .name),
+                .required("forks", .boolean),
             ])),
         .optional(
             "secrets",

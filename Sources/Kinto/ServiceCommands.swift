@@ -150,7 +150,9 @@ struct ServiceCommand: AsyncParsableCommand {
         func run() async throws {
             var body: [String: Any] = [:]
             body["previews"] = preview.map { $0 == "off" ? "" : $0 }
-            body["previewLifetime"] = previewFor.flatMap { TimeSpan($0, upTo: PreviewRule.longest)?.milliseconds }
+            body["previewLifetime"] = previewFor.flatMap {
+                TimeSpan($0, upTo: PreviewRule.longest)?.milliseconds
+            }
             body["previewMost"] = previewMost
             body["previewConfig"] = previewConfig
             body["previewForks"] = previewForks.map { $0 == "on" }
