@@ -42,7 +42,8 @@ struct RunTests {
             #expect(much.output.contains("5000000"), "\(much.output)")
             // Whoever reads it goes: so does the command.
             for line in ["head -c 5000000 /dev/zero", "yes"] {
-                let cut = try await shell(server, "$KINTO run hello -- '\(line)' </dev/null | head -c 4 | wc -c")
+                let cut = try await shell(
+                    server, "$KINTO run hello -- '\(line)' </dev/null | head -c 4 | wc -c")
                 #expect(cut.output.contains("4"), "\(cut.output)")
             }
             // Nothing is left.
