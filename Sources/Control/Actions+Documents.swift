@@ -84,6 +84,7 @@ extension Actions {
                 guard !value.utf8.contains(0) else {
                     throw Failure(code: "invalid-config", "the value of \(variable.name) holds a NUL byte")
                 }
+                if variable.secret { try Actions.refuseShort(variable.name, value) }
                 variables.append(.init(name: variable.name, value: value, isSecret: variable.secret))
             }
             guard !environments.contains(where: { $0.environment.target == target }) else {

@@ -70,7 +70,8 @@ extension Actions {
                 ?? false
             return (manifest, history, isOlder)
         }
-        try refuseMissing(manifest, today, target)
+        let secrets = try await store.variables(source).filter(\.isSecret).map(\.name)
+        try refuseMissing(manifest, today, target, secrets: Set(secrets))
         if let current, current.artifact?.identifier == artifact.identifier, current.config == today,
             current.manifest == manifest
         {
@@ -93,18 +94,22 @@ extension Actions {
             commitCount: history.count, isOlder: isOlder, differences: differences)
     }
 
-    private func refuseMissing(_ manifest: Manifest, _ config: [String: String], _ target: Target) throws {
+    /// - Parameter secrets: names of those where it comes from.
+    private func refuseMissing(
+        _ manifest: Manifest, _ config: [String: String], _ target: Target, secrets: Set<String>
+    ) throws {
         let missing = manifest.requires.filter { config[$0] == nil && manifest.env[$0] == nil }
         guard !missing.isEmpty else { return }
         throw Failure(
             code: "variables-missing",
             "\(target) lacks variables that are required: \(missing.joined(separator: ", "))",
-            hints: [
-                .init(
-                    "set them",
-                    command:
-                        "kinto config \(target.words) set \(missing.map { "\($0)=…" }.joined(separator: " "))"
-                )
-            ])
+            hints: [false, true].compactMap { isSecret in
+                let names = missing.filter { secrets.contains($0) == isSecret }.map { "\($0)=…" }
+                guard !names.isEmpty else { return nil }
+                let set = isSecret ? "set --secret" : "set"
+                return .init(
+                    isSecret ? "set what is secret" : "set them",
+                    command: "kinto config \(target.words) \(set) \(names.joined(separator: " "))")
+            })
     }
 }

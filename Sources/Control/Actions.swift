@@ -137,6 +137,14 @@ struct Actions: Sendable {
         }
     }
 
+    static func refuseShort(_ name: String, _ secret: String) throws {
+        guard secret.utf8.count < 6 else { return }
+        throw Failure(
+            code: "invalid-config",
+            "the secret \(name) has fewer than 6 bytes: it can be guessed, and could not be kept out of logs",
+            hints: [.init("take a longer one, or set it without --secret")])
+    }
+
     func configure(
         _ target: Target, set: [String: String], secret: Bool = false, unset: [String], by: String?
     ) async throws -> Release? {
@@ -148,12 +156,7 @@ struct Actions: Sendable {
             throw Failure(code: "invalid-config", "a value holds a NUL byte or is larger than 64 KiB")
         }
         if secret, !set.isEmpty { try await refuseStranger(target, "a secret would be in strangers' hands") }
-        if secret, let (name, _) = set.first(where: { $0.value.utf8.count < 6 }) {
-            throw Failure(
-                code: "invalid-config",
-                "the secret \(name) has fewer than 6 bytes: it can be guessed, and could not be kept out of logs",
-                hints: [.init("take a longer one, or set it without --secret")])
-        }
+        if secret { for (name, value) in set { try Actions.refuseShort(name, value) } }
         var again = try await taken(from: store.live(target), target, trigger: .config)
         again?.by = by
         let new = again

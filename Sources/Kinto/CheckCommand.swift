@@ -3,6 +3,7 @@ internal import ArgumentParser
 internal import Foundation
 internal import KintoCore
 internal import Runner
+internal import Wire
 
 struct Check: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -50,6 +51,10 @@ struct Check: AsyncParsableCommand {
 
     func run() async throws {
         var report = Report(file: "\(directory)/kinto.json")
+        if let reason = CheckedFile.refusal(directory, report.file) {
+            report.mistakes = [.init(line: 1, column: 1, message: reason)]
+            return try end(report, Failure(code: "manifest-not-a-file", reason))
+        }
         let settings = SourceDirectory.content(report.file, Manifest.sizeLimit + 1)
         let procfile = SourceDirectory.content("\(directory)/Procfile", Manifest.sizeLimit)
         if settings == nil {
@@ -82,8 +87,15 @@ struct Check: AsyncParsableCommand {
             report.runs = manifest.groups().map { "\($0.instances) of \($0.name) ('\($0.command)')" }
             report.unsupported = manifest.unsupported
             let root = manifest.root == "." ? directory : "\(directory)/\(manifest.root)"
-            report.warnings += Foresight(manifest, SourceDirectory.read(root)).check(
-                config: try await config())
+            if Files.isDirectory(root) {
+                report.warnings += Foresight(manifest, SourceDirectory.read(root)).check(
+                    config: try await config())
+            } else {
+                report.warnings.append(
+                    Warning(
+                        code: "root-missing", "root names '\(manifest.root)', and there is no such directory",
+                        hint: .init("name a directory of the repository in root, or leave root out")))
+            }
             try await checkEnvironments(manifest.overridden ?? [], &report)
             try end(report, nil)
         case .failure(let errors):

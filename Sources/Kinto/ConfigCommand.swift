@@ -49,6 +49,10 @@ struct Config: AsyncParsableCommand {
         default: throw ValidationError("'\(action)' is not list, set, unset, import, export or diff")
         }
         guard action == "set" else { return }
+        // Of a hint that was pasted.
+        if let hole = variables.first(where: { $0.hasSuffix("=…") }) {
+            throw ValidationError("'…' stands for the value: \(hole)")
+        }
         let bare = variables.filter { !$0.contains("=") }
         if let first = bare.first, !secret { throw ValidationError("'\(first)' is not K=V") }
         if bare.count > 1 { throw ValidationError("only one value can be read from standard input") }

@@ -31,8 +31,11 @@ extension Config {
             return file.variables
         } catch let mistakes as Dotenv.Mistakes {
             for mistake in mistakes.remarks {
-                Output.trouble("\(place):\(mistake.line): \(Output.safe(mistake.message))")
+                // The words quote the file, which may hold a secret there.
+                let told = secret ? "this line cannot be read" : Output.safe(mistake.message)
+                Output.trouble("\(place):\(mistake.line): \(told)")
             }
+            if secret { Output.error("       write NAME=value, and quote what has several lines\n") }
             Output.error("       nothing is changed\n")
             throw ExitCode(2)
         }

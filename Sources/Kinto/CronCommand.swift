@@ -94,10 +94,20 @@ struct CronCommand: AsyncParsableCommand {
         let type = words.first.map { "&type=\($0)" } ?? ""
         let limit = "&limit=\(max(1, min(n ?? 100, 10_000)))"
         let answer = try await options.client.call("GET", "\(path)/runs\(query)\(type)\(limit)")
+        if let type = words.first, (answer as? [Any])?.isEmpty == true { try await require(type) }
         if options.json { return Output.json(answer) }
         Output.table(
             [["RUN", "RELEASE", "DUE", "STARTED", "TOOK", "RESULT"]]
                 + (answer as? [[String: Any]] ?? []).map(CronView.row))
+    }
+
+    /// - Throws: exit code 3 for a type without a schedule.
+    private func require(_ type: String) async throws {
+        let schedules = try await options.client.call("GET", path + query) as? [[String: Any]] ?? []
+        guard !schedules.contains(where: { $0["type"] as? String == type }) else { return }
+        Output.trouble("no type '\(type)' of \(options.words(name)) has a schedule, or ran by one")
+        Output.error("       see which have: kinto cron \(options.words(name))\n")
+        throw ExitCode(3)
     }
 
     private func runNow(_ type: String) async throws {
@@ -132,11 +142,14 @@ struct CronCommand: AsyncParsableCommand {
                 !["missed", "skipped"].contains($0["state"] as? String ?? "")
             }
             guard let newest = ran?["run"] as? String else {
+                try await require(run)
                 Output.trouble("\(run) of \(options.words(name)) did not run yet")
                 throw ExitCode(3)
             }
             run = newest
         }
+        // One that is not there is told in words, and not shown as its log.
+        _ = try await options.client.call("GET", "\(path)/runs/\(run)\(query)")
         let tail = n.map { "&tail=\(max(0, $0))" } ?? ""
         try await options.client.stream(
             "\(path)/runs/\(run)/log\(query)&follow=\(follow ? 1 : 0)\(tail)", LogView(json: options.json))

@@ -53,7 +53,12 @@ struct Status: AsyncParsableCommand {
     func run() async throws {
         let answer = try await options.client.call("GET", "/status" + (name.map { "?service=\($0)" } ?? ""))
         var status = answer as? [String: Any] ?? [:]
-        let services = (status["services"] as? [[String: Any]] ?? []).filter {
+        let all = status["services"] as? [[String: Any]] ?? []
+        // Who asks for one that is not there is told so.
+        if let name, all.isEmpty {
+            _ = try await options.client.call("GET", "/services/\(name)/environments")
+        }
+        let services = all.filter {
             options.chosenEnvironment == nil || $0["environment"] as? String == options.chosenEnvironment
         }
         status["services"] = services

@@ -17,23 +17,32 @@ enum RunRelay {
             close(feed)
         }
         let shown = Shown(2)
-        Thread.detachNewThread { shown.after { copy(output.raw, 1) } }
-        Thread.detachNewThread { shown.after { copy(errors.raw, 2) } }
+        for (from, to) in [(output, Int32(1)), (errors, 2)] {
+            Thread.detachNewThread {
+                shown.after {
+                    copy(from, to)
+                    // Where nobody reads ours, nobody reads the command's.
+                    close(from)
+                }
+            }
+        }
         let status = end(connection)
         shown.wait()
         return status
     }
 
-    /// - Returns: our ends, the first to be closed by the caller; those of the command are its own when this returns.
+    /// - Returns: our ends, to be closed by the caller; those of the command are its own when this returns.
     private static func handPipes(over connection: Descriptor) throws -> (
-        feed: Int32, output: Descriptor, errors: Descriptor
+        feed: Int32, output: Int32, errors: Int32
     ) {
         let (input, output, errors) = (try pipe(), try pipe(), try pipe())
         for end in [input.reading, output.writing, errors.writing] {
             try UnixSocket.send(end, over: connection)
         }
-        let feed = try check("fcntl") { fcntl(input.writing.raw, F_DUPFD_CLOEXEC, 3) }
-        return (feed, output.reading, errors.reading)
+        let ours = try [input.writing, output.reading, errors.reading].map { end in
+            try check("fcntl") { fcntl(end.raw, F_DUPFD_CLOEXEC, 3) }
+        }
+        return (ours[0], ours[1], ours[2])
     }
 
     /// The command's end, as its supervisor tells it.

@@ -3,7 +3,7 @@
 /// Variables as `.env` files have them: `NAME=value` lines with `export`, quotes, comments, and values of several lines.
 ///
 /// Between single quotes and back quotes everything stands for itself. Between double quotes `\n`, `\r`, `\t`, `\\`, `\"`, `\$`
-/// and `` \` `` are one character, and any other backslash is itself. Pieces that touch are one value, as in a shell
+/// and `` \` `` are one character, and any other backslash is itself. Quoted pieces that touch are one value, as in a shell
 /// (`'it'\''s'`). Without quotes a value ends before ` #`, and is trimmed. Nothing is expanded.
 public struct Dotenv: Sendable, Equatable {
     /// The most that is read of a file, in bytes.
@@ -165,12 +165,20 @@ private struct Reader {
         if current == "'" || current == "\"" || current == "`" {
             try quoted(&entry)
         } else {
-            plain(&entry)
+            try plain(&entry)
         }
         guard !entry.value.unicodeScalars.contains("\0") else {
             throw Dotenv.Remark(line: start, message: "the value of \(name) holds a NUL byte")
         }
         return entry
+    }
+
+    /// Of a key that is not quoted the other lines would be names: they are passed over, and not told.
+    private mutating func refuseCutKey(_ entry: Entry) throws(Dotenv.Remark) {
+        guard entry.value.hasPrefix("-----BEGIN"), !entry.value.contains("-----END") else { return }
+        repeat { skipLine() } while current != nil && !text[index...].starts(with: "-----END".unicodeScalars)
+        throw Dotenv.Remark(
+            line: entry.line, message: "a key of several lines stands in quotes, from its BEGIN to its END")
     }
 
     private mutating func word() -> String {
@@ -182,7 +190,7 @@ private struct Reader {
         return word
     }
 
-    private mutating func plain(_ entry: inout Entry) {
+    private mutating func plain(_ entry: inout Entry) throws(Dotenv.Remark) {
         var value: [Unicode.Scalar] = []
         while let scalar = current, scalar != "\n" {
             if scalar == "#", value.isEmpty || value.last == " " || value.last == "\t" { break }
@@ -190,9 +198,10 @@ private struct Reader {
             value.append(scalar)
             advance()
         }
-        skipLine()
         while let last = value.last, last == " " || last == "\t" || last == "\r" { value.removeLast() }
         entry.value.unicodeScalars.append(contentsOf: value)
+        try refuseCutKey(entry)
+        skipLine()
     }
 
     /// Pieces that touch each other.

@@ -73,7 +73,22 @@ struct CronTests {
             #expect(try await states(server, "long") == ["timed-out"])
             #expect(try await server.kinto("cron", "hello", "run", "web").status == 3)
             #expect(try await server.kinto("cron", "hello", "run").status == 2)
-            #expect(try await server.kinto("cron", "hello", "logs", "report", "report.999").status == 3)
+            let absent = try await server.kinto("cron", "hello", "logs", "report", "report.999")
+            #expect(absent.status == 3 && absent.output.hasPrefix(" !     "), "\(absent.output)")
+            #expect(!absent.output.contains("{") && !absent.output.contains("answered"), "\(absent.output)")
+            for action in ["history", "logs"] {
+                let unknown = try await server.kinto("cron", "hello", action, "nope")
+                #expect(
+                    unknown.status == 3 && unknown.output.contains("no type 'nope' of hello"),
+                    "\(unknown.output)")
+            }
+            #expect(try await server.kinto("cron", "hello", "history", "long").status == 0)
+            for words in [["status", "nope"], ["cron", "nope", "history"]] {
+                let nobody = try await server.run("\(server.bin)/kinto", words + ["--home", server.home])
+                #expect(
+                    nobody.status == 3 && nobody.output.contains("there is no service 'nope'"),
+                    "\(nobody.output)")
+            }
 
             let token = try String(contentsOfFile: "\(server.home)/token", encoding: .utf8)
                 .trimmingCharacters(in: .whitespacesAndNewlines)

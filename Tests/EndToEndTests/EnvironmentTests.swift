@@ -284,7 +284,7 @@ struct EnvironmentTests {
             let early = try await server.kinto("promote", "hello", "staging", "production")
             #expect(early.status == 3)
             #expect(early.output.contains("nothing of hello/staging is live"), "\(early.output)")
-            try await server.kinto("config", "hello", "set", "TOKEN=staging", "-e", "staging")
+            try await server.kinto("config", "hello", "set", "TOKEN=staging", "--secret", "-e", "staging")
             try await server.commit("first")
             let push = try await server.pushTo("HEAD:main")
             #expect(push.output.contains("Release 1 is live"), "\(push.output)")
@@ -292,6 +292,8 @@ struct EnvironmentTests {
             let refused = try await server.kinto("promote", "hello", "staging", "production")
             #expect(refused.status == 3)
             #expect(refused.output.contains("lacks variables that are required: TOKEN"), "\(refused.output)")
+            #expect(
+                refused.output.contains("kinto config hello set --secret TOKEN=…"), "\(refused.output)")
             #expect(try await server.releases("hello").isEmpty)
             try await server.kinto("config", "hello", "set", "TOKEN=production", "EXTRA=1")
             let dry = try await server.kinto("promote", "hello", "staging", "production", "--dry-run")

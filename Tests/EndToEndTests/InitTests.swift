@@ -238,10 +238,10 @@ struct InitTests {
     @Test func overwritesNothing() async throws {
         try await TemporaryDirectory.with { directory in
             let kinto = "\(try Products.directory())/kinto"
-            func run(_ words: [String]) throws -> (Int32, String) {
+            func run(_ words: [String], _ command: String = "init") throws -> (Int32, String) {
                 let process = Process()
                 process.executableURL = URL(fileURLWithPath: kinto)
-                process.arguments = ["init"] + words
+                process.arguments = [command] + words
                 let pipe = Pipe()
                 process.standardOutput = pipe
                 process.standardError = pipe
@@ -250,6 +250,8 @@ struct InitTests {
                 process.waitUntilExit()
                 return (process.terminationStatus, String(decoding: data, as: UTF8.self))
             }
+            // Nobody writes to it.
+            try #require(mkfifo("\(directory)/package.json", 0o600) == 0)
             let nothing = try run([directory])
             #expect(nothing.0 == 3 && nothing.1.contains("nothing that is known"), "\(nothing)")
             try "x".write(toFile: "\(directory)/server.py", atomically: true, encoding: .utf8)
@@ -259,12 +261,37 @@ struct InitTests {
             try FileManager.default.createSymbolicLink(
                 atPath: "\(directory)/kinto.json", withDestinationPath: "elsewhere")
             #expect(try run([directory]).0 == 3)
+            let link = try run([directory], "check")
+            #expect(link.0 == 2 && link.1.contains("kinto.json is a symbolic link"), "\(link)")
             #expect(!FileManager.default.fileExists(atPath: "\(directory)/elsewhere"))
             try FileManager.default.removeItem(atPath: "\(directory)/kinto.json")
             try "web: x".write(toFile: "\(directory)/Procfile", atomically: true, encoding: .utf8)
             let procfile = try run([directory])
             #expect(procfile.0 == 3 && procfile.1.contains("Procfile, which kinto reads"), "\(procfile)")
             #expect(try run(["\(directory)/nowhere"]).0 == 3)
+
+            // A check says of a file that is there what a push says.
+            let settings = "\(directory)/kinto.json"
+            func check(_ words: String, _ place: String = directory) throws {
+                let checked = try run([place], "check")
+                #expect(checked.0 == 2 && checked.1.contains(words), "\(words): \(checked)")
+                #expect(!checked.1.contains("is not there"), "\(checked)")
+                try? FileManager.default.removeItem(atPath: settings)
+            }
+            try FileManager.default.createDirectory(atPath: settings, withIntermediateDirectories: false)
+            try check("kinto.json is a directory, not a file")
+            try #require(mkfifo(settings, 0o600) == 0)
+            try check("kinto.json is not a plain file")
+            let long = #"{"start":"x"}"# + String(repeating: " ", count: 256 << 10)
+            try long.write(toFile: settings, atomically: true, encoding: .utf8)
+            try check("kinto.json has \(long.utf8.count) bytes; at most 262144 are read")
+            try "{}".write(toFile: settings, atomically: true, encoding: .utf8)
+            try check("kinto.json is not a directory: name the one that kinto.json lies in", settings)
+            try check("nowhere is not a directory", "\(directory)/nowhere")
+            try #"{"start":"x","root":"nosuch"}"#.write(toFile: settings, atomically: true, encoding: .utf8)
+            let root = try run([directory], "check")
+            #expect(root.1.contains("root names 'nosuch', and there is no such directory"), "\(root)")
+            #expect(!root.1.contains("repository is large"), "\(root)")
         }
     }
 }

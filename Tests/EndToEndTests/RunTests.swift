@@ -40,6 +40,12 @@ struct RunTests {
             // A lot of it, and nothing is lost.
             let much = try await shell(server, "head -c 5000000 /dev/zero | $KINTO run hello -- cat | wc -c")
             #expect(much.output.contains("5000000"), "\(much.output)")
+            // Whoever reads it goes: so does the command.
+            for line in ["head -c 5000000 /dev/zero", "yes"] {
+                let cut = try await shell(
+                    server, "$KINTO run hello -- '\(line)' </dev/null | head -c 4 | wc -c")
+                #expect(cut.output.contains("4"), "\(cut.output)")
+            }
             // Nothing is left.
             try await server.until { try Files.list("\(server.home)/runs").isEmpty }
             let none = try await server.json("ps", "hello", "--json") as? [String: Any]

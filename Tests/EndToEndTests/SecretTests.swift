@@ -66,6 +66,17 @@ struct SecretTests {
                 try await server.kinto("config", "hello", "set", "--secret", "TOKEN=a-secret-value").status
                     == 0)
             #expect(try await server.kinto("config", "hello", "set", "--secret", "PIN=12345").status == 2)
+            let pasted = try await server.kinto("config", "hello", "set", "PASTED=…")
+            #expect(
+                pasted.status != 0 && pasted.output.contains("'…' stands for the value"), "\(pasted.output)")
+            // A key without quotes: none of it is told.
+            for text in ["KEY=-----BEGIN KEY-----\nMIIEmaterial=abcdefgh\n", "A=1\nMIIEmaterial\n"] {
+                let file = "\(server.root)/keys.env"
+                try text.write(toFile: file, atomically: true, encoding: .utf8)
+                let imported = try await server.kinto("config", "hello", "import", file, "--secret")
+                #expect(imported.status == 2 && !imported.output.contains("MIIE"), "\(imported.output)")
+                #expect(imported.output.contains("quote what has several lines"), "\(imported.output)")
+            }
             let token = try String(contentsOfFile: "\(server.home)/token", encoding: .utf8).dropLast()
             func get(_ query: String) async throws -> (Int, String) {
                 let answer = try await HTTPClient.send(

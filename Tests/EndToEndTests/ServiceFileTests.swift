@@ -111,6 +111,14 @@ struct ServiceFileTests {
             #expect(
                 imported.output.contains("kinto config copy set -e staging --secret TOKEN"),
                 "\(imported.output)")
+            let short = text.replacing(#""value" : "good morning""#, with: #""value" : "short""#).replacing(
+                #""secret" : false"#, with: #""secret" : true"#)
+            try short.write(toFile: "\(server.root)/short.json", atomically: true, encoding: .utf8)
+            let guessed = try await server.kinto(
+                "service", "import", "\(server.root)/short.json", "--name", "guessed")
+            #expect(
+                guessed.status == 2 && guessed.output.contains("the secret GREETING has fewer than 6 bytes"),
+                "\(guessed.output)")
             for (words, status) in [
                 (["service", "export", "nobody"], Int32(3)),
                 (["service", "export", "hello", "--with-secrets", "--passphrase-from", "/dev/null"], 2),

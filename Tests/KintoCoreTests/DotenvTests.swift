@@ -36,6 +36,16 @@ struct DotenvTests {
         #expect(throws: Dotenv.Mistakes.self) { try read("A='\0'") }
     }
 
+    @Test func aKeyOfSeveralLinesIsQuoted() throws {
+        let key = "-----BEGIN KEY-----\nMIIE=abcdefgh\n-----END KEY-----"
+        let mistakes = try #require(throws: Dotenv.Mistakes.self) { try read("A=1\nKEY=\(key)\nB\n") }
+        #expect(mistakes.remarks.map(\.line) == [2, 5])
+        #expect(mistakes.remarks.first?.message.contains("stands in quotes") == true)
+        #expect(try read("KEY='\(key)'")["KEY"] == key)
+        #expect(
+            try read("KEY=-----BEGIN KEY----- MIIE -----END KEY-----")["KEY"]?.hasSuffix("KEY-----") == true)
+    }
+
     @Test func tellsWhatMayNotHaveBeenMeant() throws {
         let file = try Dotenv(Array("A=1\nA=2\nB=${A}/x\nC='$A'\n".utf8))
         #expect(file.notes.map(\.line) == [2, 3])

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Foundation
+internal import Glibc
 internal import Wire
 
 /// The files of a project, as far as they are asked for: of a directory, or of a commit's tree. What cannot be read is not
@@ -19,8 +20,12 @@ public final class ProjectFiles {
     public convenience init(directory: String) {
         self.init { path in
             let file = "\(directory)/\(path)"
-            guard !Files.isDirectory(file) else { return nil }
-            return try? Files.read(file, limit: ProjectFiles.sizeLimit)
+            // Whoever opens a pipe without O_NONBLOCK waits for its writer.
+            var status = stat()
+            guard let opened = try? Descriptor.open(file, O_RDONLY | O_NONBLOCK),
+                fstat(opened.raw, &status) == 0, status.st_mode & S_IFMT == S_IFREG
+            else { return nil }
+            return try? opened.readAll(limit: ProjectFiles.sizeLimit)
         }
     }
 
