@@ -186,7 +186,7 @@ public actor Lanes {
             // A server that stops leaves the release as it is recorded: the next one takes it up.
             guard !stopped else { return }
             if let failure = overdue[release.id] {
-                Lanes.tell(failure, release, log)
+                await tell(failure, release, log)
                 outcome = Outcome(status: .failed, failure: failure)
             } else if let newer = await newer(than: release) {
                 log.append(.trouble("Superseded by release \(newer), a newer push"))
@@ -200,7 +200,7 @@ public actor Lanes {
             let store = store
             failure.evidence +=
                 await Task { await SettingsChange.line(release, in: store) }.value.map { [$0] } ?? []
-            Lanes.tell(failure, release, log)
+            await tell(failure, release, log)
             outcome = Outcome(status: .failed, failure: failure)
         }
         // A build that failed leaves its checkout; the log and the cause are what is kept. It goes before the outcome
@@ -274,9 +274,12 @@ public actor Lanes {
         }
     }
 
-    private static func tell(_ failure: Failure, _ release: Release, _ log: ReleaseLog) {
+    private func tell(_ failure: Failure, _ release: Release, _ log: ReleaseLog) async {
+        let store = store
+        // A read of a task that is cancelled is cancelled, too.
+        let isLive = await Task { try? await store.live(release.target) }.value != nil
         log.append(.trouble("Release \(release.number) failed: \(failure.message)"))
         for line in failure.told { log.append(.detail(line)) }
-        log.append(.detail("What was live before goes on serving."))
+        if isLive { log.append(.detail("What was live before goes on serving.")) }
     }
 }
