@@ -35,7 +35,11 @@ public actor Lanes {
     public func wake(_ target: Target) async {
         guard !stopped, running[target] == nil else { return }
         let next: Release?
-        do { next = try await store.openReleases(target).first { $0.status == .queued } } catch {
+        do {
+            // A release that was aborted wakes the next from its cancelled task, where a read is cancelled, too.
+            next = try await Task { [store] in try await store.openReleases(target) }.value
+                .first { $0.status == .queued }
+        } catch {
             logger.error("queue cannot be read", metadata: ["target": "\(target)", "error": "\(error)"])
             // What is queued must not wait for the next trigger.
             Task { [weak self] in
