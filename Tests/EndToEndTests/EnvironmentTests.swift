@@ -84,6 +84,10 @@ struct EnvironmentTests {
             #expect(removed.status == 0, "\(removed.output)")
             #expect(try await server.get(host: "hello--staging.localhost").status == 404)
             #expect(try await server.kinto("releases", "hello", "-e", "staging").status == 3)
+            let gone = try await server.kinto("environment", "show", "hello", "staging").output
+            #expect(gone.contains("kinto environment list hello"), "\(gone)")
+            let bad = try await server.kinto("environment", "add", "hello", "Bad").output
+            #expect(bad.contains("'Bad' is not an environment name"), "\(bad)")
             #expect(!FileManager.default.fileExists(atPath: "\(server.home)/services/hello/staging"))
             #expect(try await server.kinto("rollback", "hello").status == 3)
             #expect(try await server.get().status == 200)
