@@ -40,10 +40,15 @@ struct Actions: Sendable {
 
     func require(_ target: Target) async throws {
         guard try await store.environment(target) != nil else {
+            let isKnown = try await store.service(target.service) != nil
             throw Failure(
                 code: "unknown-service",
                 "there is no service '\(target.service)' with an environment '\(target.environment)'",
-                hints: [.init("see what there is", command: "kinto service list")])
+                hints: [
+                    .init(
+                        "see what there is",
+                        command: isKnown ? "kinto environment list \(target.service)" : "kinto service list")
+                ])
         }
     }
 

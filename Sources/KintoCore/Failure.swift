@@ -64,12 +64,14 @@ public struct Failure: Error, Sendable, Equatable, Codable, CustomStringConverti
     /// Whether what kinto saw says nothing of the reason.
     public var isUnexplained: Bool { cause == nil && (code.hasSuffix("-exit") || code == "exited") }
     public static let unknownCause = "Cause: not known to kinto; these lines look most like it"
+    /// Where there are no such lines.
+    public static let unknownSilent = "Cause: not known to kinto; it printed nothing"
 
     /// Everything below the message, a line each, as it stands at the end of a failed release's log. Steps have the
     /// numbers that `kinto why NAME --run` takes.
     public var told: [String] {
         var lines = cause.map { ["Cause: \($0.message) (\($0.code))"] } ?? []
-        if isUnexplained { lines.append(Failure.unknownCause) }
+        if isUnexplained { lines.append(evidence.isEmpty ? Failure.unknownSilent : Failure.unknownCause) }
         lines += evidence.map { "| \($0)" }
         lines += hints.enumerated().map { "\($0.offset + 1) -> \($0.element.line)" }
         return lines

@@ -7,7 +7,7 @@ public struct ServiceName: Sendable, Hashable, Comparable, Codable, CustomString
 
     /// - Throws: `Failure` of code `invalid-name`, which says what is allowed.
     public init(_ text: String) throws(Failure) {
-        description = try label(text, what: "service name")
+        description = try label(text, what: "a service name")
     }
 
     public static func < (a: ServiceName, b: ServiceName) -> Bool { a.description < b.description }
@@ -24,7 +24,7 @@ public struct EnvironmentName: Sendable, Hashable, Comparable, Codable, CustomSt
 
     /// - Throws: `Failure` of code `invalid-name`.
     public init(_ text: String) throws(Failure) {
-        description = try label(text, what: "environment name")
+        description = try label(text, what: "an environment name")
     }
 
     private init(unchecked text: String) { description = text }
@@ -111,7 +111,7 @@ private func label(_ text: String, what: String) throws(Failure) -> String {
         let shown = text.unicodeScalars.prefix(40).map { $0.escaped(asASCII: true) }.joined()
         throw Failure(
             code: "invalid-name",
-            "'\(shown)\(bytes.count > 40 ? "…" : "")' is not a \(what): 1 to 63 of a-z, 0-9 and '-', "
+            "'\(shown)\(bytes.count > 40 ? "…" : "")' is not \(what): 1 to 63 of a-z, 0-9 and '-', "
                 + "beginning and ending with a letter or digit")
     }
     return text

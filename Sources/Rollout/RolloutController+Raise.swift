@@ -26,6 +26,13 @@ extension RolloutController {
         let (web, workers) = (
             started.filter { $0.group.worker == nil }, started.filter { $0.group.worker != nil }
         )
+        for group in plan.groups {
+            guard let stable = group.worker?.stable, stable.milliseconds > 0 else { continue }
+            let names = workers.filter { $0.group.name == group.name }.map(\.instance.name)
+            if names.isEmpty { continue }
+            await journal.log(
+                .detail("Waiting for \(names.joined(separator: ", ")) to stay up for \(stable)"))
+        }
         // The first that fails is the reason; the others are not waited for.
         try await withThrowingTaskGroup(of: Void.self) { group in
             if !web.isEmpty { group.addTask { try await proveWeb(web, plan, journal, began) } }

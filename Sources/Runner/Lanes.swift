@@ -35,7 +35,11 @@ public actor Lanes {
     public func wake(_ target: Target) async {
         guard !stopped, running[target] == nil else { return }
         let next: Release?
-        do { next = try await store.openReleases(target).first { $0.status == .queued } } catch {
+        do {
+            // A release that was aborted wakes the next from its cancelled task, where a read is cancelled, too.
+            next = try await Task { [store] in try await store.openReleases(target) }.value
+                .first { $0.status == .queued }
+        } catch {
             logger.error("queue cannot be read", metadata: ["target": "\(target)", "error": "\(error)"])
             // What is queued must not wait for the next trigger.
             Task { [weak self] in
@@ -186,7 +190,7 @@ public actor Lanes {
             // A server that stops leaves the release as it is recorded: the next one takes it up.
             guard !stopped else { return }
             if let failure = overdue[release.id] {
-                Lanes.tell(failure, release, log)
+                await tell(failure, release, log)
                 outcome = Outcome(status: .failed, failure: failure)
             } else if let newer = await newer(than: release) {
                 log.append(.trouble("Superseded by release \(newer), a newer push"))
@@ -200,7 +204,7 @@ public actor Lanes {
             let store = store
             failure.evidence +=
                 await Task { await SettingsChange.line(release, in: store) }.value.map { [$0] } ?? []
-            Lanes.tell(failure, release, log)
+            await tell(failure, release, log)
             outcome = Outcome(status: .failed, failure: failure)
         }
         // A build that failed leaves its checkout; the log and the cause are what is kept. It goes before the outcome
@@ -274,9 +278,12 @@ public actor Lanes {
         }
     }
 
-    private static func tell(_ failure: Failure, _ release: Release, _ log: ReleaseLog) {
+    private func tell(_ failure: Failure, _ release: Release, _ log: ReleaseLog) async {
+        let store = store
+        // A read of a task that is cancelled is cancelled, too.
+        let isLive = await Task { try? await store.live(release.target) }.value != nil
         log.append(.trouble("Release \(release.number) failed: \(failure.message)"))
         for line in failure.told { log.append(.detail(line)) }
-        log.append(.detail("What was live before goes on serving."))
+        if isLive { log.append(.detail("What was live before goes on serving.")) }
     }
 }

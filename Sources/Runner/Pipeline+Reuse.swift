@@ -76,10 +76,13 @@ extension Pipeline {
         )
     }
 
-    /// A deploy of what has become live meanwhile changes nothing.
+    /// A deploy of what has become live meanwhile changes nothing, nor does a promotion of the same artifact.
     func refuseRepeated(_ release: Release, _ commit: CommitID, config: [String: String]) async throws {
         guard !release.noCache, !release.force, let live = try await store.live(release.target),
             live.id != release.id, Store.serves(live, commit, config: config),
+            release.trigger != .promote
+                || live.artifact?.identifier == release.artifact?.identifier
+                    && live.manifest == release.manifest,
             try await store.environment(release.target)?.suspended == false
         else { return }
         throw Superseded(by: live.number, reason: Store.alreadyLive(live))

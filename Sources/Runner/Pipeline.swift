@@ -195,6 +195,9 @@ public struct Pipeline: Sendable {
         try await Blocking.run { try artifacts.verify(artifact) }
         let config: [String: String] =
             if let kept = release.config { kept } else { try await store.config(release.target) }
+        if release.trigger == .promote, let commit = release.commit {
+            try await refuseRepeated(release, commit, config: config)
+        }
         try await preflight(manifest, release.target, config: config)
         try await recorder.facts { $0.config = config }
         await recorder.log(.step("Taking artifact \(recorded.sha256.prefix(12)) as it is, no build"))

@@ -110,6 +110,18 @@ struct DeployTests {
                 #expect(try await server.releases("hello").first?["status"] as? String == "aborted")
             }
             #expect(String(decoding: try await server.get().body, as: UTF8.self).hasPrefix("release=1 "))
+            // That it was asked for is no trouble of the queue.
+            let log = try String(contentsOfFile: "\(server.root)/serve.log", encoding: .utf8)
+            #expect(!log.contains("queue cannot be read"), "\(log)")
+        }
+    }
+
+    @Test func aFirstReleaseThatPrintsNothingSaysNoMoreThanIsSo() async throws {
+        try await Server.with { server in
+            try await server.setUp(#"{"start":"exit 3"}"#)
+            let push = try await server.push("first")
+            #expect(push.output.contains("Cause: not known to kinto; it printed nothing"), "\(push.output)")
+            #expect(!push.output.contains("What was live before"), "\(push.output)")
         }
     }
 

@@ -84,6 +84,10 @@ struct EnvironmentTests {
             #expect(removed.status == 0, "\(removed.output)")
             #expect(try await server.get(host: "hello--staging.localhost").status == 404)
             #expect(try await server.kinto("releases", "hello", "-e", "staging").status == 3)
+            let gone = try await server.kinto("environment", "show", "hello", "staging").output
+            #expect(gone.contains("kinto environment list hello"), "\(gone)")
+            let bad = try await server.kinto("environment", "add", "hello", "Bad").output
+            #expect(bad.contains("'Bad' is not an environment name"), "\(bad)")
             #expect(!FileManager.default.fileExists(atPath: "\(server.home)/services/hello/staging"))
             #expect(try await server.kinto("rollback", "hello").status == 3)
             #expect(try await server.get().status == 200)
@@ -324,6 +328,38 @@ struct EnvironmentTests {
             try await server.kinto("suspend", "hello")
             #expect(try await server.kinto("resume", "hello").status == 0)
             #expect(try await server.text("hello.localhost").hasSuffix(" produced"))
+        }
+    }
+
+    @Test func aPromotionThatWaitsForTheSameOneIsNotMade() async throws {
+        try await Server.with { server in
+            try await server.setUp(
+                #"""
+                {"start":"python3 server.py",
+                 "release":{"command":"echo $KINTO_ENVIRONMENT >> \#(server.root)/commands; test $KINTO_ENVIRONMENT = staging || until test -e \#(server.root)/go; do sleep 0.05; done"},
+                 "rollout":{"drain":"1s","warm":"0s","watch":"0s"}}
+                """#)
+            try await server.kinto("environment", "add", "hello", "staging", "--branch", "stage")
+            try await server.commit("first")
+            #expect(try await server.pushTo("HEAD:stage").output.contains("Release 1 is live"))
+            for _ in 0..<2 {
+                let promoted = try await server.kinto(
+                    "promote", "hello", "staging", "production", "--detach")
+                #expect(promoted.status == 0, "\(promoted.output)")
+            }
+            #expect(try await server.releases("hello").count == 2)
+            try server.write("../go", "")
+            try await server.until {
+                try await server.releases("hello").allSatisfy { $0["finishedAt"] is String }
+            }
+            let outcome = try await server.releases("hello").reversed()
+            #expect(outcome.map { $0["status"] as? String } == ["deployed", "superseded"])
+            #expect(outcome.last?["supersededBy"] as? Int == 1)
+            let commands = try String(contentsOfFile: "\(server.root)/commands", encoding: .utf8)
+            #expect(commands == "staging\nproduction\n")
+            let log = try await server.kinto("logs", "hello", "--release", "2", "--build").output
+            #expect(
+                log.contains("release 1 is live with this commit and configuration already"), "\(log)")
         }
     }
 

@@ -73,6 +73,8 @@ struct ProcessTests {
             try await setUp(server, settings(server, #","instances":2"#, more: commands))
             let push = try await server.push("first")
             #expect(push.output.contains("Starting worker.1: python3 worker.py"), "\(push.output)")
+            #expect(
+                push.output.contains("Waiting for worker.1, worker.2 to stay up for 300ms"), "\(push.output)")
             #expect(push.output.contains("Running: worker.1, worker.2"))
             #expect(push.output.contains("Release 1 is live at "))
             #expect(push.output.contains("the after command failed with exit code 4"))

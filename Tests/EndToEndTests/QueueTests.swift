@@ -112,6 +112,22 @@ struct QueueTests {
         }
     }
 
+    @Test func whatIsLiveInSeveralEnvironmentsIsNamed() async throws {
+        try await Server.with { server in
+            try await server.setUp()
+            try await server.kinto("environment", "add", "hello", "staging", "--branch", "main")
+            try await server.push("first")
+            try await server.git("push", "-q", "\(server.home)/repos/hello.git", ":main")
+            let push = try await server.git("push", "\(server.home)/repos/hello.git", "HEAD:main")
+            for target in ["hello/production", "hello/staging"] {
+                #expect(
+                    push.output.contains(
+                        "release 1 of \(target) is live with this commit and configuration already; nothing"),
+                    "\(push.output)")
+            }
+        }
+    }
+
     /// Of a remote repository the commit is known after the fetch, or by the webhook that names it.
     @Test func whatIsLiveOfARemoteRepositoryIsNotDeployedAgain() async throws {
         try await Server.with { server in

@@ -61,9 +61,9 @@ struct HookRoutes: Sendable {
                     let name = earlier.map { " as release \($0.number) of \(target)" } ?? ""
                     notes.append(.detail("this push was accepted before\(name)"))
                 case .live(let live):
-                    let which = accepted.taken.count > 1 ? " of \(target)" : ""
+                    let words = Store.alreadyLive(live, isNamed: accepted.taken.count > 1)
                     head += [
-                        .step("kinto: \(Store.alreadyLive(live))\(which); nothing is deployed"),
+                        .step("kinto: \(words); nothing is deployed"),
                         .detail("deploy it again with: kinto deploy \(target.words) --force"),
                     ]
                 }

@@ -47,8 +47,9 @@ extension Store {
     }
 
     /// Says it of a release that serves already.
-    public static func alreadyLive(_ live: Release) -> String {
-        "release \(live.number) is live with this commit and configuration already"
+    /// - Parameter isNamed: whether its environment is named: there are others.
+    public static func alreadyLive(_ live: Release, isNamed: Bool = false) -> String {
+        "release \(live.number)\(isNamed ? " of \(live.target)" : "") is live with this commit and configuration already"
     }
 
     /// Whether a deploy of the commit would change nothing: it serves, with what the configuration is now.

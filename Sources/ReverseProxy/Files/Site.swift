@@ -36,9 +36,10 @@ final class Site: Sendable {
     }
 
     let files: [File]
-    /// Those that count before a file does, and those after.
-    let forcedRules: [SiteRule]
+    /// In the order of their file.
     let rules: [SiteRule]
+    /// Those of them that count where a file is, too.
+    let forcedRules: [SiteRule]
     private let text: [UInt8]
     private let heads: [[UInt8]]
     /// By the bytes of the path, in their order.
@@ -77,9 +78,8 @@ final class Site: Sendable {
         }
         self.files = files
         heads = index.heads.map { Array($0.utf8) }
-        let rules = index.rules.map(SiteRule.init)
+        rules = index.rules.map(SiteRule.init)
         forcedRules = rules.filter(\.isForced)
-        self.rules = rules.filter { !$0.isForced }
         var places: [(path: Piece, is: Place)] = []
         places.reserveCapacity(index.answers.count)
         for (path, answer) in index.answers.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
@@ -123,7 +123,7 @@ final class Site: Sendable {
                     gzip: keep(file.gzip), brotli: keep(file.brotli)))
         }
         (self.files, self.places, self.text) = (files, places, text)
-        (heads, forcedRules, rules, root) = (earlier.heads, [], [], earlier.root)
+        (heads, rules, forcedRules, root) = (earlier.heads, [], [], earlier.root)
     }
 
     func text(_ piece: Piece) -> ArraySlice<UInt8> {

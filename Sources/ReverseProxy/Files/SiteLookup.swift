@@ -36,33 +36,14 @@ enum SiteLookup {
             self = .unreadable
             return
         }
-        if let found = SiteLookup.ruled(site, path, request, forced: true) {
+        let there = SiteLookup.there(site, path, request, files, now)
+        // Without a file all rules count, from top to bottom.
+        if let found = SiteLookup.ruled(there == nil ? site.rules : site.forcedRules, site, path, request) {
             self = found
-            return
-        }
-        if let answer = site[path] {
-            switch answer {
-            case .file(let number, let fields):
-                self = .file(site, number, fields: fields, status: 200)
-            case .moved(let to):
-                let query = request.query.isEmpty ? [] : [UInt8(ascii: "?")] + request.query
-                self = .moved(to: to + query, status: 301)
-            }
-            return
-        }
-        // What a page that is open was made of; not the pages themselves.
-        if !files.earlier.isEmpty {
-            let now = now()
-            for earlier in files.earlier where earlier.until > now {
-                if let (number, fields) = earlier.site.file(at: path), !earlier.site.files[number].isPage {
-                    self = .file(earlier.site, number, fields: fields, status: 200)
-                    return
-                }
-            }
-        }
-        guard files.isSite else { return nil }
-        if let found = SiteLookup.ruled(site, path, request, forced: false) {
-            self = found
+        } else if let there {
+            self = there
+        } else if !files.isSite {
+            return nil
         } else if let fallback = files.fallback, request.isNavigation,
             let (number, fields) = site.file(at: fallback)
         {
@@ -72,11 +53,32 @@ enum SiteLookup {
         }
     }
 
+    /// What the path has of its own; nil when there is nothing.
+    private static func there(
+        _ site: Site, _ path: [UInt8], _ request: SiteRequest, _ files: ServedFiles, _ now: () -> Int64
+    ) -> SiteLookup? {
+        switch site[path] {
+        case .file(let number, let fields): return .file(site, number, fields: fields, status: 200)
+        case .moved(let to):
+            let query = request.query.isEmpty ? [] : [UInt8(ascii: "?")] + request.query
+            return .moved(to: to + query, status: 301)
+        case nil: break
+        }
+        // What a page that is open was made of; not the pages themselves.
+        if files.earlier.isEmpty { return nil }
+        let now = now()
+        for earlier in files.earlier where earlier.until > now {
+            if let (number, fields) = earlier.site.file(at: path), !earlier.site.files[number].isPage {
+                return .file(earlier.site, number, fields: fields, status: 200)
+            }
+        }
+        return nil
+    }
+
     /// The first rule that is for a path. One that leads to no file of the site is passed over.
-    private static func ruled(_ site: Site, _ path: [UInt8], _ request: SiteRequest, forced: Bool)
+    private static func ruled(_ rules: [SiteRule], _ site: Site, _ path: [UInt8], _ request: SiteRequest)
         -> SiteLookup?
     {
-        let rules = forced ? site.forcedRules : site.rules
         if rules.isEmpty { return nil }
         let path = SiteRule.segments(path)
         for rule in rules {

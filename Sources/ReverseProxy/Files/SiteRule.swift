@@ -57,7 +57,11 @@ struct SiteRule: Sendable {
         guard segments.isEmpty else { return nil }
         guard var target = fill(values) else { return nil }
         if isRewrite { return target }
-        if !query.isEmpty, !target.contains(UInt8(ascii: "?")) { target += [UInt8(ascii: "?")] + query }
+        // It stands before a fragment (RFC 3986, 3).
+        let end = target.firstIndex(of: UInt8(ascii: "#")) ?? target.endIndex
+        if !query.isEmpty, !target[..<end].contains(UInt8(ascii: "?")) {
+            target.insert(contentsOf: [UInt8(ascii: "?")] + query, at: end)
+        }
         return target
     }
 

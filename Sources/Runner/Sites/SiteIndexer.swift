@@ -27,8 +27,8 @@ struct SiteIndexer {
     /// Blocks.
     /// - Parameter fallback: a page that must be there.
     /// - Returns: nil when it was there.
-    /// - Throws: `Failure` of code `static-missing`, `static-empty`, `static-fallback`, `static-too-many`, `path-outside`,
-    ///   `disk-full`, `file-system`; `CancellationError`.
+    /// - Throws: `Failure` of code `static-missing`, `static-empty`, `static-fallback`, `static-too-many`, `static-rules`,
+    ///   `path-outside`, `disk-full`, `file-system`; `CancellationError`.
     func make(fallback: String?) throws -> Made? {
         do {
             // Several releases may have this artifact, and be deployed at the same time.

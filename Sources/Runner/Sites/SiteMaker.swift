@@ -29,6 +29,14 @@ struct SiteMaker {
         let (root, tree, isSite) = (root, tree, indexer.source.isSite)
         func text(_ name: String) throws -> String? {
             guard isSite, let entry = tree.entries.first(where: { $0.path == name }) else { return nil }
+            guard entry.size <= SiteMaker.rulesLimit else {
+                throw Failure(
+                    stage: .store, code: "static-rules",
+                    "\(name) has \(entry.size) bytes; at most \(SiteMaker.rulesLimit >> 20) MiB is read",
+                    hints: [
+                        .init("make one rule of many with '*' or ':name', or leave out what is not needed")
+                    ])
+            }
             return String(
                 decoding: try root.file(entry.source).readAll(limit: SiteMaker.rulesLimit), as: UTF8.self)
         }

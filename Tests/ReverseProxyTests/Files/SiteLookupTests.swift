@@ -103,6 +103,28 @@ struct SiteLookupTests {
         #expect(try look("/a.html", files) == "unreadable")
     }
 
+    /// A rule with '!' below one without does not go before it where there is no file.
+    @Test func rulesGoFromTopToBottom() throws {
+        let folder = try SiteFolder(
+            texts: ["index.html": "i", "x.html": "x", "go/here.html": "h"],
+            rules: [
+                .init(from: "/go/*", to: "/:splat", status: 302, isForced: false),
+                .init(from: "/*", to: "/index.html", status: 200, isForced: true),
+            ])
+        let before = try SiteFolder(texts: ["go/old.js": "o"])
+        let files = StaticFiles(
+            index: folder.index, isSite: true, earlier: [.init(index: before.index, until: 100)])
+        for (target, wanted) in [
+            ("/go/x", "302 /x"), ("/other", "200 index.html"),
+            // Where a file answers, of an earlier release too, only the one with '!' counts.
+            ("/go/here.html", "200 index.html"), ("/x.html", "200 index.html"),
+            ("/go/old.js", "200 index.html"),
+        ] {
+            #expect(try look(target, files, folder, before) == wanted, "\(target)")
+        }
+        #expect(try look("/go/old.js", files, folder, before, now: 100) == "302 /old.js")
+    }
+
     @Test func methods() throws {
         let folder = try SiteFolder(texts: ["index.html": "i"])
         let site = StaticFiles(index: folder.index, isSite: true)

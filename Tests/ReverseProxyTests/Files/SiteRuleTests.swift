@@ -63,6 +63,10 @@ struct SiteRuleTests {
         #expect(target("/a", "/a", "/b", query: "x=1") == "/b?x=1")
         #expect(target("/a", "/a", "/b?y=2", query: "x=1") == "/b?y=2")
         #expect(target("/a", "/a", "/b", 200, query: "x=1") == "/b")
+        #expect(target("/a", "/a", "/b/#part", query: "x=1") == "/b/?x=1#part")
+        #expect(target("/a", "/a", "/b#a?b", query: "x=1") == "/b?x=1#a?b")
+        #expect(target("/a", "/a", "/b?y=2#part", query: "x=1") == "/b?y=2#part")
+        #expect(target("/a", "/a", "https://e.org#part", query: "x=1") == "https://e.org?x=1#part")
     }
 
     /// 2 KiB of target and 16 KiB of path would be megabytes of a head.

@@ -103,6 +103,20 @@ import Wire
                 == "Link: <x>\r\nCache-Control: b\r\nLink: <y>\r\nContent-Type: t/t\r\n")
     }
 
+    @Test func whatIsTooLargeIsNamed() throws {
+        for name in ["_redirects", "_headers"] {
+            try write("index.html", "x")
+            try write(name, [UInt8](repeating: UInt8(ascii: "#"), count: 1 << 20))
+            _ = try index(id: "\(name)-fits")
+            try write(name, [UInt8](repeating: UInt8(ascii: "#"), count: 1 << 20 | 1))
+            let failure = #expect(throws: Failure.self) { _ = try index(id: name) }
+            #expect(failure?.code == "static-rules")
+            #expect(failure?.message == "\(name) has 1048577 bytes; at most 1 MiB is read")
+            #expect(failure?.hints.isEmpty == false)
+            try fixture.write("site/public/\(name)", "")
+        }
+    }
+
     /// A file that says much of many files is no memory of the server.
     @Test func hugeHeaders() throws {
         for number in 0..<300 { try write("f\(number)/x.txt", "x") }

@@ -156,7 +156,7 @@ struct OpenAPI {
         switch shape {
         // Bytes are counted by the server, characters by the schema: there are never more of these.
         case .text(let most): ["type": "string", "maxLength": most]
-        case .name: ["type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"]
+        case .name, .environment: ["type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"]
         case .time: ["type": "string", "format": "date-time"]
         case .integer(let range):
             ["type": "integer", "minimum": range.lowerBound, "maximum": range.upperBound]

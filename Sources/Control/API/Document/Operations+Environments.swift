@@ -11,7 +11,7 @@ extension Operations {
             method: "POST", path: "/api/v1/services/{name}/environments", access: .admin("environment add"),
             summary: "Adds an environment.",
             query: [environment],
-            body: [.required("environment", .name)] + ofEnvironment,
+            body: [.required("environment", .environment)] + ofEnvironment,
             answers: [(201, .json(.schema("Environment")))]),
         Operation(
             method: "GET", path: "/api/v1/services/{name}/environments/{environment}", access: .viewer,
@@ -35,7 +35,7 @@ extension Operations {
             summary: "Releases the artifact that is live in one environment in another, without a build.",
             query: [environment],
             body: [
-                .required("from", .name), .required("to", .name),
+                .required("from", .environment), .required("to", .environment),
                 .optional("dryRun", .boolean, "Says only what would be done."),
             ],
             answers: [(202, .json(.schema("Promotion"))), (200, .json(.schema("Promotion")))]),

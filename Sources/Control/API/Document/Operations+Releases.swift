@@ -24,7 +24,8 @@ extension Operations {
             method: "GET", path: "/api/v1/services/{name}/diff", access: .viewer,
             summary: "What is live and its branch, two environments, or two releases: what differs.",
             query: [
-                environment, .optional("to", .name, "The environment whose live release is compared with."),
+                environment,
+                .optional("to", .environment, "The environment whose live release is compared with."),
                 .optional("release", .integer, "A release, in the place of what is live."),
                 .optional("against", .integer, "The release that it is compared with; what is live."),
             ], answers: [(200, .json(.schema("Comparison")))], problems: [409]),

@@ -84,7 +84,7 @@ extension Operations {
         Operation(
             method: "GET", path: "/api/v1/services/{name}/config/diff", access: .viewer,
             summary: "Names of variables in which two environments differ.",
-            query: [environment, .required("to", .name, "The environment to compare with.")],
+            query: [environment, .required("to", .environment, "The environment to compare with.")],
             answers: [
                 (
                     200,

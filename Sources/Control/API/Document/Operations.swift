@@ -29,8 +29,8 @@ enum Operations {
             code: "internal", "the document of the API is not true: \(different.joined(separator: ", "))")
     }
 
-    static let environment = Field.optional("env", .name, "The environment; production.")
-    static let ofBody = Field.optional("environment", .name, "In the place of ?env=.")
+    static let environment = Field.optional("env", .environment, "The environment; production.")
+    static let ofBody = Field.optional("environment", .environment, "In the place of ?env=.")
     static let limit = Field.optional("limit", .integer(1...10_000), "At most so many; 100.")
     static let nothing: [Field] = []
     static let empty = Operation.Answer.json(.object([]))

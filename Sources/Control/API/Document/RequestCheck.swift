@@ -60,10 +60,18 @@ struct RequestCheck: RouterMiddleware {
             }
             guard seen.insert(name).inserted else { throw refuse("?\(name) is given twice") }
             // Its own type says best what is wrong.
-            if case .name = field.shape { _ = try ServiceName(String(value)) }
+            try Self.checkName(String(value), field.shape)
             guard Self.fits(String(value), field.shape) else {
                 throw refuse("?\(name) has to be \(field.shape.words), not '\(shown(String(value)))'")
             }
+        }
+    }
+
+    private static func checkName(_ text: String, _ shape: Shape) throws {
+        switch shape {
+        case .name: _ = try ServiceName(text)
+        case .environment: _ = try EnvironmentName(text)
+        default: break
         }
     }
 
@@ -120,8 +128,9 @@ struct RequestCheck: RouterMiddleware {
             for (index, value) in values.enumerated() { try check(value, element, at: "\(name)[\(index)]") }
         case (.map(let element), .object(let members)):
             for (key, value) in members { try check(value, element, at: "\(name).\(shown(key))") }
-        case (.text, .text(let text)), (.name, .text(let text)), (.choice, .text(let text)):
-            if case .name = shape { _ = try ServiceName(text) }
+        case (.text, .text(let text)), (.name, .text(let text)), (.environment, .text(let text)),
+            (.choice, .text(let text)):
+            try Self.checkName(text, shape)
             guard Self.fits(text, shape) else { throw refuse("'\(name)' has to be \(shape.words)") }
         case (.integer(let range), .integer(let number)) where range.contains(number): break
         case (.boolean, .boolean): break

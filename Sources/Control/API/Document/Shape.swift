@@ -4,8 +4,10 @@
 indirect enum Shape: Sendable {
     /// At most so many bytes.
     case text(Int)
-    /// Of a service or an environment.
+    /// Of a service.
     case name
+    /// The same form, of an environment.
+    case environment
     /// RFC 3339
     case time
     case integer(ClosedRange<Int>)
@@ -30,7 +32,7 @@ indirect enum Shape: Sendable {
     var words: String {
         switch self {
         case .text(let most): "a text of at most \(most) bytes"
-        case .name: "a name of letters a to z, digits and '-'"
+        case .name, .environment: "a name of letters a to z, digits and '-'"
         case .time: "a time"
         case .integer(let range): "a whole number from \(range.lowerBound) to \(range.upperBound)"
         case .number: "a number"
