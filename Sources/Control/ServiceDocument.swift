@@ -56,7 +56,7 @@ struct ServiceDocument: Codable, Sendable {
             "environments",
             .list(
                 .object([
-                    .required("name", .name), .required("branch", .text(255)),
+                    .required("name", .environment), .required("branch", .text(255)),
                     .required("autoDeploy", .boolean),
                     .required("protect", .boolean), .optional("scale", .integer(0...100)),
                     .optional("scales", .map(.integer(0...100)), "Of other types than web."),
@@ -73,7 +73,7 @@ struct ServiceDocument: Codable, Sendable {
             .object([
                 .required("pattern", .text(255)),
                 .required("lifetime", .integer(60_000...PreviewRule.longest), "Milliseconds."),
-                .required("most", .integer(1...100)), .optional("config", .name),
+                .required("most", .integer(1...100)), .optional("config", .environment),
                 .required("forks", .boolean),
             ])),
         .optional(

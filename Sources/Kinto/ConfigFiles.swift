@@ -25,7 +25,9 @@ extension Config {
                 for note in file.notes {
                     Output.trouble("\(place):\(note.line): \(Output.safe(note.message))")
                 }
-                Output.line("-----> \(file.variables.count) variables of \(place)")
+                Output.line(
+                    "-----> \(file.variables.count) variable\(file.variables.count == 1 ? "" : "s") of \(place)"
+                )
                 for name in file.variables.keys.sorted() { Output.line("       \(name)") }
             }
             return file.variables
@@ -56,7 +58,7 @@ extension Config {
             }
         }
         if hidden > 0, !options.quiet {
-            Output.trouble("\(hidden) secrets are left out: --reveal writes them, on the server itself")
+            Output.trouble("secrets (\(hidden)) are left out: --reveal writes them, on the server itself")
         }
     }
 

@@ -61,7 +61,8 @@ enum WhyView {
         if let cause = why["cause"] as? [String: Any] {
             Output.line("  Cause: \(safe(cause["message"])) (\(safe(cause["code"])))")
         } else if code.hasSuffix("-exit") || code == "exited" {
-            Output.line("  \(Failure.unknownCause)")
+            let isSilent = (why["evidence"] as? [String] ?? []).isEmpty
+            Output.line("  \(isSilent ? Failure.unknownSilent : Failure.unknownCause)")
         }
         for line in why["evidence"] as? [String] ?? [] { Output.line("  | \(Output.safe(line))") }
         for line in slow { Output.line("  Slow: \(Output.safe(line))") }
