@@ -104,8 +104,11 @@ struct LogFollower: Sendable {
             if chunk.readableBytes > 0 { try await show(chunk) }
         }
         if lost {
-            try await show(
-                shown(LogReader.note("the directory of this log is gone; it is not followed any more")))
+            let why =
+                Files.isDirectory(Files.parent(of: path))
+                ? "the kernel has no watch left for this log (sysctl fs.inotify)"
+                : "the directory of this log is gone"
+            try await show(shown(LogReader.note("\(why); it is not followed any more")))
         }
     }
 
