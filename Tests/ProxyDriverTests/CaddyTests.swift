@@ -43,9 +43,10 @@ struct CaddyTests {
             try await start()
             let report = try await SwapLoad.run(proxy, driver)
             // A change closes connections that rest, on which a request may be on its way, and its old listener with
-            // those that it has not accepted yet. Nothing else is lost.
+            // those that it has not accepted yet, or that are just being made. Nothing else is lost.
             #expect(
-                report.kinds.keys.allSatisfy { ["stale", "closed"].contains($0) }, "\(report.firstFailures)")
+                report.kinds.keys.allSatisfy { ["stale", "closed", "connect"].contains($0) },
+                "\(report.firstFailures)")
             #expect(report.failed <= 2 * SwapLoad.swaps * SwapLoad.connections, "\(report.firstFailures)")
             #expect(report.requests > 0)
             #expect(Set(report.releases.map(\.release)) == Set(1...(SwapLoad.swaps + 1)))
