@@ -197,6 +197,19 @@ struct InitTests {
             ], named: "Python with gunicorn"),
     ].filter(isWhole ? { _ in true } : { $0.isPossible && !$0.needsMore })
 
+    /// Where cargo is rustup's: what that installed.
+    private static var rustup: String? {
+        let variables = ProcessInfo.processInfo.environment
+        if let place = variables["RUSTUP_HOME"] { return place }
+        let cargo = (variables["PATH"] ?? "").split(separator: ":").first {
+            FileManager.default.isExecutableFile(atPath: "\($0)/cargo")
+        }
+        // ~/.cargo/bin
+        guard let cargo, cargo.hasSuffix("/.cargo/bin") else { return nil }
+        let place = "\(cargo.dropLast("/.cargo/bin".count))/.rustup"
+        return FileManager.default.fileExists(atPath: place) ? place : nil
+    }
+
     @Test(arguments: projects) func fromNothingToLive(_ project: Project) async throws {
         try await Server.with { server in
             try await server.kinto("service", "add", "hello")
@@ -208,10 +221,8 @@ struct InitTests {
                 try server.write(name, text)
             }
             // Where rustup keeps what it installs is nothing that a service's environment tells.
-            if project.tool == "cargo", let home = ProcessInfo.processInfo.environment["HOME"],
-                FileManager.default.fileExists(atPath: "\(home)/.rustup")
-            {
-                try await server.kinto("config", "hello", "set", "RUSTUP_HOME=\(home)/.rustup")
+            if project.tool == "cargo", let place = Self.rustup {
+                try await server.kinto("config", "hello", "set", "RUSTUP_HOME=\(place)")
             }
             // The push says what it found, with the file.
             let refused = try await server.push("first")
