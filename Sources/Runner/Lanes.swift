@@ -137,10 +137,8 @@ public actor Lanes {
     /// How long a cancelled task may take to end: a stop with its grace.
     private static let patience = StageLimit.short?.time.duration ?? .seconds(60)
 
-    /// Waits until nothing runs in a target: for removing it.
-    public func settle(_ target: Target) async {
-        while let active = running[target] { await active.task.value }
-    }
+    /// Whether a release of the target is under way.
+    public func runs(_ target: Target) -> Bool { running[target] != nil }
 
     private func run(_ queued: Release) async {
         await runOne(queued)
