@@ -146,13 +146,7 @@ extension Actions {
     func end(_ target: Target) async throws {
         // No schedule begins anything from here on.
         try await store.update(target) { $0.suspended = true }
-        // What is pushed meanwhile begins when the one before it has ended, and is ended, too: its build is not waited for.
-        while true {
-            let open = try await store.openReleases(target)
-            if open.isEmpty, await !lanes.runs(target) { break }
-            for release in open { _ = try? await lanes.abort(target, release.number) }
-            try await Task.sleep(for: .milliseconds(20))
-        }
+        try await lanes.clear(target)
         await keeper.forget(target)
         try await stopRuns(target)
         if let serving = try await store.live(target).flatMap(RolloutPlan.Previous.init) {

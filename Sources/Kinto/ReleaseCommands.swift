@@ -61,6 +61,10 @@ struct Status: AsyncParsableCommand {
         let services = all.filter {
             options.chosenEnvironment == nil || $0["environment"] as? String == options.chosenEnvironment
         }
+        if let chosen = options.chosenEnvironment, services.isEmpty, !all.isEmpty {
+            Output.trouble("\(name ?? "no service") has \(name == nil ? "an" : "no") environment '\(chosen)'")
+            throw ExitCode(3)
+        }
         status["services"] = services
         if options.json { return Output.json(status) }
         Output.table(

@@ -67,13 +67,15 @@ public struct Failure: Error, Sendable, Equatable, Codable, CustomStringConverti
     /// Where there are no such lines.
     public static let unknownSilent = "Cause: not known to kinto; it printed nothing"
 
-    /// Everything below the message, a line each, as it stands at the end of a failed release's log. Steps have the
-    /// numbers that `kinto why NAME --run` takes.
+    /// Everything below the message, a line each, as it stands at the end of a failed release's log. Steps that
+    /// `kinto why NAME --run` takes have their numbers.
     public var told: [String] {
         var lines = cause.map { ["Cause: \($0.message) (\($0.code))"] } ?? []
         if isUnexplained { lines.append(evidence.isEmpty ? Failure.unknownSilent : Failure.unknownCause) }
         lines += evidence.map { "| \($0)" }
-        lines += hints.enumerated().map { "\($0.offset + 1) -> \($0.element.line)" }
+        lines += hints.enumerated().map { index, hint in
+            "\(hint.command.flatMap { StepCommand($0) } == nil ? " " : "\(index + 1)") -> \(hint.line)"
+        }
         return lines
     }
 

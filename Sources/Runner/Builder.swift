@@ -60,9 +60,9 @@ struct Builder: Sendable {
         }
         try await checkOut()
         let directory = try place.root(manifest)
-        await recorder.log(.step("Building: \(text)"))
-        if let reduced = containment.reduced { await recorder.log(.detail(reduced)) }
         try await Blocking.run { try place.prepare() }
+        // Above the heading: what is below it is what the command printed, and a failure is explained from that.
+        if let reduced = containment.reduced { await recorder.log(.detail(reduced)) }
         if release.noCache {
             for path in manifest.build.cache {
                 await recorder.log(.detail("cache \(path): not used, by --no-cache"))
@@ -70,6 +70,7 @@ struct Builder: Sendable {
         } else {
             try await caches(in: directory).restore(manifest.build.cache) { await recorder.log(.detail($0)) }
         }
+        await recorder.log(.step("Building: \(text)"))
         try await run(command(in: directory), release, recorder)
         try await caches(in: directory).save(manifest.build.cache)
     }

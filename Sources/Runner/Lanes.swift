@@ -91,6 +91,13 @@ public actor Lanes {
         if let active = running[target], active.release == chosen.id {
             active.task.cancel()
             await active.task.value
+        } else if !stopped {
+            // Nobody's: the database failed after it had recorded the beginning.
+            try await store.update(chosen.id, step: "aborted") { release in
+                guard release.status == .deploying else { return }
+                release.status = .aborted
+                release.finishedAt = .now
+            }
         }
         return try await store.release(target, chosen.number) ?? marked
     }
@@ -137,8 +144,25 @@ public actor Lanes {
     /// How long a cancelled task may take to end: a stop with its grace.
     private static let patience = StageLimit.short?.time.duration ?? .seconds(60)
 
-    /// Whether a release of the target is under way.
-    public func runs(_ target: Target) -> Bool { running[target] != nil }
+    /// Ends all of the target: what can be aborted is, of the rest the end is waited for. What is pushed meanwhile begins
+    /// when the one before it has ended, and is ended, too: its build is not waited for.
+    /// - Throws: what the store says; `CancellationError` when the server stops.
+    public func clear(_ target: Target) async throws {
+        while true {
+            let active = running[target]
+            let open = try await store.openReleases(target)
+            if open.isEmpty, active == nil { return }
+            if stopped { throw CancellationError() }
+            for release in open {
+                do { _ = try await abort(target, release.number) } catch let failure as Failure
+                    where failure.code == "not-abortable"
+                {
+                    if let last = running[target], last.release == release.id { await last.task.value }
+                }
+            }
+            await active?.task.value
+        }
+    }
 
     private func run(_ queued: Release) async {
         await runOne(queued)

@@ -83,6 +83,14 @@ struct CronTests {
                     "\(unknown.output)")
             }
             #expect(try await server.kinto("cron", "hello", "history", "long").status == 0)
+            for (words, told) in [
+                (["hello"], "hello has no environment"), ([], "no service has an environment"),
+            ] {
+                let nowhere = try await server.run(
+                    "\(server.bin)/kinto", ["status"] + words + ["-e", "nope", "--home", server.home])
+                #expect(
+                    nowhere.status == 3 && nowhere.output.contains("\(told) 'nope'"), "\(nowhere.output)")
+            }
             for words in [["status", "nope"], ["cron", "nope", "history"]] {
                 let nobody = try await server.run("\(server.bin)/kinto", words + ["--home", server.home])
                 #expect(

@@ -73,6 +73,13 @@ struct WhyTests {
                 let why = try await server.json("why", "hello", "--json") as? [String: Any] ?? [:]
                 return why["evidence"] as? [String] ?? []
             }
+            // What kinto itself says of the build is none.
+            try server.write(
+                "kinto.json",
+                #"{"start":"python3 server.py","build":{"command":"echo zorg; exit 3","cache":["missing"]}}"#)
+            #expect(try await server.push("cache").output.contains("cache missing: miss"))
+            let own = try await server.json("why", "hello", "--json") as? [String: Any] ?? [:]
+            #expect(own["evidence"] as? [String] == ["zorg"], "\(own)")
             let links = try await evidence("python3 check.py")
             for line in ["  ✗ page 117: a dead link", "  ✗ page 204: a dead link"] {
                 #expect(links.contains(line), "\(links)")

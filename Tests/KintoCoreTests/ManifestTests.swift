@@ -129,6 +129,16 @@ struct ProcessTypeTests {
         #expect(m.groups().flatMap(\.names) == ["web.1", "a.1", "a.2", "a.3", "a.4"])
     }
 
+    @Test func whatAProcfileMeansOtherwiseIsTold() throws {
+        let m = try parse("{}", "# all\n\nweb: a\nworker node w.js\nWeb: b\n mail: c\nx y: d\nclock:\n")
+        #expect(m.start == "b" && m.processes.isEmpty)
+        #expect(m.unsupported.map { $0.prefix(23) } == [4, 5, 6, 7, 8].map { "line \($0) of the Procfile " })
+        #expect(
+            m.unsupported[0].contains("passed over") && m.unsupported[1].contains("says again what 'web' is"))
+        // Anything may be called so.
+        #expect(try parse(#"{"start":"x"}"#, "# Our procedures\nread this\n").unsupported.isEmpty)
+    }
+
     @Test func theProcfileFillsInWhatKintoJSONDoesNotSay() throws {
         let procfile =
             "web: rails s\r\nrelease: rake db:migrate\n# note: no\nmy_worker: sidekiq\nother: o\nrun: no\n"

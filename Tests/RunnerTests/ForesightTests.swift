@@ -135,6 +135,11 @@ struct ForesightTests {
             settings:
                 #"{"start":"sh run","processes":{"nightly":{"command":"./report","schedule":"@daily"}}}"#,
             files: ["run": "x\n", "report": "x\n"], expected: ["start-not-marked"]),
+        // What runs once, around the swap.
+        Case(
+            settings: #"{"start":"sh run","release":{"command":"bin/migrate","after":"sh warm.sh"}}"#,
+            files: ["run": "x\n", "bin/Migrate": "x\n"],
+            expected: ["start-missing there is bin/Migrate", "start-missing"]),
         Case(
             settings: #"{"root":"api","start":"./server"}"#, files: ["server": "x\n", "api/README": "x\n"],
             expected: ["start-missing"]),

@@ -149,7 +149,11 @@ struct WebhookDoor: Sendable {
                 do {
                     if let same = try await same(change, environment) {
                         ignore(
-                            environment.target, "release \(same.number) of this commit is on its way",
+                            environment.target,
+                            // Live, and the one before it is drained.
+                            same.live
+                                ? "release \(same.number) is live with this commit already"
+                                : "release \(same.number) of this commit is on its way",
                             change.reference)
                         continue
                     }

@@ -36,7 +36,11 @@ public struct Foresight: Sendable {
     // MARK: The start command
 
     private var start: [Warning] {
-        manifest.commands.flatMap { what, command -> [Warning] in
+        let around = [
+            ("release.command", manifest.release?.command), ("release.after", manifest.release?.after),
+        ]
+        .compactMap { what, command in command.map { (what: what, command: $0) } }
+        return (manifest.commands + around).flatMap { what, command -> [Warning] in
             StartCommand.needs(command).compactMap { need in
                 switch need {
                 case .command: nil

@@ -129,6 +129,7 @@ extension Manifest {
         }
         m.paths = (top.strings("paths", example: "services/api/**") ?? []).map(\.text)
         top.finish()
+        m.unsupported += procfile?.notes ?? []
         return m
     }
 

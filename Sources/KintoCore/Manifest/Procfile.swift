@@ -1,22 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// `name: command` lines, as Heroku has them; comments, blanks and lines of another form are passed over.
+/// `name: command` lines, as Heroku has them, between comments and blanks.
 struct Procfile {
-    let types: [String: String]
+    private(set) var types: [String: String] = [:]
+    /// For people: lines of another form, which are passed over, and types that are there twice. Empty when nothing is a
+    /// type: what is called Procfile may be anything.
+    private(set) var notes: [String] = []
+
+    private static let mostNotes = 5
 
     init(_ bytes: [UInt8]) {
-        var types: [String: String] = [:]
-        for line in String(decoding: bytes.prefix(Manifest.sizeLimit), as: UTF8.self).split(
-            whereSeparator: \.isNewline)
+        let text = String(decoding: bytes.prefix(Manifest.sizeLimit), as: UTF8.self)
+        for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+            .enumerated()
         {
-            guard let colon = line.firstIndex(of: ":") else { continue }
-            let name = line[..<colon]
-            let command = line[line.index(after: colon)...].drop { $0 == " " || $0 == "\t" }
-            guard !name.isEmpty, !command.isEmpty, ProcessGroup.isName(name.lowercased()) else {
-                continue
+            let first = line.first { $0 != " " && $0 != "\t" }
+            if first == nil || first == "#" { continue }
+            let head = line.prefix { $0 != ":" }
+            let name = head.lowercased()
+            let command = line[head.endIndex...].dropFirst().drop { $0 == " " || $0 == "\t" }
+            if command.isEmpty || !ProcessGroup.isName(name) {
+                notes.append(
+                    "line \(index + 1) of the Procfile is passed over: it is not 'name: command', with a name of a-z, 0-9, '-' and '_'"
+                )
+            } else if types.updateValue(String(command), forKey: name) != nil {
+                notes.append(
+                    "line \(index + 1) of the Procfile says again what '\(name)' is: this one counts")
             }
-            types[name.lowercased()] = String(command)
         }
-        self.types = types
+        notes = types.isEmpty ? [] : Array(notes.prefix(Procfile.mostNotes))
     }
 }

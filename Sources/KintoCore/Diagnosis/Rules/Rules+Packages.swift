@@ -205,6 +205,27 @@ extension Rule {
             after: 3, says: "Cargo.toml is not there, or not valid",
             [.init("commit it, mend it, or set root in kinto.json to where it is")]),
         Rule(
+            code: "rust-toolchain",
+            when: [
+                "rustup could not choose a version of {word} to run",
+                "error: toolchain '{text}' is not installed",
+            ],
+            says: "rustup has no such toolchain in the home that this command has",
+            [
+                .init(
+                    "say where the toolchains are, readable by the build's user",
+                    "kinto config {SERVICE} set RUSTUP_HOME=…"),
+                .init("or install cargo for all users (apt-get install cargo)"),
+            ]),
+        Rule(
+            code: "language-version",
+            when: [
+                "pyenv: version `{text}' is not installed", "rbenv: version `{text}' is not installed",
+                "No version is set for command {word}", "N/A: version \"{text}\" is not yet installed",
+            ],
+            after: 1, says: "the version manager has not the version of the language that is asked for",
+            [.init("install it there, or correct the version in the file that asks for it, and commit that")]),
+        Rule(
             code: "composer-lock", .command,
             when: [
                 "Your lock file does not contain a compatible set of packages",

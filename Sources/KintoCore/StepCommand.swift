@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import ArgumentParser
-internal import Glibc
 
 /// The command of a step, as the words that it is made of. The server may be another machine's: only commands that its
 /// steps have are run, with plain words, and never by a shell.
-struct StepCommand {
-    let words: [String]
+public struct StepCommand: Sendable {
+    public let words: [String]
 
     /// Of other programs: all that the server's rules name, word for word, and at most a path after some of them. A server
     /// that is not what it was cannot have an option of git or a package of a stranger run here.
@@ -22,7 +20,7 @@ struct StepCommand {
     ]
 
     /// nil: it is no such command, or one with something left open.
-    init?(_ text: String) {
+    public init?(_ text: String) {
         let words = text.split(separator: " ").map(String.init)
         guard words.count > 1, words.allSatisfy({ $0.utf8.allSatisfy(StepCommand.isPlain) }),
             !words.contains(where: StepCommand.isOpen),
@@ -48,21 +46,5 @@ struct StepCommand {
     /// `SIZE`, `FILE`: somebody has to write something there.
     private static func isOpen(_ word: String) -> Bool {
         word.count > 1 && word.allSatisfy { $0.isUppercase }
-    }
-
-    /// This process becomes it; a kinto command asks the same server.
-    func become(_ options: GlobalOptions) throws {
-        var words = words
-        var path = words[0]
-        if path == "kinto" {
-            path = "/proc/self/exe"
-            if let home = options.home { words += ["--home", home] }
-            if options.env != "production" { words += ["--env", options.env] }
-        }
-        var arguments = words.map { strdup($0) }
-        arguments.append(nil)
-        execvp(path, arguments)
-        Output.trouble("\(words[0]) cannot be run: \(String(cString: strerror(errno)))")
-        throw ExitCode(127)
     }
 }
