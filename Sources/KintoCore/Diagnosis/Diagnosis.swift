@@ -90,6 +90,9 @@ public struct Diagnosis: Sendable {
         } else {
             result.evidence += reading.lines(of: self)
         }
+        if let cause = result.cause, directory.utf8.count > 1 {
+            result.cause?.message = cause.message.replacing("\(directory)/", with: "")
+        }
         if ["out-of-memory", "killed-by-system", "out-of-space"].contains(result.cause?.code) {
             result.evidence.insert(contentsOf: HostFacts.lines(directory), at: 0)
         }

@@ -137,5 +137,9 @@ extension Rule {
                 "short test summary info",
             ],
             after: 3, says: "tests that the build runs failed"),
+        // TAP, as node --test has it: the reason stands some lines below.
+        Rule(
+            code: "tests-failed", .command, rank: .likely, when: ["not ok {number} - {text}"],
+            after: 9, says: "tests that the build runs failed, the first of them '{text}'"),
     ]
 }
