@@ -42,7 +42,10 @@ extension Actions {
         case .begun(let run, _): return run
         case .skipped(let other):
             throw Failure(
-                code: "cron-busy", "\(other) runs, and 'overlap' does not allow another beside it",
+                code: "cron-busy",
+                process.overlap == .allow
+                    ? "\(Store.mostAtOnce) runs of it go on, the newest of them \(other): more are not begun at once"
+                    : "\(other) runs, and 'overlap' does not allow another beside it",
                 hints: [
                     .init(
                         "wait for its end", command: "kinto cron \(target.words) logs \(type) \(other) -f"),

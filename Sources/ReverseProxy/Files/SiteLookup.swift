@@ -22,7 +22,7 @@ enum SiteLookup {
             self = .options
             return
         case .other where files.isSite:
-            self = .notAllowed
+            self = SiteLookup.led(request, files, now) ?? .notAllowed
             return
         default: return nil
         }
@@ -51,6 +51,15 @@ enum SiteLookup {
         } else {
             self = SiteLookup.missing(site)
         }
+    }
+
+    /// Where a rule leads a request that files take none of, like a POST.
+    private static func led(_ request: SiteRequest, _ files: ServedFiles, _ now: () -> Int64) -> SiteLookup? {
+        guard let path = request.path, let site = files.site, !site.rules.isEmpty else { return nil }
+        let isThere = there(site, path, request, files, now) != nil
+        let found = ruled(isThere ? site.forcedRules : site.rules, site, path, request)
+        if case .moved? = found { return found }
+        return nil
     }
 
     /// What the path has of its own; nil when there is nothing.

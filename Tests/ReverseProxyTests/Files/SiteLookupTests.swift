@@ -138,6 +138,22 @@ struct SiteLookupTests {
             #expect(try look("/index.html", assets, folder, method: method) == ofAssets, "\(method)")
         }
         for target in ["/nope", "/%zz"] { #expect(try look(target, assets, folder) == "instances") }
+        // Files take no POST, what a rule leads to may.
+        let ruled = try SiteFolder(
+            texts: ["index.html": "i", "a.html": "a"],
+            rules: [
+                .init(from: "/old", to: "/form", status: 308, isForced: false),
+                .init(from: "/a.html", to: "/form", status: 307, isForced: false),
+                .init(from: "/page", to: "/a.html", status: 200, isForced: false),
+            ])
+        let led = StaticFiles(index: ruled.index, isSite: true)
+        for (target, wanted) in [
+            ("/old", "308 /form"), ("/a.html", "not allowed"), ("/page", "not allowed"),
+            ("/nope", "not allowed"),
+            ("/%zz", "not allowed"),
+        ] {
+            #expect(try look(target, led, ruled, method: "POST") == wanted, "\(target)")
+        }
         #expect(try look("/index.html", assets) == "instances")
         #expect(try look("/nope", site, folder) == "missing")
     }
