@@ -27,7 +27,7 @@ build: deps ## debug build of everything
 
 # Tests that run whole servers.
 SERVERS := ^(EndToEndTests|ProxyDriverTests)\.
-test: PACKAGES += nginx fcgiwrap haproxy caddy openssl curl nghttp2-client bubblewrap util-linux gcc libc6-dev python3-aiosmtpd \
+test: PACKAGES += nginx fcgiwrap haproxy caddy openssl curl nghttp2-client bubblewrap util-linux gcc libc6-dev python3-aiosmtpd python3-jsonschema \
     zsh fish man-db groff python3-venv
 test: deps ## build and run all tests, also with the real nginx, HAProxy and Caddy
 	$(SWIFT) build --build-tests
