@@ -151,8 +151,10 @@ class Standing:
 
     def rest(self, what, triggers):
         """The same, and nothing left lying about, when nothing is under way."""
-        releases = self.settled()
+        self.settled()
         self.always(what, lambda: (triggers, triggers))
+        # A push that was kept for the server may have become a release meanwhile.
+        releases = self.settled()
         # What a dead server left is swept beside the deploys, which come first.
         latest = time.monotonic() + 180
         while (problems := list(self.leftovers(releases))) and time.monotonic() < latest:
