@@ -17,7 +17,7 @@ public final class Daemon: Sendable {
         let started = try Spawn(
             path: words[0], arguments: words,
             environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"] + environment,
-            standardOutput: output, standardError: output
+            standardOutput: output, standardError: output, newSession: true
         ).start()
         pid = Mutex(started)
         let end = ContinuousClock.now.advanced(by: .seconds(180))
@@ -32,11 +32,11 @@ public final class Daemon: Sendable {
         }
     }
 
-    /// Kills it and waits for its end.
+    /// Kills it with what it started, as the workers of nginx stay without their master, and waits for its end.
     public func stop() {
         pid.withLock { pid in
             guard pid > 0 else { return }
-            kill(pid, SIGKILL)
+            kill(-pid, SIGKILL)
             waitpid(pid, nil, 0)
             pid = 0
         }
