@@ -40,6 +40,10 @@ struct NginxTests {
                 pidFile: "\(directory)/nginx.pid")
             try await body(proxy, driver) {
                 try await proxy.start("/usr/sbin/nginx", ["-c", "\(directory)/nginx.conf"])
+                // It listens before it writes that.
+                try await until("nginx has written its pid") {
+                    (try? proxy.read("nginx.pid"))?.hasSuffix("\n") == true
+                }
             }
         }
     }
