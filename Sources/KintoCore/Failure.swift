@@ -63,6 +63,10 @@ public struct Failure: Error, Sendable, Equatable, Codable, CustomStringConverti
 
     /// Whether what kinto saw says nothing of the reason.
     public var isUnexplained: Bool { cause == nil && (code.hasSuffix("-exit") || code == "exited") }
+    /// What is said instead of a cause then; nil: it is explained.
+    public var unknown: String? {
+        isUnexplained ? evidence.isEmpty ? Failure.unknownSilent : Failure.unknownCause : nil
+    }
     public static let unknownCause = "Cause: not known to kinto; these lines look most like it"
     /// Where there are no such lines.
     public static let unknownSilent = "Cause: not known to kinto; it printed nothing"
@@ -71,7 +75,7 @@ public struct Failure: Error, Sendable, Equatable, Codable, CustomStringConverti
     /// `kinto why NAME --run` takes have their numbers.
     public var told: [String] {
         var lines = cause.map { ["Cause: \($0.message) (\($0.code))"] } ?? []
-        if isUnexplained { lines.append(evidence.isEmpty ? Failure.unknownSilent : Failure.unknownCause) }
+        if let unknown { lines.append(unknown) }
         lines += evidence.map { "| \($0)" }
         lines += hints.enumerated().map { index, hint in
             "\(hint.command.flatMap { StepCommand($0) } == nil ? " " : "\(index + 1)") -> \(hint.line)"

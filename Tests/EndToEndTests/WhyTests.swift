@@ -112,6 +112,12 @@ struct WhyTests {
                 status.contains(
                     "release 2 failed: build.sh is not executable (not-executable); kinto why hello"),
                 "\(status)")
+            let token = try String(contentsOfFile: "\(server.home)/token", encoding: .utf8)
+                .trimmingCharacters(in: .whitespacesAndNewlines)
+            let page = try await Visitor(server, ["token": token]).get(
+                "/services/hello/production/releases/2")
+            #expect(page.text.contains("Cause: build.sh is not executable"), "\(page.text)")
+            #expect(page.text.contains(">not-executable</code>"))
             for step in ["0", "9"] {
                 #expect(try await server.kinto("why", "hello", "--run", step).status == 2)
             }

@@ -67,6 +67,7 @@ extension DashboardTemplates {
         """#,
         "_finding": #"""
         <p><strong>{{message}}</strong> <code class="dim">{{code}}</code></p>
+        {{#cause}}<p>{{cause}}{{#causeCode}} <code class="dim">{{causeCode}}</code>{{/causeCode}}</p>{{/cause}}
         {{#hasEvidence}}<pre class="evidence" tabindex="0" aria-label="Evidence">{{#evidence}}{{.}}
         {{/evidence}}</pre>{{/hasEvidence}}
         {{#hasHints}}<ul class="hints">{{#hints}}<li><span>{{text}}</span>{{#command}} <span class="command"><code>{{command}}</code><button type="button" class="script copy" data-copy="{{command}}">Copy<span class="hidden"> {{command}}</span></button></span>{{/command}}{{#link}} <a class="button" href="{{link}}">{{label}}</a>{{/link}}</li>{{/hints}}</ul>{{/hasHints}}

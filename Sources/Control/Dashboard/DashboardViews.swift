@@ -120,6 +120,8 @@ struct FailureView {
     var values: [String: Any] {
         [
             "message": failure.message, "code": failure.code, "evidence": failure.evidence,
+            "cause": failure.cause.map { "Cause: \($0.message)" } ?? failure.unknown ?? false as Any,
+            "causeCode": failure.cause?.code ?? false as Any,
             "hasEvidence": !failure.evidence.isEmpty, "hasHints": !failure.hints.isEmpty,
             "failedAt": failure.stage?.rawValue ?? false as Any,
             "hints": failure.hints.map { hint -> [String: Any] in
