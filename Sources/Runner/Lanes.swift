@@ -91,13 +91,6 @@ public actor Lanes {
         if let active = running[target], active.release == chosen.id {
             active.task.cancel()
             await active.task.value
-        } else if !stopped {
-            // Nobody's: the database failed after it had recorded the beginning.
-            try await store.update(chosen.id, step: "aborted") { release in
-                guard release.status == .deploying else { return }
-                release.status = .aborted
-                release.finishedAt = .now
-            }
         }
         return try await store.release(target, chosen.number) ?? marked
     }
@@ -156,11 +149,10 @@ public actor Lanes {
             for release in open {
                 do { _ = try await abort(target, release.number) } catch let failure as Failure
                     where failure.code == "not-abortable"
-                {
-                    if let last = running[target], last.release == release.id { await last.task.value }
-                }
+                {}
             }
-            await active?.task.value
+            // Of what nobody runs the step was given up, and its end is being recorded: no task tells of that.
+            if let active { await active.task.value } else { try await Task.sleep(for: .milliseconds(20)) }
         }
     }
 

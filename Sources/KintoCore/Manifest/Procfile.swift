@@ -20,14 +20,17 @@ struct Procfile {
             let name = head.lowercased()
             let command = line[head.endIndex...].dropFirst().drop { $0 == " " || $0 == "\t" }
             if command.isEmpty || !ProcessGroup.isName(name) {
-                notes.append(
+                note(
                     "line \(index + 1) of the Procfile is passed over: it is not 'name: command', with a name of a-z, 0-9, '-' and '_'"
                 )
             } else if types.updateValue(String(command), forKey: name) != nil {
-                notes.append(
-                    "line \(index + 1) of the Procfile says again what '\(name)' is: this one counts")
+                note("line \(index + 1) of the Procfile says again what '\(name)' is: this one counts")
             }
         }
-        notes = types.isEmpty ? [] : Array(notes.prefix(Procfile.mostNotes))
+        if types.isEmpty { notes = [] }
+    }
+
+    private mutating func note(_ text: String) {
+        if notes.count < Procfile.mostNotes { notes.append(text) }
     }
 }
