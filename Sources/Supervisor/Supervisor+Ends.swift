@@ -13,7 +13,7 @@ extension Supervisor {
             return
         }
         state.leftBehind = tree.processes.count
-        if let cause = limits.look(Monotonic.now) {
+        if let cause = limits.look(Monotonic.now), cause != state.cause {
             log.note(limits.words(cause))
             state.cause = cause
         }

@@ -24,6 +24,8 @@ struct Supervisor {
     /// Becomes readable when the tree's group gets empty.
     private var groupEvents: Descriptor?
     var limits: LimitWatch
+    /// nil: a job, or nothing counts.
+    private var forkStorm: ForkStorm?
     var startedAt = Monotonic.now
     private var lastOutput = Monotonic.now
     private var lastBytes = Monotonic.now
@@ -50,6 +52,7 @@ struct Supervisor {
         groupEvents = tree.events()
         if let refusal { log.note("runs without a control group: \(refusal)") }
         limits = LimitWatch(spec.confinement, mode: spec.mode, tree: tree, directory: spec.workingDirectory)
+        if spec.mode == .service { forkStorm = ForkStorm(tree.group, now: Monotonic.now) }
         cleaner = OutputCleaner(secrets: spec.secrets)
         let now = Timestamp.now
         state = SupervisorState(
@@ -145,17 +148,19 @@ struct Supervisor {
         let pause = output == nil ? nil : budget.pause
         polls.append(pollfd(fd: pause == nil ? output?.raw ?? -1 : -1, events: Int16(POLLIN), revents: 0))
         polls.append(pollfd(fd: groupEvents?.raw ?? -1, events: Int16(POLLPRI), revents: 0))
-        polls.append(
-            stopping
-                ? pollfd(fd: -1, events: 0, revents: 0)
-                : attached?.poller ?? pollfd(fd: -1, events: 0, revents: 0))
+        let none = pollfd(fd: -1, events: 0, revents: 0)
+        polls.append(stopping ? none : attached?.poller ?? none)
+        polls.append(stopping ? none : forkStorm?.poller ?? none)
         let now = Monotonic.now
         var deadline: Int64?
         func consider(_ time: Int64?) { if let time { deadline = min(deadline ?? time, time) } }
         consider(killAt)
         consider(pause.map { now + $0 })
         consider(restartAt)
-        if main != nil, !stopping { consider(limits.nextTime) }
+        if main != nil, !stopping {
+            consider(limits.nextTime)
+            consider(forkStorm?.nextTime)
+        }
         if cleaner.isWaiting { consider(lastBytes + Supervisor.pause) }
         if spec.mode == .job, !stopping, main != nil {
             if spec.timeout > 0 { consider(startedAt + Int64(spec.timeout)) }
@@ -163,6 +168,7 @@ struct Supervisor {
         }
         let timeout = deadline.map { Int32(clamping: max(0, $0 - now)) } ?? -1
         poll(&polls, nfds_t(polls.count), timeout)
+        if polls[4].revents != 0 { forkStorm?.told() }
         if polls[3].revents != 0 { stop(.stopped, grace: spec.stopGrace) }
         // One that is gone would be told again and again.
         if polls[2].revents != 0, let events = groupEvents, !ProcessTree.rearm(events) { groupEvents = nil }
@@ -244,6 +250,13 @@ struct Supervisor {
             }
         }
         guard !stopping, main != nil else { return }
+        if forkStorm?.look(now) == true {
+            log.note(limits.words(.processes) + ", and it goes on asking for more")
+            state.cause = .processes
+            tree.comeLast()
+            tree.kill()
+            return
+        }
         if let time = limits.nextTime, now >= time,
             let cause = limits.look(now) ?? (limits.lacksRoom ? .space : nil)
         {

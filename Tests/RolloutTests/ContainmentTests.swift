@@ -242,6 +242,42 @@ struct ContainmentTests {
         }
     }
 
+    /// One that is refused a process now and then goes on; one that does nothing but ask is started again, and says why.
+    @Test func aServiceThatAsksForProcessesWithoutEndIsStartedAgain() async throws {
+        try await with(.kernel) { directory, groups in
+            guard groups.has(.pids) else { return }
+            var spec = job(
+                """
+                [ -e again ] && { echo fine; exec sleep 600; }
+                touch again
+                exec python3 -c '
+                import os, time
+                end = time.time() + 60
+                for _ in range(100):
+                    try: os.fork()
+                    except OSError: break
+                    time.sleep(0.01)
+                while time.time() < end:
+                    try: os.fork()
+                    except OSError: pass
+                '
+                """.replacingOccurrences(of: "\n                ", with: "\n"), in: directory,
+                Confinement(groups: groups, processes: 20))
+            spec.mode = .service
+            let handle = try await client.start(spec) { _ in }
+            try await until("its next start") {
+                String(decoding: (try? Files.read(spec.logPath)) ?? [], as: UTF8.self).contains("fine")
+            }
+            let state = try #require(handle.state())
+            #expect(state.restarts == 1)
+            await handle.stop(grace: 0)
+            let log = String(decoding: try Files.read(spec.logPath), as: UTF8.self)
+            let told = "out of processes: the limit is 20, and it goes on asking for more"
+            #expect(log.contains(told), "\(log)")
+            #expect(log.components(separatedBy: "out of processes").count == 2, "\(log)")
+        }
+    }
+
     /// At most 2 ^ 9 processes, each of which ends by itself.
     static let bomb = """
         bomb() { [ "$1" -gt 8 ] && exec sleep 20; bomb $(($1 + 1)) & bomb $(($1 + 1)) & wait; }

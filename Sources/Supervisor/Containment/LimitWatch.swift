@@ -39,8 +39,8 @@ struct LimitWatch {
 
     /// - Returns: the limit that was met since the last look that told of one.
     mutating func look(_ now: Int64) -> SupervisorState.Cause? {
-        // A build that goes wrong does so fast; a service is watched for years.
-        nextLook = now + (mode == .job ? 200 : 1000)
+        // A build that goes wrong does so fast; a service is watched for years. Counting is dearer than asking.
+        nextLook = now + (mode == .service ? 1000 : countsMemory || countsProcesses ? 200 : 50)
         spareTime?.look(now)
         var usage = tree.group?.usage ?? ControlGroup.Usage()
         if countsMemory {

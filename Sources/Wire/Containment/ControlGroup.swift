@@ -218,6 +218,10 @@ public struct ControlGroup: Sendable {
         return usage
     }
 
+    /// The file that tells how often a process was refused. Of version 2, poll(2) tells with POLLPRI that it changed, at most
+    /// a hundred times a second.
+    public var refusals: String? { directory(.pids).map { "\($0)/pids.events" } }
+
     // MARK: Ending
 
     /// SIGKILL to all of it at once, also to what is born meanwhile. False: without version 2.
