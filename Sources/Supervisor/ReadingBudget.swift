@@ -7,7 +7,7 @@ struct ReadingBudget {
     /// The longest that is read at once, in milliseconds.
     static let turn: Int64 = 5
     /// Of processor time, in microseconds: more than any program says at its start.
-    private static let most: Int64 = 100_000
+    private static let most: Int64 = 20_000
     private static let share: Int64 = 10
 
     private var left = most

@@ -85,6 +85,11 @@ final class LogTail: Sendable {
     /// the more is collected first.
     private static func rest(after count: Int) -> Duration { .microseconds(min(count, 250) * 400) }
 
+    /// How much longer than reading a piece took the reader rests after it, and the longest rest: a flood takes some tenth of
+    /// a processor here, however fast it is written.
+    private static let restShare = 9
+    private static let longestRest = Duration.milliseconds(100)
+
     init(_ key: Key) { self.key = key }
 
     /// nil: nothing comes any more, or everybody left.
@@ -137,10 +142,14 @@ final class LogTail: Sendable {
         while !Task.isCancelled {
             // The mark is looked for before reading, so that what came before it is not missed.
             let isOver = ReleaseLog.isClosed(key.path)
+            let began = ContinuousClock.now
             let isAll = (try? await Blocking.run { self.take(reader) }) ?? true
+            let took = ContinuousClock.now - began
             if isOver, isAll { return finish(.over, watch) }
-            let count = tell()
-            try? await Task.sleep(for: LogTail.rest(after: count))
+            let rest = LogTail.rest(after: tell())
+            // What is over is told without.
+            let longer = isOver ? .zero : min(took * LogTail.restShare, LogTail.longestRest)
+            try? await Task.sleep(for: max(rest, longer))
             if isAll, await !changes.next() {
                 if Task.isCancelled { break }
                 // The directory went away; the writer may have made it again.
