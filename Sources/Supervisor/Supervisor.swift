@@ -253,7 +253,6 @@ struct Supervisor {
         if forkStorm?.look(now) == true {
             log.note(limits.words(.processes) + ", and it goes on asking for more")
             state.cause = .processes
-            tree.comeLast()
             tree.kill()
             return
         }

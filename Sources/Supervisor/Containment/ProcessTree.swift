@@ -64,12 +64,6 @@ struct ProcessTree {
         for pid in processes { send(signal, to: pid) }
     }
 
-    /// Has all of it run in the time that nobody else wants (SCHED_IDLE, sched(7)): also the end of many processes is work,
-    /// which is done where they had their place.
-    func comeLast() {
-        for pid in processes where group?.contains(pid) == true || descends(pid) { kinto_come_last(pid) }
-    }
-
     /// SIGKILL to all of it. What escapes even so is met by the next call.
     func kill() {
         group?.kill()
