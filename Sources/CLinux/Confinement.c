@@ -67,6 +67,11 @@ void kinto_give_way(int nice) {
     sched_setscheduler(0, SCHED_BATCH, &none);
 }
 
+int kinto_come_last(pid_t pid) {
+    struct sched_param none = { 0 };
+    return sched_setscheduler(pid, SCHED_IDLE, &none);
+}
+
 // In the child, which has its own copy of the memory: system calls only.
 _Noreturn static void become(
     const struct kinto_spawn_options *o, const struct kinto_confinement *c, const int moved[3], int report) {

@@ -93,6 +93,17 @@ struct ProbeDiagnosis: Sendable {
             )
             result.hints.append(.init("raise its limit", command: "kinto serve --service-memory SIZE"))
             return result
+        // One that was refused a process and ended by itself has its own words for that.
+        case .signaled where state.cause == .processes:
+            var result = failure(
+                "service-processes",
+                "\(instance.name) asked for more processes than its limit\(state.peakProcesses.map { " (\($0) ran)" } ?? "") after \(ran) ms, before it was \(goal), and was ended"
+            )
+            result.hints.append(
+                .init(
+                    "see whether it starts them without end; or raise its limit",
+                    command: "kinto serve --service-processes N"))
+            return result
         case .exited(code: 127):
             return failure(
                 "start-not-found",

@@ -253,6 +253,7 @@ struct Supervisor {
         if forkStorm?.look(now) == true {
             log.note(limits.words(.processes) + ", and it goes on asking for more")
             state.cause = .processes
+            tree.comeLast()
             tree.kill()
             return
         }

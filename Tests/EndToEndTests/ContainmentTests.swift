@@ -182,6 +182,36 @@ struct ContainmentTests {
         }
     }
 
+    /// A release that does nothing but ask for processes fails by that name, not as one that the kernel ended for memory.
+    @Test func aServiceThatAsksForProcessesWithoutEndIsToldSo() async throws {
+        try await Server.with(["--service-processes", "20"]) { server in
+            try await server.setUp()
+            #expect(try await server.push("first").output.contains("is live"))
+            let serving = try await server.servingProcess()
+            // At most forty processes.
+            try server.write(
+                "bomb.py",
+                """
+                import os, time
+                end, left = time.time() + 60, 40
+                while time.time() < end and left:
+                    try:
+                        if os.fork() == 0: time.sleep(60); os._exit(0)
+                        left -= 1
+                    except OSError: pass
+                time.sleep(60)
+                """)
+            try server.write("kinto.json", #"{"start":"python3 bomb.py","probe":{"path":"/"}}"#)
+            let push = try await server.push("bomb")
+            #expect(push.output.contains("asked for more processes than its limit (2"), "\(push.output)")
+            #expect(push.output.contains("kinto serve --service-processes"), "\(push.output)")
+            #expect(!push.output.contains("memory"), "\(push.output)")
+            let failure = try await server.releases("hello").first?["failure"] as? [String: Any]
+            #expect(failure?["code"] as? String == "service-processes")
+            #expect(try await server.servingProcess() == serving)
+        }
+    }
+
     /// A build that fills the disk is ended while there is room for everybody else, and what it wrote is gone.
     @Test func aBuildThatFillsTheDiskIsEnded() async throws {
         let room = try #require(Files.room("/tmp")).bytes

@@ -14,6 +14,8 @@ int kinto_pidfd_send_signal(int pidfd, int signal);
 /// Has this thread, and what it starts, come after the others: `nice` is added to what it has, and when it wakes up it
 /// interrupts nobody (SCHED_BATCH).
 void kinto_give_way(int nice);
+/// Has the thread `pid`, and what it starts, run in the time that nobody else wants (SCHED_IDLE, sched(7)). 0, or -1 and errno.
+int kinto_come_last(pid_t pid);
 /// Has this thread, and what it starts, ask for the processor for so many nanoseconds at a time: the kernel lets it interrupt
 /// what asked for more. Neither more nor less of the processor in all. Ignored before Linux 6.12. 0, or -1 and errno.
 int kinto_run_shortly(uint64_t nanoseconds);

@@ -64,6 +64,12 @@ struct ProcessTree {
         for pid in processes { send(signal, to: pid) }
     }
 
+    /// Has all of it run in the time that nobody else wants (SCHED_IDLE, sched(7)): the end of some hundred processes is
+    /// work, too, which they do in their own place. Without this a service beside them had a p99 of 20 to 30 ms, with it 1 to 4.
+    func comeLast() {
+        for pid in processes where group?.contains(pid) == true || descends(pid) { kinto_come_last(pid) }
+    }
+
     /// SIGKILL to all of it. What escapes even so is met by the next call.
     func kill() {
         group?.kill()
