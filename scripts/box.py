@@ -84,8 +84,8 @@ class Box:
         self.home = self.directory / "home"
         self.control_port, self.proxy_port = free_ports(2)
         # As every process that kinto starts for this home has it in its environment.
-        mark = hashlib.sha256(str(self.home).encode()).hexdigest()[:16]
-        self.words = [str(self.directory), f"KINTO_HOME_ID={mark}"]
+        self.mark = hashlib.sha256(str(self.home).encode()).hexdigest()[:16]
+        self.words = [str(self.directory), f"KINTO_HOME_ID={self.mark}"]
         self.server = None
         self.loads = []
 
@@ -126,6 +126,9 @@ class Box:
                 if not self.left:
                     break
                 time.sleep(0.1)
+            # Control groups of a server that was killed: nobody else removes them.
+            subprocess.run(["find", "/sys/fs/cgroup", "-depth", "-type", "d", "-path", f"*/kinto-{self.mark}*", "-delete"],
+                           stderr=subprocess.DEVNULL)
             shutil.rmtree(self.directory)
 
     def start(self, wait=True, boot=None, **variables):

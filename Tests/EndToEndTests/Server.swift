@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import HTTPClient
+import KintoCore
+import Runner
 import TestSupport
 import Testing
 import Wire
@@ -134,7 +136,15 @@ final class Server: Sendable {
                 try? await Task.sleep(for: .milliseconds(10))
             }
         }
+        await removeGroups()
         try? FileManager.default.removeItem(atPath: root)
+    }
+
+    /// The control groups of a server that was killed and not started again: nobody else will.
+    private func removeGroups() async {
+        let name = "kinto-\(ProcessEnvironment.homeMark(Home(home)))"
+        _ = try? await run(
+            "/usr/bin/find", ["/sys/fs/cgroup", "-depth", "-type", "d", "-path", "*/\(name)*", "-delete"])
     }
 
     // MARK: Commands
