@@ -85,6 +85,10 @@ final class LogTail: Sendable {
     /// the more is collected first.
     private static func rest(after count: Int) -> Duration { .microseconds(min(count, 250) * 400) }
 
+    /// What all who follow are given together, in bytes: at once, and in a microsecond. A log that grows fast is some hundred
+    /// megabytes a second for two hundred of them, and a build needs the processor that sends it.
+    private static let together = (once: 10 << 20, microsecond: 40)
+
     /// How much longer than reading a piece took the reader rests after it, and the longest rest: a flood takes some tenth of
     /// a processor here, however fast it is written.
     private static let restShare = 9
@@ -143,13 +147,17 @@ final class LogTail: Sendable {
             // The mark is looked for before reading, so that what came before it is not missed.
             let isOver = ReleaseLog.isClosed(key.path)
             let began = ContinuousClock.now
-            let isAll = (try? await Blocking.run { self.take(reader) }) ?? true
+            let (isAll, bytes) = (try? await Blocking.run { self.take(reader) }) ?? (true, 0)
             let took = ContinuousClock.now - began
             if isOver, isAll { return finish(.over, watch) }
-            let rest = LogTail.rest(after: tell())
+            let count = tell()
+            var rest = LogTail.rest(after: count)
             // What is over is told without.
-            let longer = isOver ? .zero : min(took * LogTail.restShare, LogTail.longestRest)
-            try? await Task.sleep(for: max(rest, longer))
+            if !isOver {
+                let sending = Duration.microseconds(bytes * count / LogTail.together.microsecond)
+                rest = max(rest, sending, min(took * LogTail.restShare, LogTail.longestRest))
+            }
+            try? await Task.sleep(for: rest)
             if isAll, await !changes.next() {
                 if Task.isCancelled { break }
                 // The directory went away; the writer may have made it again.
@@ -164,12 +172,13 @@ final class LogTail: Sendable {
         watch.forget(self)
     }
 
-    /// - Returns: whether there is no more now.
-    private func take(_ reader: LogReader) -> Bool {
+    /// - Returns: whether there is no more now, and the bytes that were taken.
+    private func take(_ reader: LogReader) -> (isAll: Bool, bytes: Int) {
         reader.begin()
         var before = reader.mark
         var taken = 0
-        while taken < LogTail.room / 2, let chunk = reader.next() {
+        let most = min(LogTail.room / 2, LogTail.together.once / max(1, state.withLock { $0.sitters.count }))
+        while taken < most, let chunk = reader.next() {
             taken += chunk.count
             guard let end = reader.mark else { break }
             let start = before?.file == end.file ? before : LogReader.Mark(file: end.file, offset: 0)
@@ -190,7 +199,7 @@ final class LogTail: Sendable {
         }
         let mark = reader.mark
         state.withLock { $0.mark = mark }
-        return taken < LogTail.room / 2
+        return (taken < most, taken)
     }
 
     /// - Returns: how many were told.
