@@ -37,6 +37,7 @@ struct DeployTests {
         }
     }
 
+    /// Scenario 44, and 61 in part.
     @Test func brokenReleasesChangeNothingAndNameTheirCause() async throws {
         try await Server.with { server in
             try await server.setUp()

@@ -27,9 +27,11 @@ struct JobTests {
         return (state, String(decoding: (try? Files.read("\(directory)/job.log")) ?? [], as: UTF8.self))
     }
 
+    /// Scenario 44.
     @Test(arguments: [
         ("exit 0", SupervisorState.Ending.exited(code: 0)), ("exit 7", .exited(code: 7)),
-        ("nosuchprogram", .exited(code: 127)), ("kill -9 $$", .signaled(9)),
+        ("nosuchprogram", .exited(code: 127)), ("echo true > program; ./program", .exited(code: 126)),
+        ("kill -9 $$", .signaled(9)),
         ("exec kill -TERM $$", .signaled(15)),
     ])
     func theEndIsTold(command: String, ending: SupervisorState.Ending) async throws {
