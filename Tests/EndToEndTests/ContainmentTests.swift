@@ -188,19 +188,7 @@ struct ContainmentTests {
             try await server.setUp()
             #expect(try await server.push("first").output.contains("is live"))
             let serving = try await server.servingProcess()
-            // At most forty processes.
-            try server.write(
-                "bomb.py",
-                """
-                import os, time
-                end, left = time.time() + 60, 40
-                while time.time() < end and left:
-                    try:
-                        if os.fork() == 0: time.sleep(60); os._exit(0)
-                        left -= 1
-                    except OSError: pass
-                time.sleep(60)
-                """)
+            try server.write("bomb.py", HostileProgram.asksForProcesses)
             try server.write("kinto.json", #"{"start":"python3 bomb.py","probe":{"path":"/"}}"#)
             let push = try await server.push("bomb")
             #expect(push.output.contains("asked for more processes than its limit (2"), "\(push.output)")

@@ -242,26 +242,16 @@ struct ContainmentTests {
         }
     }
 
-    /// At most forty processes, and as many attempts as there is time for.
-    private static let asking = """
-        python3 -c '
-        import os, time
-        end, left = time.time() + 60, 40
-        while time.time() < end and left:
-            try:
-                if os.fork() == 0: time.sleep(60); os._exit(0)
-                left -= 1
-            except OSError: pass
-        time.sleep(60)'
-        """
-
     /// One that does nothing but ask for processes is started again, and its log says why, whoever counts them.
     @Test(arguments: Means.allCases)
     func aServiceThatAsksForProcessesWithoutEndIsStartedAgain(_ means: Means) async throws {
         try await with(means) { directory, groups in
             var spec = job(
-                "[ -e again ] && { echo fine; exec sleep 600; }\ntouch again\n\(ContainmentTests.asking)",
-                in: directory, Confinement(groups: groups, processes: 20))
+                """
+                [ -e again ] && { echo fine; exec sleep 600; }
+                touch again
+                python3 -c '\(HostileProgram.asksForProcesses)'
+                """, in: directory, Confinement(groups: groups, processes: 20))
             spec.mode = .service
             let handle = try await client.start(spec) { _ in }
             do {

@@ -85,7 +85,7 @@ final class LogTail: Sendable {
     /// the more is collected first.
     private static func rest(after count: Int) -> Duration { .microseconds(min(count, 250) * 400) }
 
-    /// What all who follow are given together, in bytes: at once, and in a microsecond. A log that grows fast is some hundred
+    /// What all who follow are given together, in bytes: at once, and in a microsecond. A log that grows fast is more than a hundred
     /// megabytes a second for two hundred of them, and a build needs the processor that sends it.
     private static let together = (once: 10 << 20, microsecond: 40)
 
