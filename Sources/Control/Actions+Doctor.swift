@@ -34,7 +34,10 @@ extension Actions {
             try await examineWaits(), SpoolJSON(Spool(home)).finding,
         ]
         for certificate in await certificates() { findings.append(Actions.examine(certificate)) }
-        for service in try await store.services() { findings += try await examine(service) }
+        for service in try await store.services() {
+            findings += try await examine(service)
+            if let locked = try await Actions.examineLocks(of: service) { findings.append(locked) }
+        }
         return findings
     }
 
@@ -120,6 +123,19 @@ extension Actions {
         return Finding(
             what, days < 0 ? "has expired: \(names)" : "\(names), \(days) days left",
             isWell: days >= certificateFloor, fix: "renew it; what your ACME client writes is read by itself")
+    }
+
+    /// A push takes a lock for milliseconds; one that is older refuses every push to its branch.
+    private static func examineLocks(of service: RegisteredService) async throws -> Finding? {
+        guard service.source != .remote else { return nil }
+        let end = Timestamp(milliseconds: Timestamp.now.milliseconds - 60_000)
+        let locks = try await Blocking.run { RepositoryLocks.list(service.repository, madeBefore: end) }
+        guard let first = locks.first else { return nil }
+        let rest = locks.count > 1 ? " and \(locks.count - 1) more" : ""
+        return Finding(
+            "repository of \(service.name)", "\(first)\(rest) keeps pushes out for more than a minute",
+            isWell: false,
+            fix: "if no git command runs there: rm \(first)")
     }
 
     private func examine(_ service: RegisteredService) async throws -> [Finding] {

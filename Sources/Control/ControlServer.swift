@@ -176,6 +176,7 @@ public enum ControlServer {
                 group.addTask { await recovery.watchLives() }
                 group.addTask { await recovery.endLogs() }
                 group.addTask { await recovery.endStrays() }
+                group.addTask { await recovery.unlockRepositories() }
                 group.addTask { await recovery.retireOld() }
                 group.addTask { await actions.clear(removals) }
                 group.addTask { await recovery.finishAfter() }

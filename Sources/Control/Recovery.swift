@@ -162,6 +162,19 @@ struct Recovery: Sendable {
         }
     }
 
+    /// Lets pushes in again that a loss of power would keep out: what was locked before this boot is nobody's.
+    func unlockRepositories() async {
+        guard let boot = Timestamp.boot else { return }
+        for service in (try? await store.services()) ?? [] where service.source == .hosted {
+            let gone = try? await Blocking.run {
+                RepositoryLocks.remove(from: service.repository, madeBefore: boot)
+            }
+            for path in gone ?? [] {
+                logger.notice("removed a lock of before the last boot", metadata: ["path": "\(path)"])
+            }
+        }
+    }
+
     /// Ends what an earlier server started of releases that begin again, then lets them.
     /// - Parameter gone: live releases of the same targets of which instances are gone: they wait for that, too.
     func stopInterrupted(_ releases: [Release], _ gone: [Release]) async {

@@ -14,6 +14,13 @@ public struct Timestamp: Sendable, Hashable, Comparable, Codable {
         return Timestamp(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
     }
 
+    /// When this machine started, by its clock as it is now (CLOCK_BOOTTIME, clock_gettime(2)); nil: not known.
+    public static var boot: Timestamp? {
+        var time = timespec()
+        guard clock_gettime(CLOCK_BOOTTIME, &time) == 0 else { return nil }
+        return Timestamp(milliseconds: now.milliseconds - Int64(time.tv_sec) * 1000)
+    }
+
     public static func < (a: Timestamp, b: Timestamp) -> Bool { a.milliseconds < b.milliseconds }
 
     /// RFC 3339 in UTC with milliseconds: `2026-11-23T09:26:00.123Z`, always 24 bytes for years 0 to 9999.

@@ -38,6 +38,38 @@ struct StorageRestartTests {
         }
     }
 
+    @Test(
+        "Scenario 16: locks of git that a loss of power left keep no push out; one that may be held is only told"
+    )
+    func staleLocksOfGit() async throws {
+        try await Server.with { server in
+            try await server.setUp()
+            try await server.push("first")
+            _ = server.stop()
+            let repository = "\(server.home)/repos/hello.git"
+            let stale = ["packed-refs.lock", "refs/heads/main.lock", "objects/maintenance.lock"]
+            let held = "\(repository)/refs/heads/other.lock"
+            for path in stale.map({ "\(repository)/\($0)" }) + [held] { try Files.replace(path, with: []) }
+            for name in stale {
+                try FileManager.default.setAttributes(
+                    [.modificationDate: Date(timeIntervalSince1970: 1_000_000_000)],
+                    ofItemAtPath: "\(repository)/\(name)")
+            }
+            try await server.serve()
+            try await server.until { stale.allSatisfy { !Files.exists("\(repository)/\($0)") } }
+            #expect(try await server.push("second").output.contains("Release 2 is live"))
+            #expect(Files.exists(held))
+            #expect(!(try await server.kinto("doctor").output.contains(held)))
+            try FileManager.default.setAttributes(
+                [.modificationDate: Date(timeIntervalSinceNow: -61)], ofItemAtPath: held)
+            let doctor = try await server.kinto("doctor")
+            #expect(doctor.status != 0 && doctor.output.contains("rm \(held)"), "\(doctor.output)")
+            let other = try await server.run(
+                "/usr/bin/git", ["-C", server.work, "push", repository, "HEAD:other"])
+            #expect(other.status != 0 && other.output.contains("other.lock"), "\(other.output)")
+        }
+    }
+
     @Test("Scenario 16: stale files are no obstacle, and a pid that is another's now is not signalled")
     func staleFilesAndPids() async throws {
         try await Server.with { server in

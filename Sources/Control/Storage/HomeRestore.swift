@@ -77,6 +77,8 @@ public struct HomeRestore: Sendable {
         try await store.moveRepositories(to: home)
         for service in try await store.services() {
             summary.services += 1
+            // Of pushes that were under way when it was copied.
+            RepositoryLocks.remove(from: copy.repository(service.name))
             switch service.source {
             case .hosted:
                 try HookScripts.install(

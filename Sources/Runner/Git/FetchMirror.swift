@@ -28,7 +28,8 @@ struct FetchMirror {
     /// nil when someone else holds it. The kernel lets it go with its holder.
     private static func lock(_ path: String) throws(Failure) -> Descriptor? {
         do throws(SystemError) {
-            let file = try Descriptor.open("\(path)/kinto-fetch.lock", O_RDWR | O_CREAT | O_NOFOLLOW)
+            let file = try Descriptor.open(
+                "\(path)/\(RepositoryLocks.ofFetches)", O_RDWR | O_CREAT | O_NOFOLLOW)
             if flock(file.raw, LOCK_EX | LOCK_NB) == 0 { return file }
             if errno == EWOULDBLOCK { return nil }
             throw .last("flock", path)
@@ -38,27 +39,10 @@ struct FetchMirror {
     /// Half packs, and lock files of references, which would stop every later fetch. Pins are the server's, which may be making one
     /// for another environment now, and knows itself what of them is left.
     private static func clean(_ path: String) {
-        remove(in: "\(path)/objects/pack") { $0.hasPrefix("pack_git2_") }
-        remove(in: path) { $0.hasSuffix(".lock") && $0 != "kinto-fetch.lock" }
-        var pending = ["\(path)/refs"]
-        var seen = 0
-        while let directory = pending.popLast(), seen < 100_000 {
-            seen += 1
-            remove(in: directory) { $0.hasSuffix(".lock") }
-            for name in (try? Files.list(directory)) ?? [] {
-                var status = stat()
-                let child = "\(directory)/\(name)"
-                guard child != "\(path)/refs/kinto", lstat(child, &status) == 0,
-                    status.st_mode & S_IFMT == S_IFDIR
-                else { continue }
-                pending.append(child)
-            }
+        let packs = "\(path)/objects/pack"
+        for name in (try? Files.list(packs)) ?? [] where name.hasPrefix("pack_git2_") {
+            unlink("\(packs)/\(name)")
         }
-    }
-
-    private static func remove(in directory: String, where isRemains: (String) -> Bool) {
-        for name in (try? Files.list(directory)) ?? [] where isRemains(name) {
-            unlink("\(directory)/\(name)")
-        }
+        RepositoryLocks.remove(from: path)
     }
 }
