@@ -22,7 +22,7 @@ extension Supervisor {
             stop(state.cause, grace: 500)
             return
         }
-        tree.kill()
+        tree.kill(isPatient: true)
         drainOutput()
         let ran = Monotonic.now - startedAt
         if ran >= 60_000 { backOff = 100 }
@@ -49,7 +49,7 @@ extension Supervisor {
             return
         }
         if grace == 0 {
-            tree.kill()
+            tree.kill(isPatient: true)
             killAt = Monotonic.now + 20
         } else {
             tree.signal(main == nil ? SIGTERM : spec.stopSignal)

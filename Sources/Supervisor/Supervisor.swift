@@ -33,6 +33,8 @@ struct Supervisor {
     var killAt: Int64?
     /// Until the next SIGKILL to what does not go: it may wait for a disk that does not answer.
     private var killPause: Int64 = 20
+    /// So long the next SIGKILL is soon enough for what is not in the group: 300 ms.
+    private var isPatient: Bool { killPause < 320 }
     var restartAt: Int64?
     /// Until when a start waits for the end of what the last one left behind.
     var restartLatest: Int64 = 0
@@ -235,14 +237,14 @@ struct Supervisor {
             log.write(cleaner.pause(now: now))
         }
         if let time = killAt, now >= time {
-            tree.kill()
+            tree.kill(isPatient: isPatient)
             killAt = now + killPause
             killPause = min(killPause * 2, 1000)
             reap()
         }
         if let time = restartAt, now >= time {
             if now < restartLatest, !tree.isEmpty {
-                tree.kill()
+                tree.kill(isPatient: now < restartLatest - 4500)
                 restartAt = now + 20
             } else {
                 state.restarts += 1
@@ -254,7 +256,7 @@ struct Supervisor {
             log.note(limits.words(.processes) + ", and it goes on asking for more")
             state.cause = .processes
             tree.comeLast()
-            tree.kill()
+            tree.kill(isPatient: true)
             return
         }
         if let time = limits.nextTime, now >= time,

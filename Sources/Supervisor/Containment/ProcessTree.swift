@@ -71,8 +71,10 @@ struct ProcessTree {
     }
 
     /// SIGKILL to all of it. What escapes even so is met by the next call.
-    func kill() {
-        group?.kill()
+    /// - Parameter isPatient: what is not in the group is not looked for while the group ends: to look through hundreds that
+    ///   end takes longer than their end, and keeps a processor from the services.
+    func kill(isPatient: Bool = false) {
+        if let group, group.kill(), isPatient, group.isPopulated == true { return }
         // Also what put itself into another group. One that is killed wakes the one that waits for it, which starts
         // the next: first all are made to stand still.
         var known: Set<Int32> = []
