@@ -125,17 +125,21 @@ extension Actions {
             isWell: days >= certificateFloor, fix: "renew it; what your ACME client writes is read by itself")
     }
 
-    /// A push takes a lock for milliseconds; one that is older refuses every push to its branch.
+    /// A push takes a lock for milliseconds; one that is older refuses every push to its branch. Those on objects keep only
+    /// git's own packing away, which holds them for as long as it takes.
     private static func examineLocks(of service: RegisteredService) async throws -> Finding? {
         guard service.source != .remote else { return nil }
         let end = Timestamp(milliseconds: Timestamp.now.milliseconds - 60_000)
-        let locks = try await Blocking.run { RepositoryLocks.list(service.repository, madeBefore: end) }
+        let locks = try await Blocking.run {
+            RepositoryLocks.list(service.repository, madeBefore: end)
+                .filter { !$0.hasPrefix("\(service.repository)/objects/") }
+        }
         guard let first = locks.first else { return nil }
         let rest = locks.count > 1 ? " and \(locks.count - 1) more" : ""
         return Finding(
-            "repository of \(service.name)", "\(first)\(rest) keeps pushes out for more than a minute",
+            "repository of \(service.name)", "\(first)\(rest) has refused pushes for more than a minute",
             isWell: false,
-            fix: "if no git command runs there: rm \(first)")
+            fix: "if no git command runs there: rm -- \(ShellWord.quoted(first))")
     }
 
     private func examine(_ service: RegisteredService) async throws -> [Finding] {

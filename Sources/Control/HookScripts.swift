@@ -19,7 +19,7 @@ enum HookScripts {
             }
             try Files.makeDirectories("\(repository)/hooks", mode: 0o755)
             let script =
-                "#!/bin/sh\n\(mark)\nexec \(quoted(runtime)) hook \(kind) --home \(quoted(home.path)) --service \(service)\n"
+                "#!/bin/sh\n\(mark)\nexec \(ShellWord.quoted(runtime)) hook \(kind) --home \(ShellWord.quoted(home.path)) --service \(service)\n"
             try Files.replace(path, with: Array(script.utf8), mode: 0o755)
         }
     }
@@ -34,8 +34,4 @@ enum HookScripts {
     }
 
     private static let mark = "# installed by kinto"
-
-    private static func quoted(_ text: String) -> String {
-        "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
-    }
 }

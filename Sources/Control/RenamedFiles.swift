@@ -85,7 +85,7 @@ struct RenamedFiles: Sendable {
             # installed by kinto
             cat >/dev/null
             echo ' !     This service is called \(service.name) now; nothing was deployed. Push to its repository, at'
-            echo '       \(home.repository(service.name).split(separator: "'").joined(separator: "'\\''"))'
+            echo \(ShellWord.quoted("       " + home.repository(service.name)))
             echo '       git remote set-url REMOTE …, where git remote -v shows this one'
             exit 1
 

@@ -205,15 +205,10 @@ public actor ProxyProcess {
             ] + settings.words(home)
         return SupervisorSpec(
             identifier: "proxy-\(settings.listen)-\(place.number ?? 0)", mode: .service,
-            command: "exec " + words.map(ProxyProcess.quoted).joined(separator: " "), workingDirectory: "/",
+            command: "exec " + words.map(ShellWord.quoted).joined(separator: " "), workingDirectory: "/",
             environment: ["LC_ALL=C", "PATH=/usr/bin:/bin"], logPath: home.proxyLog, logStyle: .console,
             logLimit: 1 << 20, secrets: [], statePath: place.state, stopSignal: SIGTERM, stopGrace: 2_000,
             backOffLimit: 200, finalStatus: ProxyPlace.finalStatus)
-    }
-
-    /// One word for the shell.
-    private static func quoted(_ word: String) -> String {
-        "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
     }
 
     /// Waits until the place is the one that serves, and answers: its link and its socket appear, which is waited for and

@@ -22,7 +22,7 @@ extension Supervisor {
             stop(state.cause, grace: 500)
             return
         }
-        tree.kill(isPatient: true)
+        kill()
         drainOutput()
         let ran = Monotonic.now - startedAt
         if ran >= 60_000 { backOff = 100 }
@@ -49,13 +49,20 @@ extension Supervisor {
             return
         }
         if grace == 0 {
-            tree.kill(isPatient: true)
+            kill()
             killAt = Monotonic.now + 20
         } else {
             tree.signal(main == nil ? SIGTERM : spec.stopSignal)
             tree.signal(SIGCONT)
             killAt = Monotonic.now + Int64(grace)
         }
+    }
+
+    /// SIGKILL to all of it, again and again until it is gone.
+    mutating func kill() {
+        let began = killBegan ?? Monotonic.now
+        killBegan = began
+        tree.kill(isPatient: Monotonic.now < began + Supervisor.patience)
     }
 
     mutating func finish() {
@@ -112,7 +119,7 @@ extension Supervisor {
     /// A service is started again by its end; one whose processes were refused goes on.
     mutating func meet(_ cause: SupervisorState.Cause) {
         state.cause = cause
-        if cause == .memory || tree.group?.groups.has(.pids) != true { tree.kill() }
+        if cause == .memory || tree.group?.groups.has(.pids) != true { kill() }
     }
 
     private static func words(_ ending: SupervisorState.Ending) -> String {

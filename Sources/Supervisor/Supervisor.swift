@@ -33,8 +33,11 @@ struct Supervisor {
     var killAt: Int64?
     /// Until the next SIGKILL to what does not go: it may wait for a disk that does not answer.
     private var killPause: Int64 = 20
-    /// So long the next SIGKILL is soon enough for what is not in the group: 300 ms.
-    private var isPatient: Bool { killPause < 320 }
+    /// Monotonic milliseconds: when the run that goes on now was first killed.
+    var killBegan: Int64?
+    /// Milliseconds after that for which its group alone is ended: something of it may hang for ever, and what left it must not
+    /// live by that.
+    static let patience: Int64 = 300
     var restartAt: Int64?
     /// Until when a start waits for the end of what the last one left behind.
     var restartLatest: Int64 = 0
@@ -97,6 +100,7 @@ struct Supervisor {
         startedAt = Monotonic.now
         lastOutput = startedAt
         restartAt = nil
+        killBegan = nil
         do {
             var ends: [Int32] = [0, 0]
             try check("pipe") { kinto_pipe(&ends) }
@@ -237,14 +241,14 @@ struct Supervisor {
             log.write(cleaner.pause(now: now))
         }
         if let time = killAt, now >= time {
-            tree.kill(isPatient: isPatient)
+            kill()
             killAt = now + killPause
             killPause = min(killPause * 2, 1000)
             reap()
         }
         if let time = restartAt, now >= time {
             if now < restartLatest, !tree.isEmpty {
-                tree.kill(isPatient: now < restartLatest - 4500)
+                kill()
                 restartAt = now + 20
             } else {
                 state.restarts += 1
@@ -256,7 +260,7 @@ struct Supervisor {
             log.note(limits.words(.processes) + ", and it goes on asking for more")
             state.cause = .processes
             tree.comeLast()
-            tree.kill(isPatient: true)
+            kill()
             return
         }
         if let time = limits.nextTime, now >= time,

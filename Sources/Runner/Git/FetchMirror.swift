@@ -36,8 +36,7 @@ struct FetchMirror {
         } catch { throw error.failure("Fetching") }
     }
 
-    /// Half packs, and lock files of references, which would stop every later fetch. Pins are the server's, which may be making one
-    /// for another environment now, and knows itself what of them is left.
+    /// Half packs, and locks, which would stop every later fetch.
     private static func clean(_ path: String) {
         let packs = "\(path)/objects/pack"
         for name in (try? Files.list(packs)) ?? [] where name.hasPrefix("pack_git2_") {

@@ -13,31 +13,32 @@ public enum RepositoryLocks {
     static let ofFetches = "kinto-fetch.lock"
     private static let most = 100_000
 
-    /// Paths of those in a bare repository, but for those of pins, which their writer takes away by itself. Any number of
-    /// threads may ask.
+    /// Paths of those in a bare repository, but for those of pins: the server may be making one for another environment now,
+    /// and takes away by itself what is left of them. Any number of threads may ask.
     /// - Parameter end: only those made before it; nil: all.
     public static func list(_ repository: String, madeBefore end: Timestamp? = nil) -> [String] {
         var found: [String] = []
-        func look(in directory: String, below: (String) -> Void) {
-            for name in (try? Files.list(directory)) ?? [] {
-                let path = "\(directory)/\(name)"
-                var status = stat()
-                guard lstat(path, &status) == 0 else { continue }
-                switch status.st_mode & S_IFMT {
-                case S_IFDIR: below(path)
-                case S_IFREG where name.hasSuffix(".lock") && name != ofFetches:
-                    let time = Timestamp(milliseconds: Int64(status.st_mtim.tv_sec) &* 1000)
-                    if end.map({ time < $0 }) != false { found.append(path) }
-                default: break
-                }
-            }
+        func look(at path: String) {
+            var status = stat()
+            guard path.hasSuffix(".lock"), !path.hasSuffix("/\(ofFetches)"), lstat(path, &status) == 0,
+                status.st_mode & S_IFMT == S_IFREG
+            else { return }
+            if let end, Timestamp(milliseconds: Int64(status.st_mtim.tv_sec) &* 1000) >= end { return }
+            found.append(path)
         }
-        for place in places { look(in: repository + place) { _ in } }
+        for directory in places.map({ repository + $0 }) {
+            for name in (try? Files.list(directory)) ?? [] { look(at: "\(directory)/\(name)") }
+        }
         var pending = ["\(repository)/refs"]
         var seen = 0
         while let directory = pending.popLast(), seen < most {
             seen += 1
-            look(in: directory) { if $0 != "\(repository)/refs/kinto" { pending.append($0) } }
+            for path in ((try? Files.list(directory)) ?? []).map({ "\(directory)/\($0)" }) {
+                var status = stat()
+                // No link is followed: one may lead out of the repository.
+                guard path != "\(repository)/refs/kinto", lstat(path, &status) == 0 else { continue }
+                if status.st_mode & S_IFMT == S_IFDIR { pending.append(path) } else { look(at: path) }
+            }
         }
         return found
     }

@@ -73,7 +73,7 @@ struct ProcessTree {
     /// SIGKILL to all of it. What escapes even so is met by the next call.
     /// - Parameter isPatient: what is not in the group is not looked for while the group ends: to look through hundreds that
     ///   end takes longer than their end, and keeps a processor from the services.
-    func kill(isPatient: Bool = false) {
+    func kill(isPatient: Bool) {
         if let group, group.kill(), isPatient, group.isPopulated == true { return }
         // Also what put itself into another group. One that is killed wakes the one that waits for it, which starts
         // the next: first all are made to stand still.
