@@ -77,6 +77,35 @@ struct ContainmentTests {
         }
     }
 
+    /// Scenario 45: what went into a group of somebody else's, as root may, ends with the job.
+    @Test func whatLeftTheGroupEndsWithIt() async throws {
+        try await with(.kernel) { directory, groups in
+            let mark = "3\(UInt32.random(in: 100_000...999_999))"
+            let other = groups.unified.map { "\($0)-other" }
+            if let other { try check("mkdir", other) { mkdir(other, 0o755) } }
+            defer { if let other { rmdir(other) } }
+            let spec = job(
+                """
+                (echo 0 > \(other ?? "/dev/null")/cgroup.procs; exec setsid sleep \(mark)) &
+                echo $! > left.new && mv left.new left
+                sleep \(mark)
+                """, in: directory, Confinement(groups: groups), grace: 0)
+            let task = Task { try await client.run(spec) }
+            try await until("the tree") { running(mark) >= 2 && Files.exists("\(directory)/left") }
+            if other != nil {
+                let pid = try String(contentsOfFile: "\(directory)/left", encoding: .utf8).dropLast()
+                let group = try String(contentsOfFile: "/proc/\(pid)/cgroup", encoding: .utf8)
+                #expect(group.contains("-other\n"), "\(group)")
+            }
+            let state = try #require(try SupervisorState.read(spec.statePath))
+            await SupervisorHandle(
+                supervisor: state.supervisor, statePath: spec.statePath, identifier: spec.identifier, grace: 0
+            ).stop()
+            #expect(running(mark) == 0)
+            #expect(try await task.value.phase == .ended)
+        }
+    }
+
     /// Scenario 45: What a job leaves behind does not keep its end.
     @Test(arguments: Means.allCases)
     func whatHoldsTheOutputOpenDoesNotHoldTheJob(_ means: Means) async throws {
