@@ -1,24 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Glibc
 
-/// How much of a processor the reading of output may take: what it wants for a moment, a tenth in the long run. Whoever
-/// writes faster than that waits at the full pipe, and neither the writer nor the reader takes the processor from others.
+/// How much of a processor the reading of output may take: what it wants for a moment, in the long run a tenth, of what a build
+/// says a twentieth. Whoever writes faster than that waits at the full pipe, and neither the writer nor the reader takes the
+/// processor from others.
 struct ReadingBudget {
-    /// The longest that is read at once, in milliseconds.
-    static let turn: Int64 = 5
     /// Of processor time, in microseconds: more than any program says at its start.
     private static let most: Int64 = 20_000
-    private static let share: Int64 = 10
+    /// What is waited for at least, of the same: for a piece of a flood, not for every line. Whoever answers visitors may come so
+    /// much later by it.
+    private static let piece: Int64 = 500
 
+    /// One of so many parts of a processor.
+    private let share: Int64
     private var left = most
     private var filledAt = ReadingBudget.time(CLOCK_MONOTONIC)
+
+    init(isBackground: Bool) { share = isBackground ? 20 : 10 }
 
     /// Milliseconds until it may be read again; nil: now.
     var pause: Int64? {
         let there = left + gained
         guard there <= 0 else { return nil }
-        // For a few milliseconds of work: not for every line.
-        return (2_000 - there) * ReadingBudget.share / 1000
+        return (ReadingBudget.piece - there) * share / 1000
     }
 
     static var processorTime: Int64 { time(CLOCK_THREAD_CPUTIME_ID) }
@@ -32,7 +36,7 @@ struct ReadingBudget {
 
     /// Since it was filled last.
     private var gained: Int64 {
-        (ReadingBudget.time(CLOCK_MONOTONIC) - filledAt) / ReadingBudget.share
+        (ReadingBudget.time(CLOCK_MONOTONIC) - filledAt) / share
     }
 
     /// Microseconds.

@@ -18,7 +18,7 @@ struct Supervisor {
     var output: Descriptor?
     /// nil: nobody has the command's input and output.
     var attached: Attached?
-    private var budget = ReadingBudget()
+    private var budget: ReadingBudget
     var main: Int32?
     let tree: ProcessTree
     /// Becomes readable when the tree's group gets empty.
@@ -52,6 +52,7 @@ struct Supervisor {
         signals = Descriptor(owning: raw)
         self.spec = Supervisor.bounded(spec)
         log = LineWriter(spec)
+        budget = ReadingBudget(isBackground: spec.confinement.isBackground)
         var refusal: String?
         tree = ProcessTree.make(spec) { refusal = $0 }
         groupEvents = tree.events()
@@ -218,20 +219,19 @@ struct Supervisor {
 
     mutating func readOutput() {
         guard let output else { return }
-        var buffer = [UInt8](repeating: 0, count: 64 << 10)
-        // Bounded, so that a flood does not keep signals waiting.
-        let latest = Monotonic.now + ReadingBudget.turn
-        repeat {
-            let count = read(output.raw, &buffer, buffer.count)
-            if count > 0 {
-                lastOutput = Monotonic.now
-                lastBytes = lastOutput
-                log.write(cleaner.feed(Array(buffer[0..<count]), now: lastBytes))
-            } else {
-                if count == 0 { self.output = nil }
-                break
-            }
-        } while lastOutput < latest
+        var count = 0
+        // One pipe's worth at once: a flood keeps no signal waiting, and fills the pipe again while the reader rests.
+        let bytes = [UInt8](unsafeUninitializedCapacity: 64 << 10) { buffer, used in
+            count = read(output.raw, buffer.baseAddress, buffer.count)
+            used = max(0, count)
+        }
+        if count > 0 {
+            lastOutput = Monotonic.now
+            lastBytes = lastOutput
+            log.write(cleaner.feed(bytes, now: lastBytes))
+        } else if count == 0 {
+            self.output = nil
+        }
     }
 
     private mutating func checkTimes() {

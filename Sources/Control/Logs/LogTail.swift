@@ -89,9 +89,12 @@ final class LogTail: Sendable {
     /// megabytes a second for two hundred of them, and a build needs the processor that sends it.
     private static let together = (once: 10 << 20, microsecond: 40)
 
-    /// How much longer than reading a piece took the reader rests after it, and the longest rest: a flood takes some tenth of
+    /// What is read at once, in bytes: a fraction of a millisecond, for which whoever answers visitors may wait.
+    private static let piece = 64 << 10
+
+    /// How much longer than reading a piece took the reader rests after it, and the longest rest: a flood takes a twentieth of
     /// a processor here, however fast it is written.
-    private static let restShare = 9
+    private static let restShare = 19
     private static let longestRest = Duration.milliseconds(100)
 
     init(_ key: Key) { self.key = key }
@@ -177,7 +180,7 @@ final class LogTail: Sendable {
         reader.begin()
         var before = reader.mark
         var taken = 0
-        let most = min(LogTail.room / 2, LogTail.together.once / max(1, state.withLock { $0.sitters.count }))
+        let most = min(LogTail.piece, LogTail.together.once / max(1, state.withLock { $0.sitters.count }))
         while taken < most, let chunk = reader.next() {
             taken += chunk.count
             guard let end = reader.mark else { break }
