@@ -5,11 +5,10 @@ internal import Glibc
 /// says a twentieth. Whoever writes faster than that waits at the full pipe, and neither the writer nor the reader takes the
 /// processor from others.
 struct ReadingBudget {
-    /// Of processor time, in microseconds: more than any program says at its start.
+    /// The longest that is read at once, in microseconds of processor time: whoever answers visitors may come so much later by it.
+    static let turn: Int64 = 400
+    /// More than any program says at its start, of the same.
     private static let most: Int64 = 20_000
-    /// What is waited for at least, of the same: for a piece of a flood, not for every line. Whoever answers visitors may come so
-    /// much later by it.
-    private static let piece: Int64 = 500
 
     /// One of so many parts of a processor.
     private let share: Int64
@@ -22,7 +21,7 @@ struct ReadingBudget {
     var pause: Int64? {
         let there = left + gained
         guard there <= 0 else { return nil }
-        return (ReadingBudget.piece - there) * share / 1000
+        return (ReadingBudget.turn - there) * share / 1000
     }
 
     static var processorTime: Int64 { time(CLOCK_THREAD_CPUTIME_ID) }

@@ -219,19 +219,23 @@ struct Supervisor {
 
     mutating func readOutput() {
         guard let output else { return }
-        var count = 0
-        // One pipe's worth at once: a flood keeps no signal waiting, and fills the pipe again while the reader rests.
-        let bytes = [UInt8](unsafeUninitializedCapacity: 64 << 10) { buffer, used in
-            count = read(output.raw, buffer.baseAddress, buffer.count)
-            used = max(0, count)
-        }
-        if count > 0 {
+        // Bounded, so that a flood keeps neither signals nor who answers visitors waiting. A byte of short lines costs ten
+        // times one of long lines: it is time that counts, and little is read at once.
+        let latest = ReadingBudget.processorTime + ReadingBudget.turn
+        repeat {
+            var count = 0
+            let bytes = [UInt8](unsafeUninitializedCapacity: 8 << 10) { buffer, used in
+                count = read(output.raw, buffer.baseAddress, buffer.count)
+                used = max(0, count)
+            }
+            guard count > 0 else {
+                if count == 0 { self.output = nil }
+                break
+            }
             lastOutput = Monotonic.now
             lastBytes = lastOutput
             log.write(cleaner.feed(bytes, now: lastBytes))
-        } else if count == 0 {
-            self.output = nil
-        }
+        } while ReadingBudget.processorTime < latest
     }
 
     private mutating func checkTimes() {
