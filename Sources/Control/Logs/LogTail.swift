@@ -89,7 +89,7 @@ final class LogTail: Sendable {
     /// megabytes a second for two hundred of them, and a build needs the processor that sends it.
     private static let together = (once: 10 << 20, microsecond: 40)
 
-    /// What is read at once, in bytes: a fraction of a millisecond, for which whoever answers visitors may wait.
+    /// Bytes after which no more is read at once, so twice that at most: whoever answers visitors may wait for it.
     private static let piece = 64 << 10
 
     /// How much longer than reading a piece took the reader rests after it, and the longest rest: a flood takes a twentieth of
