@@ -110,7 +110,8 @@ let package = Package(
             swiftSettings: settings),
 
         .target(
-            name: "TestSupport", dependencies: ["Wire"], path: "Tests/TestSupport", swiftSettings: settings),
+            name: "TestSupport", dependencies: ["Wire", "CLinux"], path: "Tests/TestSupport",
+            swiftSettings: settings),
         .testTarget(name: "WireTests", dependencies: ["Wire", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "ReverseProxyTests",

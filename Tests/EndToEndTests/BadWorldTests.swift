@@ -98,23 +98,15 @@ extension Server {
 
     /// A command that is to end by itself, at the latest after three minutes.
     static func command(_ arguments: [String]) async throws -> Result {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: try Products.directory() + "/kinto")
-        process.arguments = arguments
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = pipe
-        try process.run()
-        let pid = process.processIdentifier
-        let guardian = Task {
-            try await Task.sleep(for: .seconds(180))
-            kill(pid, SIGKILL)
+        var guardian: Task<Void, any Error>?
+        defer { guardian?.cancel() }
+        let done = try await Command.run(try Products.directory() + "/kinto", arguments) { pid in
+            guardian = Task {
+                try await Task.sleep(for: .seconds(180))
+                kill(pid, SIGKILL)
+            }
         }
-        let reader = pipe.fileHandleForReading
-        let data = await onThread { reader.readDataToEndOfFile() }
-        process.waitUntilExit()
-        guardian.cancel()
-        return Result(status: process.terminationStatus, output: String(decoding: data, as: UTF8.self))
+        return Result(status: done.status, output: done.output)
     }
 
     /// The command lines of all processes.

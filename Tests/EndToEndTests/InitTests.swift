@@ -250,16 +250,8 @@ struct InitTests {
         try await TemporaryDirectory.with { directory in
             let kinto = "\(try Products.directory())/kinto"
             func run(_ words: [String], _ command: String = "init") throws -> (Int32, String) {
-                let process = Process()
-                process.executableURL = URL(fileURLWithPath: kinto)
-                process.arguments = [command] + words
-                let pipe = Pipe()
-                process.standardOutput = pipe
-                process.standardError = pipe
-                try process.run()
-                let data = pipe.fileHandleForReading.readDataToEndOfFile()
-                process.waitUntilExit()
-                return (process.terminationStatus, String(decoding: data, as: UTF8.self))
+                let done = try Command.runHere(kinto, [command] + words)
+                return (done.status, done.output)
             }
             // Nobody writes to it.
             try #require(mkfifo("\(directory)/package.json", 0o600) == 0)

@@ -11,20 +11,11 @@ struct ProxyRestartTests {
     @Test func replacementsUnderLoadDropNothing() async throws {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
-        let process = Process()
-        process.executableURL = root.appendingPathComponent("scripts/soak-proxy")
-        process.arguments = ["--replacements", "5"]
-        process.environment = ProcessInfo.processInfo.environment.merging([
-            "KINTO_BIN_DIR": try Products.directory()
-        ]) { $1 }
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardError = output
-        try process.run()
-        let reader = output.fileHandleForReading
-        let text = await onThread { String(decoding: reader.readDataToEndOfFile(), as: UTF8.self) }
-        process.waitUntilExit()
-        #expect(process.terminationStatus == 0, "\(text)")
+        let done = try await Command.run(
+            root.appendingPathComponent("scripts/soak-proxy").path, ["--replacements", "5"],
+            environment: Products.environment())
+        let text = done.output
+        #expect(done.status == 0, "\(text)")
         #expect(text.contains("\nfailed: 0\n"), "\(text)")
         #expect(text.hasSuffix("soak-proxy: ok\n"), "\(text)")
     }

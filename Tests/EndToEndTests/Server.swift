@@ -33,8 +33,11 @@ final class Server: Sendable {
         do {
             try await body(server)
         } catch {
+            // Nobody can look at it afterwards.
+            let log = (try? String(contentsOfFile: "\(server.root)/serve.log", encoding: .utf8)) ?? ""
+            let status = try? await server.kinto("status").output
             await server.end()
-            throw error
+            throw Trouble("\(error)\n\(log)\n\(status ?? "")")
         }
         await server.end()
     }
@@ -172,11 +175,7 @@ final class Server: Sendable {
     func run(
         _ path: String, _ arguments: [String], in directory: String? = nil, more: [String] = []
     ) async throws -> Result {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: path)
-        process.arguments = arguments
-        process.currentDirectoryURL = directory.map { URL(fileURLWithPath: $0) }
-        process.environment = [
+        var environment = [
             "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin", "HOME": root,
             "GIT_CONFIG_GLOBAL": "/dev/null",
             "GIT_CONFIG_NOSYSTEM": "1",
@@ -185,16 +184,11 @@ final class Server: Sendable {
         ]
         for entry in more {
             let parts = entry.split(separator: "=", maxSplits: 1)
-            process.environment?[String(parts[0])] = String(parts[1])
+            environment[String(parts[0])] = String(parts[1])
         }
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = pipe
-        try process.run()
-        let reader = pipe.fileHandleForReading
-        let data = await onThread { reader.readDataToEndOfFile() }
-        process.waitUntilExit()
-        return Result(status: process.terminationStatus, output: String(decoding: data, as: UTF8.self))
+        let done = try await Command.run(
+            path, arguments, in: directory, environment: environment.map { "\($0)=\($1)" })
+        return Result(status: done.status, output: done.output)
     }
 
     @discardableResult

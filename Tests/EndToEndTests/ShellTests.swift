@@ -14,18 +14,8 @@ struct ShellTests {
 
     private static let shells = ["bash", "zsh", "fish"].filter { path($0) != nil }
 
-    private func run(_ program: String, _ words: [String]) async throws -> (status: Int32, output: String) {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: program)
-        process.arguments = words
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = pipe
-        try process.run()
-        let reader = pipe.fileHandleForReading
-        let data = await onThread { reader.readDataToEndOfFile() }
-        process.waitUntilExit()
-        return (process.terminationStatus, String(decoding: data, as: UTF8.self))
+    private func run(_ program: String, _ words: [String]) async throws -> Command.Result {
+        try await Command.run(program, words)
     }
 
     @Test(arguments: shells) func completionsAreReadByTheirShell(_ shell: String) async throws {

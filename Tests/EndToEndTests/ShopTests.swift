@@ -8,20 +8,11 @@ import Testing
 @Suite(.timeLimit(.minutes(10)))
 struct ShopTests {
     @Test func theTourLosesNoRequest() async throws {
-        let process = Process()
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
-        process.executableURL = root.appending(path: "examples/shop/tour")
-        process.environment = ProcessInfo.processInfo.environment.merging(
-            ["KINTO_BIN_DIR": try Products.directory()]) { $1 }
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = pipe
-        try process.run()
-        let reader = pipe.fileHandleForReading
-        let output = String(decoding: await onThread { reader.readDataToEndOfFile() }, as: UTF8.self)
-        process.waitUntilExit()
-        #expect(process.terminationStatus == 0, "\(output.suffix(6000))")
-        #expect(output.contains("all of it was so"))
+        let done = try await Command.run(
+            root.appending(path: "examples/shop/tour").path, [], environment: Products.environment())
+        #expect(done.status == 0, "\(done.output.suffix(6000))")
+        #expect(done.output.contains("all of it was so"))
     }
 }

@@ -25,20 +25,11 @@ struct SoakTests {
     private func run(_ script: String, _ options: [String]) async throws {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
-        let process = Process()
-        process.executableURL = root.appendingPathComponent("scripts/\(script)")
-        process.arguments = options
-        process.environment = ProcessInfo.processInfo.environment.merging([
-            "KINTO_BIN_DIR": try Products.directory()
-        ]) { $1 }
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardError = output
-        try process.run()
-        let reader = output.fileHandleForReading
-        let text = await onThread { String(decoding: reader.readDataToEndOfFile(), as: UTF8.self) }
-        process.waitUntilExit()
-        #expect(process.terminationStatus == 0, "\(text)")
+        let done = try await Command.run(
+            root.appendingPathComponent("scripts/\(script)").path, options,
+            environment: Products.environment())
+        let text = done.output
+        #expect(done.status == 0, "\(text)")
         #expect(text.hasSuffix("\(script): ok\n"), "\(text)")
     }
 }

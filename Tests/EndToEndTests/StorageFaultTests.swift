@@ -89,25 +89,12 @@ extension StorageFaultTests {
             let update =
                 "\(String(repeating: "0", count: 40)) \(String(repeating: "1", count: 40)) refs/heads/main"
             try Files.replace("\(directory)/input", with: Array("\(update)\n".utf8))
-            func push() async throws -> Server.Result {
-                let process = Process()
-                process.executableURL = URL(fileURLWithPath: try Products.directory() + "/kinto-runtime")
-                process.arguments = ["hook", "post-receive", "--home", home, "--service", "hello"]
-                process.environment = Dictionary(
-                    uniqueKeysWithValues: shim.environment(home: home).map { entry in
-                        let parts = entry.split(separator: "=", maxSplits: 1)
-                        return (String(parts[0]), String(parts[1]))
-                    })
-                process.standardInput = FileHandle(forReadingAtPath: "\(directory)/input")
-                let pipe = Pipe()
-                process.standardOutput = pipe
-                process.standardError = pipe
-                try process.run()
-                let reader = pipe.fileHandleForReading
-                let data = await onThread { reader.readDataToEndOfFile() }
-                process.waitUntilExit()
-                return .init(
-                    status: process.terminationStatus, output: String(decoding: data, as: UTF8.self))
+            func push() async throws -> Command.Result {
+                try await Command.run(
+                    try Products.directory() + "/kinto-runtime",
+                    ["hook", "post-receive", "--home", home, "--service", "hello"],
+                    environment: shim.environment(home: home),
+                    input: Descriptor.open("\(directory)/input", O_RDONLY))
             }
             func kept() throws -> [Fields] {
                 guard Files.exists("\(home)/spool") else { return [] }

@@ -95,18 +95,10 @@ struct StoragePowerTests {
 
     /// Whether all that a commit is made of can be read.
     private func isWhole(_ commit: String, in repository: String) async throws -> String? {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/git")
-        process.arguments = ["--git-dir", repository, "fsck", "--no-dangling", "--no-reflogs", commit]
-        process.environment = ["GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"]
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = pipe
-        try process.run()
-        let reader = pipe.fileHandleForReading
-        let data = await onThread { reader.readDataToEndOfFile() }
-        process.waitUntilExit()
-        return process.terminationStatus == 0 ? nil : String(decoding: data, as: UTF8.self)
+        let done = try await Command.run(
+            "/usr/bin/git", ["--git-dir", repository, "fsck", "--no-dangling", "--no-reflogs", commit],
+            environment: ["GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1"])
+        return done.status == 0 ? nil : done.output
     }
 
     private func cut(

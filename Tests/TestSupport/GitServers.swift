@@ -47,20 +47,11 @@ public final class Daemon: Sendable {
     /// Runs a program to its end.
     @discardableResult
     static func run(_ words: [String], in directory: String) throws -> String {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = words
-        process.currentDirectoryURL = URL(fileURLWithPath: directory)
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = pipe
-        try process.run()
-        let text = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else {
-            throw Trouble("\(words.joined(separator: " ")): \(text)")
+        let done = try Command.runHere("/usr/bin/env", words, in: directory)
+        guard done.status == 0 else {
+            throw Trouble("\(words.joined(separator: " ")): \(done.output)")
         }
-        return text
+        return done.output
     }
 }
 

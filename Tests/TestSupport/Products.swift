@@ -18,6 +18,12 @@ public enum Products {
         }
         throw Trouble("the executables are not beside the tests")
     }
+
+    /// For scripts: that of the tests, and where the executables are.
+    public static func environment() throws -> [String] {
+        let own = ProcessInfo.processInfo.environment.filter { $0.key != "KINTO_BIN_DIR" }
+        return own.map { "\($0)=\($1)" } + ["KINTO_BIN_DIR=\(try directory())"]
+    }
 }
 
 /// Why a test cannot go on.
