@@ -12,11 +12,6 @@ public enum Command {
         public let status: Int32
         /// Standard output and error.
         public let output: String
-
-        public init(status: Int32, output: String) {
-            self.status = status
-            self.output = output
-        }
     }
 
     /// - Parameters:
@@ -35,10 +30,10 @@ public enum Command {
 
     /// The same, on the caller's thread.
     @discardableResult
-    public static func runHere(
-        _ path: String, _ arguments: [String], in directory: String? = nil, environment: [String]? = nil
-    ) throws -> Result {
-        let (pid, output) = try start(path, arguments, in: directory, environment, nil)
+    public static func runHere(_ path: String, _ arguments: [String], in directory: String? = nil) throws
+        -> Result
+    {
+        let (pid, output) = try start(path, arguments, in: directory, nil, nil)
         return end(pid, output)
     }
 
