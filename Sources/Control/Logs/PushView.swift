@@ -3,14 +3,15 @@
 /// What a push is shown of its release's log: the steps all, of what the commands print the beginning. A build that floods
 /// its log would keep git, ssh and whoever pushes busy for nothing; the log has the rest.
 struct PushView: Sendable {
-    /// Bytes of the commands' output.
-    static let limit = 1 << 20
+    /// Of what is shown with the commands' output: whichever comes first. Git handles line by line, so that short ones cost as
+    /// much of the processor as long ones.
+    static let limit = (bytes: 1 << 20, lines: 10_000)
     private static let newline = UInt8(ascii: "\n")
     /// What stands before every line that a command printed, see `LogLine.detail`.
     private static let indentation = Array("       ".utf8)
 
     private let note: [UInt8]
-    private var shown = 0
+    private var shown = (bytes: 0, lines: 0)
     private var isOver = false
 
     /// - Parameter command: shows the whole log.
@@ -20,16 +21,21 @@ struct PushView: Sendable {
 
     /// - Parameter lines: whole ones, without times.
     mutating func show(_ lines: [UInt8]) -> [UInt8] {
-        shown += lines.count
-        guard shown > PushView.limit else { return lines }
-        var out: [UInt8] = []
-        if !isOver { out += note }
+        if isOver { return PushView.steps(lines) }
+        shown.bytes += lines.count
+        for byte in lines where byte == PushView.newline { shown.lines += 1 }
+        guard shown.bytes > PushView.limit.bytes || shown.lines > PushView.limit.lines else { return lines }
         isOver = true
+        return note + PushView.steps(lines)
+    }
+
+    private static func steps(_ lines: [UInt8]) -> [UInt8] {
+        var steps: [UInt8] = []
         var start = 0
-        while let end = lines[start...].firstIndex(of: PushView.newline) {
-            if !lines[start...end].starts(with: PushView.indentation) { out += lines[start...end] }
+        while let end = lines[start...].firstIndex(of: newline) {
+            if !lines[start...end].starts(with: indentation) { steps += lines[start...end] }
             start = end + 1
         }
-        return out
+        return steps
     }
 }
