@@ -99,7 +99,7 @@ bench-sites: PACKAGES += nginx wrk util-linux
 bench-sites: release ## static files by the proxy beside nginx: requests and bytes per CPU-second
 	scripts/bench-sites
 
-bench-queue: release ## 1,000 webhooks and 1,000 hooks in 10 s each: accepted, lost, p50, p99
+bench-queue: release ## 1,000 webhooks, requests of hooks, and hooks in 10 s each: accepted, lost, p50, p99
 	scripts/bench-queue
 
 bench-dashboard: release ## each page with 200 services, 10,000 releases of one, 200 watchers: median, p99
