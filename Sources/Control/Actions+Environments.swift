@@ -149,8 +149,12 @@ extension Actions {
         try await lanes.clear(target)
         await keeper.forget(target)
         try await stopRuns(target)
-        if let serving = try await store.live(target).flatMap(RolloutPlan.Previous.init) {
+        try await rollout.gate.with(target) {
+            guard let live = try await store.live(target), let serving = RolloutPlan.Previous(live) else {
+                return
+            }
             try await rollout.stop(target, serving, hosts: Deployment.hosts(target, serving.manifest))
+            try await store.update(live.id, step: "stopped for good") { $0.instances = [] }
         }
         try await routes.remove(target.description)
     }

@@ -15,25 +15,11 @@ extension Actions {
         let target = new.target
         let swapped: TakenBack
         do {
-            swapped = try await rollout.gate.with(target) {
-                let previous = try await store.live(target).flatMap(RolloutPlan.Previous.init)
-                async let counters = try? await routes.counters()
-                let release = try await store.acceptWarm(new, from: earlier)
-                let before = await counters?.first { $0.upstream == previous?.upstream }
-                do {
-                    try await routes.set(
-                        Deployment.route(release, to: release.instances, deployment.files.of(release)))
-                } catch {
-                    try await giveBack(release, to: earlier, error)
-                    throw error
-                }
-                let live = try await store.update(release.id, step: "swapped") {
-                    $0.live = true
-                    $0.liveAt = .now
-                    $0.stage = .drain
-                }
-                return TakenBack(release: live, previous: previous, before: before)
+            // Also when who asked goes away: from the acceptance on it is brought to its end.
+            let task = Task {
+                try await rollout.gate.with(target) { try await swap(to: earlier, as: new) }
             }
+            swapped = try await task.value
         } catch let failure as Failure where failure.code == "not-warm" { return nil }
         try? Files.makeDirectories(home.release(target, swapped.release.number))
         Task { await settle(swapped, from: earlier) }
@@ -47,17 +33,43 @@ extension Actions {
         let before: ProxyReply.Counters?
     }
 
-    private func giveBack(_ release: Release, to earlier: Release, _ error: any Error) async throws {
-        try await store.update(earlier.id) {
-            $0.instances = release.instances + $0.instances
-            $0.warmUntil = earlier.warmUntil
+    /// Inside the gate.
+    private func swap(to earlier: Release, as new: NewRelease) async throws -> TakenBack {
+        let previous = try await store.live(new.target).flatMap(RolloutPlan.Previous.init)
+        async let counters = try? await routes.counters()
+        let release = try await store.acceptWarm(new, from: earlier)
+        let before = await counters?.first { $0.upstream == previous?.upstream }
+        do {
+            try await routes.set(
+                Deployment.route(release, to: release.instances, deployment.files.of(release)))
+        } catch {
+            try await giveBack(release, to: earlier, error)
+            if let old = RolloutPlan.Previous(earlier) { Task { await keeper.keep(old, of: new.target) } }
+            throw error
         }
-        try await store.update(release.id, step: "finished: failed") {
-            $0.status = .failed
-            $0.failure = Lanes.failure(error)
-            $0.stage = nil
-            $0.instances = []
-            $0.finishedAt = .now
+        let live = try await persistently {
+            try await store.update(release.id, step: "swapped") {
+                $0.live = true
+                $0.liveAt = .now
+                $0.stage = .drain
+            }
+        }
+        return TakenBack(release: live, previous: previous, before: before)
+    }
+
+    /// The proxy did not take it: what serves goes on, and the instances are the earlier release's again.
+    private func giveBack(_ release: Release, to earlier: Release, _ error: any Error) async throws {
+        try await persistently {
+            try await store.update(earlier.id) {
+                $0.instances = release.instances + $0.instances.workers
+            }
+            try await store.update(release.id, step: "finished: failed") {
+                $0.status = .failed
+                $0.failure = Lanes.failure(error)
+                $0.stage = nil
+                $0.instances = []
+                $0.finishedAt = .now
+            }
         }
     }
 
@@ -100,12 +112,14 @@ extension Actions {
             log.append(.detail("Swap: \(receipt.description)"))
         }
         do {
-            try await store.update(release.id, step: "finished: deployed") {
-                $0.swap = receipt
-                guard $0.status == .deploying else { return }
-                $0.status = .deployed
-                $0.stage = nil
-                $0.finishedAt = .now
+            _ = try await persistently {
+                try await store.update(release.id, step: "finished: deployed") {
+                    $0.swap = receipt
+                    guard $0.status == .deploying else { return }
+                    $0.status = .deployed
+                    $0.stage = nil
+                    $0.finishedAt = .now
+                }
             }
         } catch { logger.error("the outcome cannot be recorded", metadata: ["error": "\(error)"]) }
         if let manifest = release.manifest {

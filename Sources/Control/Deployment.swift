@@ -167,8 +167,7 @@ struct Deployment: Sendable {
     /// Workers of releases that were replaced do not run beside those of the one that is live. They are stopped at the
     /// swap; this is for a server that died between the two, and for swaps that only tell the proxy.
     func stopReplaced(_ target: Target) async throws {
-        for release in try await store.releases(target, limit: 50)
-        where !release.live && release.liveAt != nil && !release.instances.workers.isEmpty {
+        for release in try await store.leftReleases(target) where !release.instances.workers.isEmpty {
             let workers = release.instances.workers
             await rollout.stop(workers, of: release.manifest)
             try await store.update(release.id, step: "stopped its workers") { release in

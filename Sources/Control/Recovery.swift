@@ -95,6 +95,16 @@ struct Recovery: Sendable {
                     release.jobs = release.isAfterDue ? release.jobs.filter { $0.key == "after" } : [:]
                 }
                 log.close()
+            } else if release.liveAt != nil {
+                log.append(.detail("The server was restarted at \(stage); this release was replaced by then"))
+                try await store.update(release.id, step: "finished after a restart") { release in
+                    release.status = .deployed
+                    release.finishedAt = .now
+                    release.stage = nil
+                    release.jobs = [:]
+                    release.isAfterDue = false
+                }
+                log.close()
             } else if release.abortRequested {
                 let words =
                     release.supersededBy.map { "Superseded by release \($0), a newer push" }
@@ -206,8 +216,8 @@ struct Recovery: Sendable {
             if let plan = try? await actions.deployment.plan(live) { await actions.keeper.watch(live, plan) }
         }
         for environment in (try? await store.environments()) ?? [] {
-            for release in (try? await store.releases(environment.target, limit: 100)) ?? []
-            where !release.live && release.status.isFinal && !release.instances.isEmpty {
+            for release in (try? await store.leftReleases(environment.target)) ?? []
+            where release.status.isFinal {
                 await actions.rollout.stop(release.instances.workers, of: release.manifest)
                 if let until = release.warmUntil, until > .now {
                     await actions.keeper.schedule(release)
@@ -251,6 +261,7 @@ struct Recovery: Sendable {
             var recorded = try await store.allLive() + store.openReleases()
             for environment in try await store.environments() {
                 recorded += try await store.releases(environment.target, limit: 100)
+                recorded += try await store.leftReleases(environment.target)
             }
             let runs = try await store.runs().map(\.identifier)
             let identifiers =

@@ -177,31 +177,39 @@ actor ReleaseKeeper {
     /// - Returns: whether it is kept.
     @discardableResult
     func keep(_ old: RolloutPlan.Previous, of target: Target) async -> Bool {
-        let found = try? await persistently { [store] in try await store.release(target, old.number) }
-        guard let release = found ?? nil, !release.live,
-            !release.instances.isEmpty
-        else { return false }
-        let warm = old.manifest.rollout.warm
-        guard warm.milliseconds > 0 else {
-            await stop(release)
-            return false
+        // Also when the caller is cancelled: nobody else does it.
+        await Task { await keepOrStop(old, of: target) }.value
+    }
+
+    private func keepOrStop(_ old: RolloutPlan.Previous, of target: Target) async -> Bool {
+        let warm = Int64(old.manifest.rollout.warm.milliseconds)
+        do {
+            let replaced = try await persistently { [store] in
+                try await store.keepWarm(
+                    target, old.number,
+                    until: warm > 0 ? Timestamp(milliseconds: Timestamp.now.milliseconds + warm) : nil)
+            }
+            switch replaced {
+            case .kept(let release):
+                schedule(release)
+                // Those after it see to it themselves.
+                for other in await self.warm(target) where other.number < release.number { await stop(other) }
+                return true
+            case .surplus(let release): await stop(release)
+            case .gone: break
+            }
+        } catch {
+            logger.error(
+                "a release that was replaced runs on",
+                metadata: ["release": "\(old.upstream)", "error": "\(error)"])
         }
-        let until = Timestamp(milliseconds: Timestamp.now.milliseconds + Int64(warm.milliseconds))
-        let noted = try? await persistently { [store] in
-            try await store.update(release.id, step: "kept warm") { $0.warmUntil = until }
-        }
-        guard let kept = noted else {
-            return false
-        }
-        schedule(kept)
-        // One is enough to go back to.
-        for other in await self.warm(target) where other.id != kept.id { await stop(other) }
-        return true
+        return false
     }
 
     /// Stops a warm release when its time is over: also one that an earlier server kept.
     func schedule(_ release: Release) {
         guard let until = release.warmUntil else { return }
+        cancelTimer(release)
         let left = max(0, until.milliseconds - Timestamp.now.milliseconds)
         timers[release.id] = Task { [weak self] in
             do { try await Task.sleep(for: .milliseconds(left)) } catch { return }
@@ -219,22 +227,26 @@ actor ReleaseKeeper {
 
     /// Makes room for the next release: what is kept warm goes, unless it may still be needed by a watch.
     func makeRoom(_ target: Target) async {
-        if watches[target] == nil { await stopWarm(target) }
+        guard watches[target] == nil else { return }
+        for release in await warm(target) { await stop(release) }
     }
 
-    /// Ends all that is kept and watched of a target.
+    /// Ends all of a target that is watched, kept, or runs on without being either.
     func forget(_ target: Target) async {
         stopWatching(target)
-        await stopWarm(target)
+        for release in await left(target) { await stop(release) }
     }
 
-    /// Releases of a target that were replaced and still run.
-    func warm(_ target: Target) async -> [Release] {
-        ((try? await store.warmReleases(target)) ?? []).filter { !$0.instances.isEmpty }
-    }
+    /// Releases of a target that were replaced and are kept running.
+    func warm(_ target: Target) async -> [Release] { await left(target).filter { $0.warmUntil != nil } }
 
-    private func stopWarm(_ target: Target) async {
-        for release in await warm(target) { await stop(release) }
+    private func left(_ target: Target) async -> [Release] {
+        do { return try await store.leftReleases(target) } catch {
+            logger.error(
+                "releases that still run cannot be looked for",
+                metadata: ["target": "\(target)", "error": "\(error)"])
+            return []
+        }
     }
 
     private func stop(_ release: Release) async {

@@ -125,11 +125,7 @@ public actor Lanes {
         overdue[id] = nil
         let log = ReleaseLog(path: home.releaseLog(step.target, step.number))
         let recorder = ReleaseRecorder(store: store, id: id, log: log, deadlines: deadlines)
-        let isLive = (try? await store.release(step.target, step.number))?.live == true
-        log.append(.trouble("Release \(step.number): \(step.failure.message)"))
-        await record(
-            isLive ? Outcome(status: .deployed) : Outcome(status: .failed, failure: step.failure), recorder,
-            logger)
+        await record(await outcome(step.failure, step.target, step.number, log), recorder, logger)
         log.close()
         await wake(step.target)
     }
@@ -204,8 +200,7 @@ public actor Lanes {
             // A server that stops leaves the release as it is recorded: the next one takes it up.
             guard !stopped else { return }
             if let failure = overdue[release.id] {
-                await tell(failure, release, log)
-                outcome = Outcome(status: .failed, failure: failure)
+                outcome = await self.outcome(failure, target, release.number, log)
             } else if let newer = await newer(than: release) {
                 log.append(.trouble("Superseded by release \(newer), a newer push"))
                 outcome = Outcome(status: .superseded, supersededBy: newer)
@@ -218,7 +213,7 @@ public actor Lanes {
             let store = store
             failure.evidence +=
                 await Task { await SettingsChange.line(release, in: store) }.value.map { [$0] } ?? []
-            await tell(failure, release, log)
+            await tell(failure, target, release.number, log)
             outcome = Outcome(status: .failed, failure: failure)
         }
         // A build that failed leaves its checkout; the log and the cause are what is kept. It goes before the outcome
@@ -259,6 +254,21 @@ public actor Lanes {
         var supersededBy: Int?
     }
 
+    /// Of a release a step of which was stuck: what is live, or was, stays what it is.
+    private func outcome(_ failure: Failure, _ target: Target, _ number: Int, _ log: ReleaseLog) async
+        -> Outcome
+    {
+        let store = store
+        // A read of a task that is cancelled is cancelled, too.
+        let wasLive = await Task { try? await store.release(target, number) }.value?.liveAt != nil
+        guard wasLive else {
+            await tell(failure, target, number, log)
+            return Outcome(status: .failed, failure: failure)
+        }
+        log.append(.trouble("Release \(number): \(failure.message)"))
+        return Outcome(status: .deployed)
+    }
+
     /// Every release gets its outcome. While it cannot be written the next one waits, for it could not be either; a
     /// server that is stopped meanwhile leaves it to the next.
     private func record(_ outcome: Outcome, _ recorder: ReleaseRecorder, _ logger: Logger) async {
@@ -292,11 +302,11 @@ public actor Lanes {
         }
     }
 
-    private func tell(_ failure: Failure, _ release: Release, _ log: ReleaseLog) async {
+    private func tell(_ failure: Failure, _ target: Target, _ number: Int, _ log: ReleaseLog) async {
         let store = store
         // A read of a task that is cancelled is cancelled, too.
-        let isLive = await Task { try? await store.live(release.target) }.value != nil
-        log.append(.trouble("Release \(release.number) failed: \(failure.message)"))
+        let isLive = await Task { try? await store.live(target) }.value != nil
+        log.append(.trouble("Release \(number) failed: \(failure.message)"))
         for line in failure.told { log.append(.detail(line)) }
         if isLive { log.append(.detail("What was live before goes on serving.")) }
     }

@@ -129,7 +129,8 @@ public actor ReleaseRecorder {
             release.stage = nil
             release.jobs = [:]
             release.isAfterDue = false
-            if !release.live { release.instances = [] }
+            // One that was live and was replaced meanwhile still runs: whoever replaced it keeps or ends it.
+            if release.liveAt == nil { release.instances = [] }
         }
         await deadlines.leave(id)
         return finished

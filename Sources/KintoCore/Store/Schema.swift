@@ -245,8 +245,15 @@ enum Schema {
                     """)
         }
         addCron(&migrator)
+        migrator.registerMigration("10-running") { database in
+            try database.execute(
+                sql: "CREATE INDEX release_running ON release(service, environment) WHERE \(runs)")
+        }
         return migrator
     }()
+
+    /// Whether a release has instances on record.
+    static let runs = "json_extract(body, '$.instances[0]') IS NOT NULL"
 
     /// A token is removed by its name, so no two have the same. The oldest keeps it.
     private static func nameTokens(_ database: Database) throws {

@@ -41,19 +41,18 @@ extension Store {
         }
     }
 
-    /// Those of the newest that were replaced and are kept running for a while.
-    public func warmReleases(_ target: Target) async throws -> [Release] {
-        try await read { database in
-            try Row.fetchAll(
-                database,
-                sql: """
-                    SELECT * FROM (
-                        SELECT * FROM release WHERE service = ? AND environment = ? ORDER BY number DESC LIMIT 50)
-                    WHERE live = 0 AND json_extract(body, '$.warmUntil') IS NOT NULL
-                    """,
-                arguments: [target.service.description, target.environment.description]
-            ).map(ReleaseBody.release)
-        }
+    /// Those that have instances and nothing to come: they were replaced, or are over for another reason. Newest first.
+    public func leftReleases(_ target: Target) async throws -> [Release] {
+        try await read { try Store.left($0, target) }
+    }
+
+    static func left(_ database: Database, _ target: Target) throws -> [Release] {
+        try database.rows(
+            sql: """
+                SELECT * FROM release WHERE service = ? AND environment = ? AND \(Schema.runs) AND live = 0
+                ORDER BY number DESC
+                """, arguments: [target.service.description, target.environment.description]
+        ).map(ReleaseBody.release).filter { $0.status.isFinal || $0.liveAt != nil }
     }
 
     public func release(_ target: Target, _ number: Int) async throws -> Release? {

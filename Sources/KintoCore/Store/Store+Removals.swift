@@ -5,13 +5,15 @@ internal import GRDB
 /// Removals are recorded together with what they take off the record, so that a server that dies meanwhile leaves no files.
 extension Store {
     /// Forgets a service with its environments and all they have.
-    /// - Returns: what is left to do; nil: something of it is queued or deploying, and nothing was done.
+    /// - Returns: what is left to do; nil: something of it is queued, deploying or runs, and nothing was done.
     public func end(_ service: ServiceName) async throws -> Removal? {
         try await write { database in
             let isBusy = try Bool.fetchOne(
                 database,
-                sql: "SELECT 1 FROM release WHERE service = ? AND status IN ('queued', 'deploying') LIMIT 1",
-                arguments: [service.description])
+                sql: """
+                    SELECT 1 FROM release WHERE service = ? AND (status IN ('queued', 'deploying') OR \(Schema.runs))
+                    LIMIT 1
+                    """, arguments: [service.description])
             guard isBusy == nil else { return nil }
             let local = try String.fetchOne(
                 database, sql: "SELECT repository FROM service WHERE name = ? AND source = ?",
@@ -29,10 +31,16 @@ extension Store {
     }
 
     /// Forgets an environment with its releases and its configuration.
-    /// - Returns: what is left to do; nil: something of it is queued or deploying, and nothing was done.
+    /// - Returns: what is left to do; nil: something of it is queued, deploying or runs, and nothing was done.
     public func end(_ target: Target) async throws -> Removal? {
         try await write { database in
-            guard try Store.open(database, target).isEmpty else { return nil }
+            let isBusy = try Bool.fetchOne(
+                database,
+                sql: """
+                    SELECT 1 FROM release WHERE service = ? AND environment = ?
+                    AND (status IN ('queued', 'deploying') OR \(Schema.runs)) LIMIT 1
+                    """, arguments: [target.service.description, target.environment.description])
+            guard isBusy == nil else { return nil }
             let artifacts = try Store.forget(database, target)
             return try Store.record(database, target.service, target.environment, nil, [], artifacts)
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import GRDB
-internal import Wire
+public import Wire
 
 extension Store {
     /// Makes an earlier release live again because the one after it was no good: the one is failed and the other live
@@ -25,6 +25,33 @@ extension Store {
             try Store.save(database, good)
             try Store.note(database, bad.id, "undone: \(failure.code)")
             try Store.note(database, good.id, "live again")
+        }
+    }
+
+    /// What is to become of a release that was replaced.
+    public enum Replaced: Sendable {
+        /// It runs on, marked with the end of its time.
+        case kept(Release)
+        /// It is to be stopped.
+        case surplus(Release)
+        /// It was taken back, or runs no more.
+        case gone
+    }
+
+    /// Keeps a release that was replaced running, so that it can come back at once: the last one, which is enough to go
+    /// back to.
+    /// - Parameter until: nil: none is to be kept.
+    public func keepWarm(_ target: Target, _ number: Int, until: Timestamp?) async throws -> Replaced {
+        try await write { database in
+            let left = try Store.left(database, target)
+            guard var release = left.first(where: { $0.number == number }) else { return .gone }
+            guard let until, !left.contains(where: { $0.isProven && $0.number > number }) else {
+                return .surplus(release)
+            }
+            release.warmUntil = until
+            try Store.save(database, release)
+            try Store.note(database, release.id, "kept warm")
+            return .kept(release)
         }
     }
 
