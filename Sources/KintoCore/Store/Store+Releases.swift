@@ -49,8 +49,8 @@ extension Store {
     static func left(_ database: Database, _ target: Target) throws -> [Release] {
         try database.rows(
             sql: """
-                SELECT * FROM release WHERE service = ? AND environment = ? AND \(Schema.runs) AND live = 0
-                ORDER BY number DESC
+                SELECT * FROM release INDEXED BY release_running
+                WHERE service = ? AND environment = ? AND \(Schema.runs) AND live = 0 ORDER BY number DESC
                 """, arguments: [target.service.description, target.environment.description]
         ).map(ReleaseBody.release).filter { $0.status.isFinal || $0.liveAt != nil }
     }
