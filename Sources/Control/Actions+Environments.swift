@@ -129,6 +129,7 @@ extension Actions {
             try await end(target)
             // What is pushed until then is of it, and ends, too.
             removal = try await store.end(target)
+            if removal == nil { try await Task.sleep(for: .milliseconds(20)) }
         } while removal == nil
         if let removal { try await remove(removal) }
         guard let service else { return }
@@ -147,14 +148,11 @@ extension Actions {
         // No schedule begins anything from here on.
         try await store.update(target) { $0.suspended = true }
         try await lanes.clear(target)
-        await keeper.forget(target)
+        try await keeper.forget(target)
         try await stopRuns(target)
         try await rollout.gate.with(target) {
-            guard let live = try await store.live(target), let serving = RolloutPlan.Previous(live) else {
-                return
-            }
-            try await rollout.stop(target, serving, hosts: Deployment.hosts(target, serving.manifest))
-            try await store.update(live.id, step: "stopped for good") { $0.instances = [] }
+            guard let live = try await store.live(target) else { return }
+            try await stop(live, step: "stopped for good")
         }
         try await routes.remove(target.description)
     }

@@ -43,8 +43,8 @@ extension Actions {
                 code: "name-taken", "\(path) is there already, and no service has it",
                 hints: [.init("look at it, and move it away")])
         }
-        for target in targets { await keeper.forget(target) }
-        return try await atRest(targets[...]) {
+        for target in targets { try await keeper.forget(target) }
+        let done = try await atRest(targets[...]) {
             try await store.renameService(
                 old, to: new, repository: service.source == .hosted ? home.repository(new) : nil)
             Fault.renamed.pass()
@@ -64,6 +64,11 @@ extension Actions {
             }
             return try await renamed(new, from: old)
         }
+        // A deploy may have ended between the two, and its timer has the old name.
+        for target in targets {
+            try? await keeper.forget(Target(service: new, environment: target.environment))
+        }
+        return done
     }
 
     private func renamed(_ name: ServiceName, from old: ServiceName) async throws -> Renamed {

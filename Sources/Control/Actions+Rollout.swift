@@ -43,34 +43,21 @@ extension Actions {
             try await routes.set(
                 Deployment.route(release, to: release.instances, deployment.files.of(release)))
         } catch {
-            try await giveBack(release, to: earlier, error)
+            // What serves goes on.
+            let failure = Lanes.failure(error)
+            try await persistently(for: nil) { try await store.giveBack(release, to: earlier, failure) }
             if let old = RolloutPlan.Previous(earlier) { Task { await keeper.keep(old, of: new.target) } }
             throw error
         }
-        let live = try await persistently {
+        let live = try await persistently(for: nil) {
             try await store.update(release.id, step: "swapped") {
                 $0.live = true
                 $0.liveAt = .now
                 $0.stage = .drain
             }
         }
+        for instance in live.instances { rollout.lives.watch(instance) }
         return TakenBack(release: live, previous: previous, before: before)
-    }
-
-    /// The proxy did not take it: what serves goes on, and the instances are the earlier release's again.
-    private func giveBack(_ release: Release, to earlier: Release, _ error: any Error) async throws {
-        try await persistently {
-            try await store.update(earlier.id) {
-                $0.instances = release.instances + $0.instances.workers
-            }
-            try await store.update(release.id, step: "finished: failed") {
-                $0.status = .failed
-                $0.failure = Lanes.failure(error)
-                $0.stage = nil
-                $0.instances = []
-                $0.finishedAt = .now
-            }
-        }
     }
 
     /// Workers are not kept warm: those of what was replaced are stopped, and then the release's own start.
@@ -112,7 +99,7 @@ extension Actions {
             log.append(.detail("Swap: \(receipt.description)"))
         }
         do {
-            _ = try await persistently {
+            _ = try await persistently(for: nil) {
                 try await store.update(release.id, step: "finished: deployed") {
                     $0.swap = receipt
                     guard $0.status == .deploying else { return }

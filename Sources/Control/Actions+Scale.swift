@@ -120,14 +120,14 @@ extension Actions {
             guard let port = instance.port else { continue }
             _ = try? await routes.drain(live.upstream, plan.manifest.rollout.drain, port: port)
         }
+        // Also what came to them as an earlier release.
+        await rollout.waitForDrains(taken)
         await rollout.stop(taken, of: plan.manifest)
         try await forget(taken, of: live, step: "scaled to \(kept.count)")
     }
 
     private func forget(_ instances: [Instance], of live: Release, step: String?) async throws {
-        try await store.update(live.id, step: step) { release in
-            release.instances.removeAll { one in instances.contains { $0.identifier == one.identifier } }
-        }
+        try await store.update(live.id, step: step) { $0.instances.remove(instances) }
     }
 }
 

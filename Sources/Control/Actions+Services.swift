@@ -128,6 +128,7 @@ extension Actions {
             for environment in try await store.environments(of: name) { try await end(environment.target) }
             // What is pushed until then is of it, and ends, too.
             removal = try await store.end(name)
+            if removal == nil { try await Task.sleep(for: .milliseconds(20)) }
         } while removal == nil
         if let removal { try await remove(removal) }
     }

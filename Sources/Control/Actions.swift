@@ -188,19 +188,31 @@ struct Actions: Sendable {
 
     func suspend(_ target: Target) async throws {
         try await require(target)
-        await keeper.forget(target)
+        try await keeper.forget(target)
         try await rollout.gate.with(target) {
-            guard let live = try await store.live(target), let serving = RolloutPlan.Previous(live),
-                try await store.environment(target)?.suspended == false || !serving.instances.isEmpty
+            guard let live = try await store.live(target),
+                try await store.environment(target)?.suspended == false || !live.instances.isEmpty
             else {
                 throw Failure(code: "nothing-live", "nothing of \(target) runs")
             }
             try await store.update(target) { $0.suspended = true }
-            try await rollout.stop(
-                target, serving, hosts: Deployment.hosts(target, serving.manifest))
-            try await store.update(live.id, step: "suspended") { $0.instances = [] }
+            try await stop(live, step: "suspended")
         }
         try await stopScheduled(target)
+    }
+
+    /// Ends what serves, with nothing in its place. Inside the gate.
+    func stop(_ live: Release, step: String) async throws {
+        let target = live.target
+        if let manifest = live.manifest, manifest.takesRequests {
+            try await routes.set(
+                .init(
+                    identifier: target.description, hosts: Deployment.hosts(target, manifest),
+                    port: manifest.port))
+        }
+        if let serving = RolloutPlan.Previous(live) { await rollout.retire(serving) }
+        await deployment.endLost(live)
+        try await store.update(live.id, step: step) { $0.instances.remove(live.instances) }
     }
 
     /// - Returns: nil when it was only paused.

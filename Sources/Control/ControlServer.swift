@@ -177,7 +177,7 @@ public enum ControlServer {
                 group.addTask { await recovery.endLogs() }
                 group.addTask { await recovery.endStrays() }
                 group.addTask { await recovery.unlockRepositories() }
-                group.addTask { await recovery.retireOld() }
+                group.addTask { await recovery.retireOld(rest.left) }
                 group.addTask { await actions.clear(removals) }
                 group.addTask { await recovery.finishAfter() }
                 group.addTask {

@@ -11,8 +11,27 @@ extension Deployment {
     /// - Parameter isHeld: types that may not be started now.
     /// - Throws: `CancellationError` when it is not live any more; then nothing more of it runs.
     func restore(_ release: Release, unless isHeld: (String) -> Bool) async throws {
+        do { try await startMissing(of: release, unless: isHeld) } catch is CancellationError {
+            if await !isInForce(release) { await endLost(release) }
+            throw CancellationError()
+        }
+    }
+
+    /// Whether it is live and not suspended, as far as can be told.
+    private func isInForce(_ release: Release) async -> Bool {
+        // A read of a task that is cancelled is cancelled, too.
+        await Task {
+            do {
+                _ = try await RestartJournal(store: store, release: release).swapping()
+                return true
+            } catch { return !(error is CancellationError) }
+        }.value
+    }
+
+    private func startMissing(of release: Release, unless isHeld: (String) -> Bool) async throws {
         guard let plan = try await plan(release) else { return }
         let journal = RestartJournal(store: store, release: release)
+        _ = try await journal.swapping()
         let recorded = try await store.release(release.target, release.number)?.instances ?? []
         let running = try await store.update(release.id, step: "starting again") {
             $0.instances.removeAll { !$0.supervisor.isRunning }
@@ -21,6 +40,7 @@ extension Deployment {
         let lost = recorded.filter { instance in
             !running.contains(instance) && instance.supervisor.boot == ProcessTable.bootIdentifier
         }
+        await restorer.lose(lost, of: release)
         let there = Set(running.map(\.name))
         let missing = plan.groups.filter { !isHeld($0.name) }.map { group in
             (group, group.names.filter { !there.contains($0) })
@@ -31,13 +51,18 @@ extension Deployment {
                     Deployment.route(release, to: running.web + started, files.of(release)))
             }
         }
-        await rollout.stop(lost, of: nil, longest: .seconds(0))
+        await endLost(release)
         let workers = missing.filter { $0.0.worker != nil }.flatMap { $0.1 }
         if !workers.isEmpty {
             try await stopReplaced(release.target)
             try await raise(workers, plan, journal) { _ in }
         }
         try await store.update(release.id, step: "started again") { _ in }
+    }
+
+    /// Ends what supervisors of the release left that were killed.
+    func endLost(_ release: Release) async {
+        await rollout.stop(await restorer.takeLost(of: release), of: nil, longest: .seconds(0))
     }
 
     /// - Parameter use: inside the gate, when they are live and the release still is, too.
@@ -55,11 +80,7 @@ extension Deployment {
         } catch {
             await Task {
                 await rollout.stop(started.all, of: plan.manifest)
-                _ = try? await store.update(journal.release.id) { release in
-                    release.instances.removeAll { one in
-                        started.all.contains { $0.identifier == one.identifier }
-                    }
-                }
+                _ = try? await store.update(journal.release.id) { $0.instances.remove(started.all) }
             }.value
             throw error
         }

@@ -156,8 +156,8 @@ struct Deployment: Sendable {
                 await recorder.log(
                     .step("Stopping \(names) of release \(live.number) first (overlap never)"))
                 await rollout.stop(old, of: live.manifest)
-                try await store.update(live.id, step: "stopped \(names) before the next") { release in
-                    release.instances.removeAll { one in old.contains { $0.identifier == one.identifier } }
+                try await store.update(live.id, step: "stopped \(names) before the next") {
+                    $0.instances.remove(old)
                 }
             }
             try await stopReplaced(plan.target)
@@ -170,9 +170,7 @@ struct Deployment: Sendable {
         for release in try await store.leftReleases(target) where !release.instances.workers.isEmpty {
             let workers = release.instances.workers
             await rollout.stop(workers, of: release.manifest)
-            try await store.update(release.id, step: "stopped its workers") { release in
-                release.instances.removeAll { one in workers.contains { $0.identifier == one.identifier } }
-            }
+            try await store.update(release.id, step: "stopped its workers") { $0.instances.remove(workers) }
         }
     }
 
@@ -181,12 +179,13 @@ struct Deployment: Sendable {
         _ plan: RolloutPlan, _ recorder: ReleaseRecorder, _ stopped: Stopped
     ) async throws {
         guard plan.manifest.rollout.strategy == .recreate else { return }
-        await keeper.forget(plan.target)
+        try await keeper.forget(plan.target)
         await restorer.hold(plan.target, nil)
         try await rollout.gate.with(plan.target) {
-            guard let live = try await store.live(plan.target), let serving = RolloutPlan.Previous(live),
-                !serving.instances.isEmpty
-            else { return }
+            guard let live = try await store.live(plan.target) else { return }
+            guard let serving = RolloutPlan.Previous(live), !serving.instances.isEmpty else {
+                return await endLost(live)
+            }
             try Task.checkCancellation()
             stopped.set(live.number)
             await recorder.log(
@@ -197,7 +196,10 @@ struct Deployment: Sendable {
                 try await routes.set(route)
             }
             await rollout.retire(serving)
-            try await store.update(live.id, step: "stopped before the next") { $0.instances = [] }
+            await endLost(live)
+            try await store.update(live.id, step: "stopped before the next") {
+                $0.instances.remove(serving.instances)
+            }
         }
     }
 

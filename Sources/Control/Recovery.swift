@@ -22,6 +22,8 @@ struct Recovery: Sendable {
         var gone: [Release] = []
         /// Releases that begin again and whose instances still run.
         var interrupted: [Release] = []
+        /// Releases that were replaced and still run.
+        var left: [Release] = []
 
         /// Those of which nothing is to be stopped first.
         var restorable: [Release] {
@@ -42,6 +44,7 @@ struct Recovery: Sendable {
         for environment in try await store.environments() {
             let target = environment.target
             let release = try await store.live(target)
+            rest.left += try await store.leftReleases(target)
             policies[target.description] = RoutePolicy(environment)
             guard let release, release.manifest != nil else {
                 routes.append(.init(identifier: target.description, hosts: [target.ownHost]))
@@ -58,6 +61,7 @@ struct Recovery: Sendable {
             }
             if release.manifest?.takesRequests == true { routes.append(route) }
         }
+        ports.reserve(rest.left.flatMap(\.instances.ports))
         do { try await actions.routes.replace(routes, policies: policies) } catch
             where actions.routes.isExternal
         {
@@ -211,24 +215,18 @@ struct Recovery: Sendable {
 
     /// Watches and keeps on what an earlier server did; stops what an interrupted swap left of releases that are not
     /// live any more.
-    func retireOld() async {
+    func retireOld(_ left: [Release]) async {
         for live in (try? await store.allLive()) ?? [] {
             if let plan = try? await actions.deployment.plan(live) { await actions.keeper.watch(live, plan) }
         }
-        for environment in (try? await store.environments()) ?? [] {
-            for release in (try? await store.leftReleases(environment.target)) ?? []
-            where release.status.isFinal {
-                await actions.rollout.stop(release.instances.workers, of: release.manifest)
-                if let until = release.warmUntil, until > .now {
-                    await actions.keeper.schedule(release)
-                    continue
+        await withTaskGroup(of: Void.self) { group in
+            for (target, releases) in Dictionary(grouping: left, by: \.target) {
+                group.addTask {
+                    do { try await actions.deployment.stopReplaced(target) } catch {
+                        logger.error("workers cannot be stopped", metadata: ["error": "\(error)"])
+                    }
+                    for release in releases { await actions.keeper.takeOver(release) }
                 }
-                if !release.instances.web.isEmpty {
-                    _ = try? await actions.routes.drain(
-                        release.upstream, release.manifest?.rollout.drain ?? .seconds(30))
-                }
-                await actions.rollout.stop(release.instances, of: release.manifest)
-                _ = try? await store.update(release.id, step: "stopped after a restart") { $0.instances = [] }
             }
         }
     }

@@ -71,7 +71,12 @@ actor ReleaseKeeper {
     private func undo(_ release: Release, _ trouble: Failure) async {
         defer { if watches[release.target]?.release == release.id { watches[release.target] = nil } }
         do {
-            try await rollout.gate.with(release.target) { try await self.swapBack(release, trouble) }
+            try await rollout.gate.with(release.target) {
+                // The next release came first.
+                guard !Task.isCancelled else { return }
+                // From here on there is no way back.
+                try await Task { try await self.swapBack(release, trouble) }.value
+            }
         } catch {
             logger.error(
                 "a release cannot be undone",
@@ -81,20 +86,21 @@ actor ReleaseKeeper {
 
     private func swapBack(_ release: Release, _ trouble: Failure) async throws {
         let target = release.target
-        // The next release came first.
-        guard !Task.isCancelled else { return }
         guard let live = try await store.live(target), live.id == release.id, let watch = live.watch,
             let earlier = try await store.release(target, watch.previous)
         else { return }
         let running = earlier.instances.web.filter(\.supervisor.isRunning)
         guard !running.isEmpty else { return await undoCold(live, to: earlier, trouble) }
-        cancelTimer(earlier)
         // Visitors first.
         try await routes.set(
             Deployment.route(
                 earlier, to: running, ReleaseFiles(home: home, store: store).of(earlier)))
         let failure = await explained(live, earlier, trouble)
-        try await store.undo(live, to: earlier, failure)
+        try await persistently(for: nil) { [store] in
+            try await store.undo(live, to: earlier, failure)
+        }
+        cancelTimer(earlier)
+        for instance in running { rollout.lives.watch(instance) }
         tell(live, failure, "Release \(earlier.number) serves again: it was still running")
         await stopDeploys(target)
         let (rollout, store, restorer) = (rollout, store, restorer)
@@ -111,7 +117,9 @@ actor ReleaseKeeper {
         Task {
             guard let bad = RolloutPlan.Previous(live) else { return }
             await rollout.retire(bad)
-            _ = try? await store.update(live.id, step: "stopped after the undo") { $0.instances = [] }
+            _ = try? await store.update(live.id, step: "stopped after the undo") {
+                $0.instances.remove(bad.instances)
+            }
         }
     }
 
@@ -192,8 +200,10 @@ actor ReleaseKeeper {
             switch replaced {
             case .kept(let release):
                 schedule(release)
-                // Those after it see to it themselves.
-                for other in await self.warm(target) where other.number < release.number { await stop(other) }
+                // Those after it see to it themselves. Of those before it that nobody marked the drains are not waited for.
+                let others = await left(target).filter { $0.number < release.number }
+                for other in others where other.warmUntil != nil { await stop(other) }
+                Task { for other in others where other.warmUntil == nil { await stop(other) } }
                 return true
             case .surplus(let release): await stop(release)
             case .gone: break
@@ -232,9 +242,19 @@ actor ReleaseKeeper {
     }
 
     /// Ends all of a target that is watched, kept, or runs on without being either.
-    func forget(_ target: Target) async {
+    /// - Throws: what the store says.
+    func forget(_ target: Target) async throws {
         stopWatching(target)
-        for release in await left(target) { await stop(release) }
+        for release in try await store.leftReleases(target) { await stop(release) }
+    }
+
+    /// Ends what an earlier server left of a release that was replaced, when its requests have ended; or goes on keeping it.
+    func takeOver(_ release: Release) async {
+        if let until = release.warmUntil, until > .now { return schedule(release) }
+        if let old = RolloutPlan.Previous(release) {
+            _ = await rollout.drain(old, before: nil, upstream: release.upstream)
+        }
+        await stop(release)
     }
 
     /// Releases of a target that were replaced and are kept running.
@@ -252,15 +272,19 @@ actor ReleaseKeeper {
     private func stop(_ release: Release) async {
         cancelTimer(release)
         // Before the gate: a rollback does not wait for it.
-        if let old = RolloutPlan.Previous(release) { await rollout.waitForDrains(old) }
+        await rollout.waitForDrains(release.instances)
         // Inside the gate, so that nothing takes it back meanwhile.
         await rollout.gate.with(release.target) { [store, rollout] in
             let found = try? await persistently { try await store.release(release.target, release.number) }
-            guard let now = found ?? nil, !now.live, let old = RolloutPlan.Previous(now) else { return }
-            await rollout.retire(old)
+            guard let now = found ?? nil, !now.live, !now.instances.isEmpty else { return }
+            if let old = RolloutPlan.Previous(now) {
+                await rollout.retire(old)
+            } else {
+                await rollout.stop(now.instances, of: nil)
+            }
             _ = try? await persistently {
                 try await store.update(now.id, step: "stopped") {
-                    $0.instances = []
+                    $0.instances.remove(now.instances)
                     $0.warmUntil = nil
                 }
             }

@@ -22,6 +22,8 @@ actor Restorer {
     /// One at a time of a target: two would start the same instances twice.
     private var attempts: [Target: (release: Release, task: Task<Bool, Never>)] = [:]
     private var held: [Target: Held] = [:]
+    /// What supervisors left that were killed, by release: it goes on serving until there are others.
+    private var lost: [Int64: [Instance]] = [:]
 
     /// Types of which nothing is started now, for they may not run beside what is about to start.
     struct Held {
@@ -69,6 +71,11 @@ actor Restorer {
             Task { await self.restore(release) }
         }
     }
+
+    func lose(_ instances: [Instance], of release: Release) { lost[release.id, default: []] += instances }
+
+    /// - Returns: what is to be ended now.
+    func takeLost(of release: Release) -> [Instance] { lost.removeValue(forKey: release.id) ?? [] }
 
     func free(_ target: Target) { held[target] = nil }
 

@@ -254,4 +254,9 @@ extension [Instance] {
             append(instance)
         }
     }
+
+    /// Takes out those that are these processes, whatever has come to their names.
+    public mutating func remove(_ ended: [Instance]) {
+        removeAll { one in ended.contains { $0.identifier == one.identifier } }
+    }
 }

@@ -95,15 +95,6 @@ public struct RolloutController: Sendable {
         }
     }
 
-    /// Takes the target's upstream away, drains and stops what serves it.
-    public func stop(_ target: Target, _ live: RolloutPlan.Previous, hosts: [String]) async throws {
-        if live.manifest.takesRequests {
-            try await routes.set(
-                RoutingTable.Route(identifier: target.description, hosts: hosts, port: live.manifest.port))
-        }
-        await retire(live)
-    }
-
     /// Drains and stops what is not in force any more.
     @discardableResult
     public func retire(_ old: RolloutPlan.Previous) async -> UInt64 {
@@ -112,7 +103,7 @@ public struct RolloutController: Sendable {
         let web = old.instances.web
         if old.tookRequests {
             cut = (try? await routes.drain(old.upstream, old.manifest.rollout.drain))?.cut ?? 0
-            await waitForDrains(old)
+            await waitForDrains(web)
             await stop(web, of: old.manifest)
         }
         await workers
@@ -130,7 +121,7 @@ public struct RolloutController: Sendable {
     }
 
     /// Waits for the requests that came to the instances under the name of an earlier release.
-    public func waitForDrains(_ old: RolloutPlan.Previous) async { await drains.ended(old.instances) }
+    public func waitForDrains(_ instances: [Instance]) async { await drains.ended(instances) }
 
     /// Side by side, each with the grace of its type.
     /// - Parameter longest: nil: as its settings say.

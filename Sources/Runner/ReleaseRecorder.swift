@@ -10,6 +10,8 @@ public actor ReleaseRecorder {
     private let releaseLog: ReleaseLog
     private let deadlines: Deadlines
     private var current: (stage: Stage, since: ContinuousClock.Instant)?
+    /// What was started.
+    private var instances: [Instance] = []
     /// What the limits of the steps depend on beside the settings; read once.
     private var world: (previous: Manifest?, scale: [String: Int])?
 
@@ -59,6 +61,7 @@ public actor ReleaseRecorder {
             try ReleaseRecorder.requireOpen($0)
             $0.instances.put(instance)
         }
+        instances.put(instance)
     }
 
     /// A build, or a command of `release`, is about to be let run.
@@ -84,9 +87,17 @@ public actor ReleaseRecorder {
     /// record of ``swapping()``, by which the next one goes on.
     /// - Parameter watch: nil when there is nothing to go back to.
     public func swapped(watch: Release.Watch?) async throws {
+        let instances = instances
         while true {
             do {
                 let release = try await note("swapped") { release in
+                    if release.status.isFinal {
+                        // It was given up while this could not be recorded, and serves all the same.
+                        release.status = .deploying
+                        release.failure = nil
+                        release.finishedAt = nil
+                        release.instances = instances
+                    }
                     release.live = true
                     release.liveAt = .now
                     release.stage = .drain
@@ -115,22 +126,23 @@ public actor ReleaseRecorder {
     }
 
     /// The last record: its status, and why if it is not `deployed`. A release that its watch has failed meanwhile
-    /// stays failed.
+    /// stays failed; another one that was live is deployed, whatever came after that.
     @discardableResult
     public func finish(
         _ status: Release.Status, failure: Failure? = nil, supersededBy: Int? = nil
     ) async throws -> Release {
         let finished = try await note("finished: \(status.rawValue)") { release in
             guard release.status == .deploying else { return }
-            release.status = status
-            release.failure = failure
+            let wasLive = release.liveAt != nil
+            release.status = wasLive ? .deployed : status
+            release.failure = wasLive ? nil : failure
             release.supersededBy = supersededBy ?? release.supersededBy
             release.finishedAt = .now
             release.stage = nil
             release.jobs = [:]
             release.isAfterDue = false
             // One that was live and was replaced meanwhile still runs: whoever replaced it keeps or ends it.
-            if release.liveAt == nil { release.instances = [] }
+            if !wasLive { release.instances = [] }
         }
         await deadlines.leave(id)
         return finished

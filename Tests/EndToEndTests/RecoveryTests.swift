@@ -155,6 +155,54 @@ struct RecoveryTests {
         }
     }
 
+    /// How what a killed supervisor left comes to its end.
+    enum Way: CaseIterable { case started, replaced, removed }
+
+    /// It goes on serving while its successor does not come up, and does not outlive it.
+    @Test(arguments: Way.allCases)
+    func whatAKilledSupervisorLeftIsEndedOnceItIsNotNeeded(way: Way) async throws {
+        try await Server.with { server in
+            func settings(_ start: String) -> String {
+                #"{"start":"\#(start)","probe":{"path":"/"},"rollout":{"watch":"0s","warm":"0s"}}"#
+            }
+            try await server.setUp(settings("test -e \(server.root)/needed && exec python3 server.py"))
+            try server.touch("needed")
+            try await server.push("first")
+            let left = server.runningServices()
+            try FileManager.default.removeItem(atPath: "\(server.root)/needed")
+            kill(try #require(try server.supervisors().first), SIGKILL)
+            try await server.until {
+                let status = try await server.json("status", "--json") as? [String: Any]
+                let service = (status?["services"] as? [[String: Any]])?.first
+                return (service?["waiting"] as? String ?? "").contains("tried again")
+            }
+            #expect(server.runningServices() == left)
+            #expect(try await server.get().status == 200)
+            switch way {
+            case .started:
+                try server.touch("needed")
+                try await server.until {
+                    let now = server.runningServices()
+                    return now.count == 1 && now.isDisjoint(with: left)
+                }
+                #expect(try await server.get().status == 200)
+            case .replaced:
+                try await server.setUpAgain(settings("python3 server.py"))
+                try await server.push("second")
+                // What is not live any more is not tried again.
+                try await server.until {
+                    let now = server.runningServices()
+                    return now.count == 1 && now.isDisjoint(with: left)
+                }
+                let status = try await server.json("status", "--json") as? [String: Any]
+                #expect((status?["services"] as? [[String: Any]])?.first?["waiting"] as? String == nil)
+            case .removed:
+                #expect(try await server.kinto("service", "remove", "hello", "--yes").status == 0)
+                #expect(server.runningServices().isEmpty)
+            }
+        }
+    }
+
     private func pids(_ server: Server) async throws -> Set<Int> {
         let instances = try await release(server, 1)["instances"] as? [[String: Any]] ?? []
         return Set(instances.compactMap { $0["pid"] as? Int })

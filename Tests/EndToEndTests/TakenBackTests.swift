@@ -79,6 +79,28 @@ struct TakenBackTests {
         }
     }
 
+    /// A server that starts drains what was replaced under the one before; somebody takes that back meanwhile.
+    @Test func whatTheNextServerDrainsCanBeTakenBack() async throws {
+        try await Server.with { server in
+            let scene = try await Scene(server)
+            let old = try await scene.slow("old")
+            let configured = scene.configure()
+            try await scene.wait { try await scene.isLive(3) }
+            server.end(with: SIGKILL)
+            try await server.serve()
+            _ = try? await configured.value
+            try await scene.rollBack()
+            #expect(try await scene.process() == scene.second)
+            try scene.answer("old")
+            _ = try await old.value
+            try await scene.wait { try await scene.release(4)?["status"] as? String == "deployed" }
+            for _ in 0..<10 {
+                #expect(try await scene.process() == scene.second)
+                try await Task.sleep(for: .milliseconds(100))
+            }
+        }
+    }
+
     /// The one that comes back at once is the one before, whichever of them was drained first.
     @Test func ofTwoThatWereReplacedTheNewerIsKept() async throws {
         try await Server.with { server in

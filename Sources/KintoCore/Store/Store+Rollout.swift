@@ -45,9 +45,10 @@ extension Store {
         try await write { database in
             let left = try Store.left(database, target)
             guard var release = left.first(where: { $0.number == number }) else { return .gone }
-            guard let until, !left.contains(where: { $0.isProven && $0.number > number }) else {
-                return .surplus(release)
-            }
+            // One that failed cannot come back.
+            guard let until, release.isProven,
+                !left.contains(where: { $0.isProven && $0.number > number })
+            else { return .surplus(release) }
             release.warmUntil = until
             try Store.save(database, release)
             try Store.note(database, release.id, "kept warm")
@@ -79,5 +80,32 @@ extension Store {
             try Store.note(database, release.id, "swapping to the instances of release \(warm.number)")
             return release
         }
+    }
+
+    /// The proxy did not take what ``acceptWarm(_:from:)`` accepted: the instances are the earlier release's again.
+    public func giveBack(_ release: Release, to earlier: Release, _ failure: Failure) async throws {
+        try await write { database in
+            guard var (failed, warm) = try Store.both(database, release.id, earlier.id) else { return }
+            warm.instances = failed.instances + warm.instances
+            failed.instances = []
+            failed.status = .failed
+            failed.failure = failure
+            failed.stage = nil
+            failed.finishedAt = .now
+            try Store.save(database, failed)
+            try Store.save(database, warm)
+            try Store.note(database, failed.id, "finished: failed")
+        }
+    }
+
+    private static func both(_ database: Database, _ first: Int64, _ second: Int64) throws -> (
+        Release, Release
+    )? {
+        let found = try [first, second].map { id in
+            try database.row(sql: "SELECT * FROM release WHERE id = ?", arguments: [id])
+                .map(ReleaseBody.release)
+        }
+        guard let one = found[0], let other = found[1] else { return nil }
+        return (one, other)
     }
 }
