@@ -152,6 +152,8 @@ extension Actions {
         try await stopRuns(target)
         try await rollout.gate.with(target) {
             guard let live = try await store.live(target) else { return }
+            // Not a second time: its place may be another's by then.
+            if RolloutPlan.Previous(live) != nil { try await setAside(live) }
             try await stop(live, step: "stopped for good")
         }
         try await routes.remove(target.description)

@@ -188,7 +188,7 @@ struct Actions: Sendable {
 
     func suspend(_ target: Target) async throws {
         try await require(target)
-        try await keeper.forget(target)
+        await keeper.stopWatching(target)
         try await rollout.gate.with(target) {
             guard let live = try await store.live(target),
                 try await store.environment(target)?.suspended == false || !live.instances.isEmpty
@@ -196,20 +196,25 @@ struct Actions: Sendable {
                 throw Failure(code: "nothing-live", "nothing of \(target) runs")
             }
             try await store.update(target) { $0.suspended = true }
+            try await setAside(live)
             try await stop(live, step: "suspended")
         }
+        // Afterwards: what was replaced just now may have requests for a while.
+        try await keeper.forget(target)
         try await stopScheduled(target)
     }
 
-    /// Ends what serves, with nothing in its place. Inside the gate.
+    /// Requests find nothing where it was. Inside the gate.
+    func setAside(_ live: Release) async throws {
+        guard let manifest = live.manifest, manifest.takesRequests else { return }
+        try await routes.set(
+            .init(
+                identifier: live.target.description, hosts: Deployment.hosts(live.target, manifest),
+                port: manifest.port))
+    }
+
+    /// Ends what served, with nothing in its place. Inside the gate.
     func stop(_ live: Release, step: String) async throws {
-        let target = live.target
-        if let manifest = live.manifest, manifest.takesRequests {
-            try await routes.set(
-                .init(
-                    identifier: target.description, hosts: Deployment.hosts(target, manifest),
-                    port: manifest.port))
-        }
         if let serving = RolloutPlan.Previous(live) { await rollout.retire(serving) }
         await deployment.endLost(live)
         try await store.update(live.id, step: step) { $0.instances.remove(live.instances) }

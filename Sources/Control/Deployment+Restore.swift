@@ -51,7 +51,7 @@ extension Deployment {
                     Deployment.route(release, to: running.web + started, files.of(release)))
             }
         }
-        await endLost(release)
+        await rollout.stop(await restorer.takeLost(of: release), of: nil, longest: .seconds(0))
         let workers = missing.filter { $0.0.worker != nil }.flatMap { $0.1 }
         if !workers.isEmpty {
             try await stopReplaced(release.target)
@@ -60,9 +60,15 @@ extension Deployment {
         try await store.update(release.id, step: "started again") { _ in }
     }
 
-    /// Ends what supervisors of the release left that were killed.
+    /// Ends what supervisors of the release left that were killed, and nothing takes the place of: once its requests have
+    /// ended, of a release that the proxy sends none to any more.
     func endLost(_ release: Release) async {
-        await rollout.stop(await restorer.takeLost(of: release), of: nil, longest: .seconds(0))
+        let lost = await restorer.takeLost(of: release)
+        if !lost.web.isEmpty {
+            _ = try? await routes.drain(
+                release.upstream, release.manifest?.rollout.drain ?? Manifest.Rollout().drain)
+        }
+        await rollout.stop(lost, of: nil, longest: .seconds(0))
     }
 
     /// - Parameter use: inside the gate, when they are live and the release still is, too.

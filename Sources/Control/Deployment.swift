@@ -160,6 +160,8 @@ struct Deployment: Sendable {
                     $0.instances.remove(old)
                 }
             }
+            await rollout.stop(
+                await restorer.takeLost(of: live, types), of: live.manifest, longest: .seconds(0))
             try await stopReplaced(plan.target)
         }
     }
@@ -183,22 +185,21 @@ struct Deployment: Sendable {
         await restorer.hold(plan.target, nil)
         try await rollout.gate.with(plan.target) {
             guard let live = try await store.live(plan.target) else { return }
-            guard let serving = RolloutPlan.Previous(live), !serving.instances.isEmpty else {
-                return await endLost(live)
-            }
+            let hasLost = await restorer.hasLost(live)
+            guard !live.instances.isEmpty || hasLost else { return }
             try Task.checkCancellation()
             stopped.set(live.number)
             await recorder.log(
                 .step("Stopping release \(live.number) first (strategy recreate); requests wait meanwhile"))
-            if serving.manifest.takesRequests {
+            if live.manifest?.takesRequests == true {
                 var route = Deployment.route(live, to: [], nil)
                 route.hold = RoutePolicy.longHold.milliseconds
                 try await routes.set(route)
             }
-            await rollout.retire(serving)
+            if let serving = RolloutPlan.Previous(live) { await rollout.retire(serving) }
             await endLost(live)
             try await store.update(live.id, step: "stopped before the next") {
-                $0.instances.remove(serving.instances)
+                $0.instances.remove(live.instances)
             }
         }
     }

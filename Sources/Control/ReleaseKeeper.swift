@@ -50,7 +50,7 @@ actor ReleaseKeeper {
         watches[release.target] = (release.id, task)
     }
 
-    private func stopWatching(_ target: Target) { watches.removeValue(forKey: target)?.task.cancel() }
+    func stopWatching(_ target: Target) { watches.removeValue(forKey: target)?.task.cancel() }
 
     /// A release that somebody deployed by hand and that went well lets pushes be deployed again.
     private func passed(_ release: Release) async {

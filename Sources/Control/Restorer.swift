@@ -72,20 +72,38 @@ actor Restorer {
         }
     }
 
-    func lose(_ instances: [Instance], of release: Release) { lost[release.id, default: []] += instances }
+    func lose(_ instances: [Instance], of release: Release) {
+        if !instances.isEmpty { lost[release.id, default: []] += instances }
+    }
 
+    func hasLost(_ release: Release) -> Bool { lost[release.id] != nil }
+
+    /// - Parameter types: nil: all.
     /// - Returns: what is to be ended now.
-    func takeLost(of release: Release) -> [Instance] { lost.removeValue(forKey: release.id) ?? [] }
+    func takeLost(of release: Release, _ types: Set<String>? = nil) -> [Instance] {
+        let all = lost.removeValue(forKey: release.id) ?? []
+        guard let types else { return all }
+        let others = all.filter { !types.contains($0.type) }
+        if !others.isEmpty { lost[release.id] = others }
+        return all.filter { types.contains($0.type) }
+    }
 
     func free(_ target: Target) { held[target] = nil }
 
     func isHeld(_ target: Target, _ type: String) -> Bool { held[target]?.contains(type) ?? false }
 
     private func restore(_ release: Release) async {
-        tasks.removeValue(forKey: release.target)?.task.cancel()
+        stopTrying(release)
         guard await !run(release, next: .seconds(1)) else { return }
-        tasks.removeValue(forKey: release.target)?.task.cancel()
+        stopTrying(release)
         tasks[release.target] = (release, Task { await persist(release) })
+    }
+
+    /// Another release of the target is tried until it finds that it is not live: that ends what it lost.
+    private func stopTrying(_ release: Release) {
+        guard let waiting = tasks[release.target], waiting.release.id == release.id else { return }
+        waiting.task.cancel()
+        tasks[release.target] = nil
     }
 
     private func persist(_ release: Release) async {
@@ -113,10 +131,10 @@ actor Restorer {
     private func attempt(_ release: Release, next: Duration) async -> Bool {
         do {
             try await start(release, held[release.target] ?? Held())
-            troubles[release.target] = nil
+            if troubles[release.target]?.release == release.number { troubles[release.target] = nil }
             return true
         } catch is CancellationError {
-            troubles[release.target] = nil
+            if troubles[release.target]?.release == release.number { troubles[release.target] = nil }
             return true
         } catch {
             let failure = error as? Failure ?? Failure(code: "internal", "\(error)")

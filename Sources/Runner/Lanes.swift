@@ -204,7 +204,7 @@ public actor Lanes {
             } else if let newer = await newer(than: release) {
                 log.append(.trouble("Superseded by release \(newer), a newer push"))
                 outcome = Outcome(status: .superseded, supersededBy: newer)
-            } else {
+            } else if await !wasLive(target, release.number) {
                 log.append(.trouble("Release \(release.number) was aborted"))
                 outcome = Outcome(status: .aborted)
             }
@@ -213,8 +213,7 @@ public actor Lanes {
             let store = store
             failure.evidence +=
                 await Task { await SettingsChange.line(release, in: store) }.value.map { [$0] } ?? []
-            await tell(failure, target, release.number, log)
-            outcome = Outcome(status: .failed, failure: failure)
+            outcome = await self.outcome(failure, target, release.number, log)
         }
         // A build that failed leaves its checkout; the log and the cause are what is kept. It goes before the outcome
         // is recorded: it may be what filled the disk.
@@ -254,14 +253,11 @@ public actor Lanes {
         var supersededBy: Int?
     }
 
-    /// Of a release a step of which was stuck: what is live, or was, stays what it is.
+    /// Of a release that something went wrong with: what is live, or was, stays what it is.
     private func outcome(_ failure: Failure, _ target: Target, _ number: Int, _ log: ReleaseLog) async
         -> Outcome
     {
-        let store = store
-        // A read of a task that is cancelled is cancelled, too.
-        let wasLive = await Task { try? await store.release(target, number) }.value?.liveAt != nil
-        guard wasLive else {
+        guard await wasLive(target, number) else {
             await tell(failure, target, number, log)
             return Outcome(status: .failed, failure: failure)
         }
@@ -269,16 +265,21 @@ public actor Lanes {
         return Outcome(status: .deployed)
     }
 
+    private func wasLive(_ target: Target, _ number: Int) async -> Bool {
+        let store = store
+        // A read of a task that is cancelled is cancelled, too.
+        return await Task { try? await store.release(target, number) }.value?.liveAt != nil
+    }
+
     /// Every release gets its outcome. While it cannot be written the next one waits, for it could not be either; a
     /// server that is stopped meanwhile leaves it to the next.
     private func record(_ outcome: Outcome, _ recorder: ReleaseRecorder, _ logger: Logger) async {
         while !stopped {
             do {
-                try await recorder.finish(
+                let done = try await recorder.finish(
                     outcome.status, failure: outcome.failure, supersededBy: outcome.supersededBy)
                 logger.notice(
-                    "release \(outcome.status.rawValue)",
-                    metadata: outcome.failure.map { ["code": "\($0.code)"] })
+                    "release \(done.status.rawValue)", metadata: done.failure.map { ["code": "\($0.code)"] })
                 return
             } catch let failure as Failure where failure.code == "unknown-release" {
                 // Its service was removed meanwhile.

@@ -156,14 +156,14 @@ struct RecoveryTests {
     }
 
     /// How what a killed supervisor left comes to its end.
-    enum Way: CaseIterable { case started, replaced, removed }
+    enum Way: CaseIterable { case started, replaced, recreated, suspended, removed }
 
     /// It goes on serving while its successor does not come up, and does not outlive it.
     @Test(arguments: Way.allCases)
     func whatAKilledSupervisorLeftIsEndedOnceItIsNotNeeded(way: Way) async throws {
         try await Server.with { server in
-            func settings(_ start: String) -> String {
-                #"{"start":"\#(start)","probe":{"path":"/"},"rollout":{"watch":"0s","warm":"0s"}}"#
+            func settings(_ start: String, strategy: String = "rolling") -> String {
+                #"{"start":"\#(start)","probe":{"path":"/"},"rollout":{"watch":"0s","warm":"0s","strategy":"\#(strategy)"}}"#
             }
             try await server.setUp(settings("test -e \(server.root)/needed && exec python3 server.py"))
             try server.touch("needed")
@@ -196,6 +196,18 @@ struct RecoveryTests {
                 }
                 let status = try await server.json("status", "--json") as? [String: Any]
                 #expect((status?["services"] as? [[String: Any]])?.first?["waiting"] as? String == nil)
+            case .recreated:
+                // It is ended for a release that fails: what is live is tried again.
+                try await server.setUpAgain(settings("exit 1", strategy: "recreate"))
+                try await server.push("second")
+                #expect(try await release(server, 2)["status"] as? String == "failed")
+                #expect(server.runningServices().isEmpty)
+                try server.touch("needed")
+                try await server.until { (try? await server.get().status) == 200 }
+            case .suspended:
+                #expect(try await server.kinto("suspend", "hello").status == 0)
+                #expect(server.runningServices().isEmpty)
+                #expect(try await server.get().status == 503)
             case .removed:
                 #expect(try await server.kinto("service", "remove", "hello", "--yes").status == 0)
                 #expect(server.runningServices().isEmpty)

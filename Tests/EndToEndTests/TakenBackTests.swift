@@ -79,6 +79,25 @@ struct TakenBackTests {
         }
     }
 
+    /// It does not wait for the requests of the release before.
+    @Test func aSuspensionIsInForceAtOnce() async throws {
+        try await Server.with { server in
+            let scene = try await Scene(server)
+            let old = try await scene.slow("old")
+            let configured = scene.configure()
+            try await scene.wait { try await scene.isLive(3) }
+            let third = try await scene.process()
+            let suspended = Task { try await server.kinto("suspend", "hello").status }
+            try await scene.wait { !scene.runs(third) }
+            #expect(try await server.get().status == 503)
+            try scene.answer("old")
+            #expect(try await old.value.hasPrefix("release=2 "))
+            #expect(try await suspended.value == 0)
+            _ = try await configured.value
+            #expect(server.runningServices().isEmpty)
+        }
+    }
+
     /// A server that starts drains what was replaced under the one before; somebody takes that back meanwhile.
     @Test func whatTheNextServerDrainsCanBeTakenBack() async throws {
         try await Server.with { server in
