@@ -123,19 +123,26 @@ struct Builder: Sendable {
     private func run(_ command: Command, _ release: Release, _ recorder: ReleaseRecorder) async throws {
         let statePath = "\(home.release(release.target, release.number))/\(command.name).state"
         let identifier = UUID().uuidString
-        let state = try await jobs.run(
-            SupervisorSpec(
-                identifier: identifier, mode: .job, command: command.text,
-                workingDirectory: command.directory, environment: command.environment,
-                logPath: home.releaseLog(release.target, release.number), logStyle: .detail,
-                logLimit: 50 << 20, secrets: command.secrets, statePath: statePath,
-                stopSignal: SIGTERM, stopGrace: 10_000, timeout: command.timeout.milliseconds,
-                silence: command.silence?.milliseconds ?? 0, confinement: command.confinement)
-        ) { supervisor in
-            try Fault.jobStarted.reach()
-            try await recorder.starting(
-                command.name,
-                Job(identifier: identifier, supervisor: supervisor, statePath: statePath, startedAt: .now))
+        let spec = SupervisorSpec(
+            identifier: identifier, mode: .job, command: command.text,
+            workingDirectory: command.directory, environment: command.environment,
+            logPath: home.releaseLog(release.target, release.number), logStyle: .detail,
+            logLimit: 50 << 20, secrets: command.secrets, statePath: statePath,
+            stopSignal: SIGTERM, stopGrace: 10_000, timeout: command.timeout.milliseconds,
+            silence: command.silence?.milliseconds ?? 0, confinement: command.confinement)
+        let state: SupervisorState
+        do {
+            state = try await jobs.run(spec) { supervisor in
+                try Fault.jobStarted.reach()
+                try await recorder.starting(
+                    command.name,
+                    Job(
+                        identifier: identifier, supervisor: supervisor, statePath: statePath, startedAt: .now)
+                )
+            }
+        } catch let failure as Failure where failure.code == "supervisor-lost" {
+            // A command may fill the disk before its supervisor has written that it began.
+            throw Builder.diskFull(failure, in: command.directory).at(command.stage)
         }
         try await judge(state, command, release)
     }
