@@ -124,14 +124,10 @@ extension Actions {
                 hints: [.init("remove the service", command: "kinto service remove \(target.service) --yes")])
         }
         let service = try await store.service(target.service)
-        var removal: Removal?
-        repeat {
+        try await remove {
             try await end(target)
-            // What is pushed until then is of it, and ends, too.
-            removal = try await store.end(target)
-            if removal == nil { try await Task.sleep(for: .milliseconds(20)) }
-        } while removal == nil
-        if let removal { try await remove(removal) }
+            return try await store.end(target)
+        }
         guard let service else { return }
         let path = service.source == .remote ? home.repository(service.name) : service.repository
         // A commit that nothing else names may be collected then.

@@ -5,6 +5,16 @@ internal import Wire
 
 /// Files of services and environments that are not on record any more.
 extension Actions {
+    /// - Parameter end: stops all of it and takes it off the record; nil: something came between. What is pushed until then
+    ///   is of it, and ends, too.
+    func remove(_ end: () async throws -> Removal?) async throws {
+        while true {
+            if let removal = try await end() { return try await remove(removal) }
+            // It waits for what it finds; this is for what it cannot find, so that nothing spins.
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
     /// - Parameter removal: what is not on record any more.
     func remove(_ removal: Removal) async throws {
         Fault.removed.pass()

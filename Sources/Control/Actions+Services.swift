@@ -123,14 +123,10 @@ extension Actions {
         guard try await store.service(name) != nil else {
             throw Failure(code: "unknown-service", "there is no service '\(name)'")
         }
-        var removal: Removal?
-        repeat {
+        try await remove {
             for environment in try await store.environments(of: name) { try await end(environment.target) }
-            // What is pushed until then is of it, and ends, too.
-            removal = try await store.end(name)
-            if removal == nil { try await Task.sleep(for: .milliseconds(20)) }
-        } while removal == nil
-        if let removal { try await remove(removal) }
+            return try await store.end(name)
+        }
     }
 
     struct StatusJSON: Encodable {

@@ -67,7 +67,9 @@ struct Actions: Sendable {
         let chosen: Release
         if let number {
             guard let found = try await store.release(target, number) else {
-                throw Failure(code: "unknown-release", "there is no release \(number) of \(target)")
+                throw Failure(
+                    code: "unknown-release", "there is no release \(number) of \(target)",
+                    hints: [.init("see those that can come back", command: "kinto releases \(target.words)")])
             }
             guard found.isProven else {
                 throw Failure(
@@ -193,7 +195,11 @@ struct Actions: Sendable {
             guard let live = try await store.live(target),
                 try await store.environment(target)?.suspended == false || !live.instances.isEmpty
             else {
-                throw Failure(code: "nothing-live", "nothing of \(target) runs")
+                throw Failure(
+                    code: "nothing-live", "nothing of \(target) runs",
+                    hints: [
+                        .init("if it is suspended, start it again", command: "kinto resume \(target.words)")
+                    ])
             }
             try await store.update(target) { $0.suspended = true }
             try await setAside(live)

@@ -31,9 +31,7 @@ struct TakenBackTests {
     func aReleaseThatIsReplacedWhileItsDeployDrainsStaysOnRecord(isFirst: Bool) async throws {
         try await Server.with { server in
             let scene = try await Scene(server)
-            let old = try await scene.slow("old")
-            let configured = scene.configure()
-            try await scene.wait { try await scene.isLive(3) }
+            let (old, configured) = try await scene.drain()
             let (third, new) = (try await scene.process(), try await scene.slow("new"))
             try await scene.rollBack()
             #expect(try await scene.process().hasPrefix("release=2 "))
@@ -57,9 +55,7 @@ struct TakenBackTests {
     @Test func aReleaseThatWasReplacedIsNotBegunAgainByTheNextServer() async throws {
         try await Server.with { server in
             let scene = try await Scene(server)
-            let old = try await scene.slow("old")
-            let configured = scene.configure()
-            try await scene.wait { try await scene.isLive(3) }
+            let (old, configured) = try await scene.drain()
             let third = try await scene.process()
             try await scene.rollBack()
             try await scene.wait { try await scene.warm == [3] }
@@ -83,9 +79,7 @@ struct TakenBackTests {
     @Test func aSuspensionIsInForceAtOnce() async throws {
         try await Server.with { server in
             let scene = try await Scene(server)
-            let old = try await scene.slow("old")
-            let configured = scene.configure()
-            try await scene.wait { try await scene.isLive(3) }
+            let (old, configured) = try await scene.drain()
             let third = try await scene.process()
             let suspended = Task { try await server.kinto("suspend", "hello").status }
             try await scene.wait { !scene.runs(third) }
@@ -102,9 +96,7 @@ struct TakenBackTests {
     @Test func whatTheNextServerDrainsCanBeTakenBack() async throws {
         try await Server.with { server in
             let scene = try await Scene(server)
-            let old = try await scene.slow("old")
-            let configured = scene.configure()
-            try await scene.wait { try await scene.isLive(3) }
+            let (old, configured) = try await scene.drain()
             server.end(with: SIGKILL)
             try await server.serve()
             _ = try? await configured.value
@@ -225,6 +217,14 @@ private struct Scene: Sendable {
     /// Begins a release with another configuration; the command ends when it has.
     func configure() -> Task<Int32, any Error> {
         Task { try await server.kinto("config", "hello", "set", "GREETING=new").status }
+    }
+
+    /// Makes release 3 live, whose deploy waits for a request of release 2: until ``answer(_:)`` of "old".
+    func drain() async throws -> (old: Task<String, any Error>, configured: Task<Int32, any Error>) {
+        let old = try await slow("old")
+        let configured = configure()
+        try await wait { try await isLive(3) }
+        return (old, configured)
     }
 
     func release(_ number: Int) async throws -> [String: Any]? {
